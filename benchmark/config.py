@@ -1,0 +1,95 @@
+"""Presets (training and evaluation budgets). Typed and strict; imports no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmark.errors import UserError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A budget: everything about a run that is neither the task nor the method.
+
+    Args:
+        name: ``smoke``, ``laptop``, ``gpu`` or ``paper``.
+        backbone: Default backbone, as ``name`` or ``name:key=value:...``.
+        steps: Steps of one share of training (see ``benchmark.stage``).
+        batch: Samples per step.
+        patch: Side of a clean training patch, in pixels.
+        lr: Peak learning rate.
+        schedule: ``one-cycle`` or ``constant``.
+        precision: Lightning precision string; bf16 falls back to 32-bit without a GPU.
+        points: Number of evenly spaced levels to sweep; 0 means the task's own grid.
+        crop: Side of the centre crop of built-in test images; 0 means whole images.
+        perceptual: Whether objectives with an adversarial end add a perceptual term.
+        timing: Whether run times are measured (the smoke preset does not, so that its tables are
+            the same on every machine).
+        checkpoint_every: Seconds between checkpoints inside a stage.
+    """
+
+    name: str
+    backbone: str
+    steps: int
+    batch: int
+    patch: int
+    lr: float
+    schedule: str = "one-cycle"
+    precision: str = "32-true"
+    points: int = 0
+    crop: int = 0
+    perceptual: bool = False
+    timing: bool = True
+    checkpoint_every: int = 30
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset("smoke", "small:width=8:blocks=2", steps=4, batch=2, patch=48, lr=2e-3, points=3, crop=96, timing=False),
+        Preset("laptop", "small", steps=400, batch=8, patch=96, lr=2e-3, points=5, crop=288),
+        Preset(
+            "gpu", "small:width=64:blocks=16", steps=20_000, batch=16, patch=96, lr=5e-4,
+            precision="bf16-mixed", perceptual=True,
+        ),
+        Preset(
+            "paper", "adafm_net", steps=1_000_000, batch=16, patch=96, lr=1e-4, schedule="constant",
+            perceptual=True, checkpoint_every=600,
+        ),
+    )
+}  # fmt: skip
+
+
+def preset(name: str, overrides: Sequence[str] = ()) -> Preset:
+    """Returns a preset with ``key=value`` overrides applied.
+
+    Raises:
+        UserError: If the preset or a key is unknown, or a value has the wrong type.
+    """
+    if name not in PRESETS:
+        raise UserError(f"unknown preset '{name}'; choose from: {', '.join(PRESETS)}")
+    fields = {field.name: field for field in dataclasses.fields(Preset) if field.name != "name"}
+    chosen = PRESETS[name]
+    values: dict[str, object] = {}
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or key not in fields:
+            raise UserError(f"unknown setting '{override}'; --set takes key=value with: {', '.join(fields)}")
+        values[key] = _parsed(key, text, type(getattr(chosen, key)))
+    return dataclasses.replace(chosen, **values)
+
+
+def _parsed(key: str, text: str, kind: type) -> object:
+    if kind is bool:
+        if text.lower() in ("true", "false", "1", "0", "yes", "no"):
+            return text.lower() in ("true", "1", "yes")
+        raise UserError(f"--set {key}={text}: give true or false")
+    try:
+        value = kind(text)
+    except ValueError:
+        raise UserError(f"--set {key}={text}: '{text}' is not {kind.__name__} as it must be") from None
+    if isinstance(value, int | float) and not 0 <= value < float("inf"):
+        raise UserError(f"--set {key}={text}: the value must be finite and not negative")
+    return value

@@ -1,0 +1,135 @@
+"""Control spaces: physical ranges (sigma, quality, weight ...) mapped to levels in [0, 1]^d.
+
+Level 0 is the start (weak or fidelity) end and level 1 the other end, whatever a paper's own
+orientation. This module imports no torch, so the command line can use it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmark.errors import LevelError
+
+Level = tuple[float, ...]
+"""A point in [0, 1]^d."""
+
+DECIMALS = 6
+"""Levels are compared, stored and hashed with this many decimals."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One dial: a physical quantity that runs from ``start`` (level 0) to ``end`` (level 1).
+
+    Args:
+        name: The quantity, for example ``"sigma"``.
+        start: Physical value at level 0.
+        end: Physical value at level 1; may be smaller than ``start`` (JPEG quality).
+        unit: What the value is measured in, for labels.
+        integer: Whether only whole physical values exist (JPEG quality).
+        log: Whether the physical value grows geometrically with the level.
+    """
+
+    name: str
+    start: float
+    end: float
+    unit: str = ""
+    integer: bool = False
+    log: bool = False
+
+    def physical(self, level: float) -> float:
+        """Returns the physical value at ``level`` in [0, 1]."""
+        if self.log:
+            value = math.exp((1 - level) * math.log(self.start) + level * math.log(self.end))
+        else:
+            value = self.start + level * (self.end - self.start)
+        return float(round(value)) if self.integer else round(value, DECIMALS)
+
+    def level(self, physical: float) -> float:
+        """Returns the level of a physical value; it may lie outside [0, 1]."""
+        if self.log:
+            level = math.log(physical / self.start) / math.log(self.end / self.start)
+        else:
+            level = (physical - self.start) / (self.end - self.start)
+        return round(level, DECIMALS)
+
+
+@dataclass(frozen=True)
+class ControlSpace:
+    """The product of one or more axes."""
+
+    axes: tuple[Axis, ...]
+
+    @property
+    def d(self) -> int:
+        """Number of axes."""
+        return len(self.axes)
+
+    @property
+    def start(self) -> Level:
+        return (0.0,) * self.d
+
+    @property
+    def end(self) -> Level:
+        return (1.0,) * self.d
+
+    def check(self, level: Sequence[float]) -> Level:
+        """Returns ``level`` as a tuple rounded to ``DECIMALS``.
+
+        Raises:
+            LevelError: If it has the wrong number of axes or leaves [0, 1].
+        """
+        point = tuple(round(float(value), DECIMALS) + 0.0 for value in level)
+        if len(point) != self.d:
+            names = ", ".join(axis.name for axis in self.axes)
+            raise LevelError(f"level {point} has {len(point)} values, but the axes are: {names}")
+        if not all(0.0 <= value <= 1.0 for value in point):
+            raise LevelError(f"level {level_text(point)} lies outside [0, 1]; give values from 0 to 1")
+        return point
+
+    def physical(self, level: Sequence[float]) -> tuple[float, ...]:
+        """Returns the physical values at ``level``."""
+        return tuple(
+            axis.physical(value) for axis, value in zip(self.axes, self.check(level), strict=True)
+        )
+
+    def level_of(self, physical: Sequence[float]) -> Level:
+        """Returns the level of physical values.
+
+        Raises:
+            LevelError: If a value lies outside its axis, or their number is wrong.
+        """
+        if len(physical) != self.d:
+            raise LevelError(f"{len(physical)} physical values were given for {self.d} axes")
+        point = []
+        for axis, value in zip(self.axes, physical, strict=True):
+            level = axis.level(value) if value > 0 or not axis.log else math.inf
+            if not 0.0 <= level <= 1.0:
+                raise LevelError(
+                    f"{axis.name} {value:g} lies outside {axis.start:g} to {axis.end:g}; "
+                    "choose a value inside the range"
+                )
+            point.append(level)
+        return tuple(point)
+
+
+def level_text(level: Sequence[float]) -> str:
+    """Returns the canonical decimal string of a level: ``"0.25"``, or ``"0.25/1"`` for two axes."""
+    return "/".join(f"{value + 0.0:.{DECIMALS}f}".rstrip("0").rstrip(".") or "0" for value in level)
+
+
+def parse_level(text: str) -> Level:
+    """Parses ``level_text``'s format.
+
+    Raises:
+        LevelError: If a part is not a finite number.
+    """
+    try:
+        point = tuple(float(part) for part in text.split("/"))
+    except ValueError:
+        raise LevelError(f"'{text}' is not a level; write numbers from 0 to 1, like 0.25") from None
+    if not all(math.isfinite(value) for value in point):
+        raise LevelError(f"'{text}' is not a level; write numbers from 0 to 1, like 0.25")
+    return point

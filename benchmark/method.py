@@ -1,0 +1,303 @@
+"""The method contract: what every way of giving a backbone a dial must provide.
+
+An author writes ``build``, ``stages`` and ``forward``. The base class owns freezing, optimisers
+(with the critic's step where an objective has one), the learning-rate schedule and checkpointing.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from benchmark.control import ControlSpace, Level
+from benchmark.errors import JobError, LevelError
+from benchmark.layers import (
+    Layer,
+    after_blocks,
+    channels,
+    flat,
+    kaiming_small,
+    layers,
+    residual_blocks,
+    trunk_convolutions,
+)
+from benchmark.stage import JOINT, TUNE, Adam, Anchors, At, Stage, Uniform, start_stage
+
+if TYPE_CHECKING:
+    from benchmark.tasks import Task
+
+__all__ = [
+    "JOINT",
+    "TUNE",
+    "Adam",
+    "Anchors",
+    "At",
+    "Batch",
+    "Bound",
+    "ControlMethod",
+    "Layer",
+    "Stage",
+    "Uniform",
+    "WeightSpaceMethod",
+    "after_blocks",
+    "channels",
+    "flat",
+    "hooked",
+    "kaiming_small",
+    "layers",
+    "residual_blocks",
+    "start_stage",
+    "trunk_convolutions",
+]
+
+NAN_CHECK_EVERY = 25
+"""Steps between checks that the loss is finite (each costs a device synchronisation)."""
+
+
+class Batch(NamedTuple):
+    """Training samples: degraded ``x`` (B, 3, h, w), clean ``y`` (B, 3, H, W), ``level`` (B, d)."""
+
+    x: Tensor
+    y: Tensor
+    level: Tensor
+
+
+class Recipe(NamedTuple):
+    """What the preset fixes for a stage: number of steps, peak learning rate, schedule's shape."""
+
+    steps: int
+    lr: float
+    schedule: str
+
+
+class Bound(nn.Module):
+    """A method fixed at one level: an ordinary network of ``x`` alone."""
+
+    def __init__(self, method: ControlMethod, level: Level):
+        super().__init__()
+        self.method = method
+        self.register_buffer("level", torch.tensor([level]), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Restores (B, 3, h, w) at the bound level."""
+        return self.method(x, self.level.to(x.dtype).expand(x.shape[0], -1))
+
+
+class ControlMethod(L.LightningModule, ABC):
+    """One way to give a backbone a dial.
+
+    Attributes:
+        paper: arXiv id of the paper.
+        folds: Whether ``tuned(level)`` is exactly the backbone: same keys, shapes and cost.
+        axes: How many control axes it can take.
+        spatial: Whether ``forward`` accepts a level map (B, d, H, W).
+        backbone: The plain network; modules and keys stay as they are.
+        control: The control space.
+    """
+
+    paper: ClassVar[str] = ""
+    folds: bool = False
+    axes: ClassVar[range] = range(1, 2)
+    spatial: ClassVar[bool] = False
+
+    backbone: nn.Module
+    control: ControlSpace
+
+    def assemble(self, backbone: nn.Module, control: ControlSpace) -> ControlMethod:
+        """Attaches the backbone and the control space, then calls the author's ``build``."""
+        self.backbone = backbone
+        self.control = control
+        self.build(backbone, control)
+        return self
+
+    @abstractmethod
+    def build(self, backbone: nn.Module, control: ControlSpace) -> None:
+        """Adds the method's own modules. ``self.backbone`` and ``self.control`` are already set."""
+
+    @abstractmethod
+    def stages(self, task: Task) -> Sequence[Stage]:
+        """Returns the training runs, each after the one it starts from."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        """Restores ``x`` (B, 3, h, w) at ``level`` (B, d) in [0, 1]; levels may differ in a batch."""
+
+    def tuned(self, level: Level) -> nn.Module:
+        """Returns the plain network at one level, in evaluation mode; it shares no memory with self."""
+        method = copy.deepcopy(self)
+        return Bound(method, self.control.check(level)).eval().requires_grad_(False)
+
+    def loss(self, batch: Batch, stage: Stage) -> Tensor:
+        """Returns the scalar training loss; by default the task's objective at ``batch.level``."""
+        return self.objective(self(batch.x, batch.level), batch.y, batch.level)
+
+    def skip(self, task: Task) -> str | None:
+        """Returns why this method cannot run a task, or None."""
+        if task.space.d not in self.axes:
+            return f"takes {self.axes.start} to {self.axes.stop - 1} control axes, not {task.space.d}"
+        return None
+
+    def __call__(self, x: Tensor, level: Tensor | Sequence[float] | float) -> Tensor:
+        return super().__call__(x, self._checked(level, x))
+
+    def _checked(self, level: Tensor | Sequence[float] | float, x: Tensor) -> Tensor:
+        """Returns ``level`` as (B, d) (or a map), or raises LevelError outside the space."""
+        level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
+        d = self.control.d
+        if level.ndim == 4:
+            if not self.spatial:
+                raise LevelError(f"{type(self).__name__} takes no level map; give one level a sample")
+        else:
+            if level.ndim < 2:
+                level = level.reshape(1, -1)
+            if level.shape[-1] != d:
+                raise LevelError(f"level has {level.shape[-1]} values for {d} control axes")
+            level = level.expand(x.shape[0], d)
+        if not torch.jit.is_tracing() and not bool(((level >= 0) & (level <= 1)).all()):
+            raise LevelError("level lies outside [0, 1]; give values from 0 to 1")
+        return level
+
+    # ---- training: everything below belongs to the harness, not to the author -------------------
+
+    def begin(self, stage: Stage, objective: nn.Module, recipe: Recipe) -> None:
+        """Prepares one stage: freezes what it does not train and takes its objective and recipe."""
+        self.automatic_optimization = False
+        self.stage, self.recipe, self.steps_done = stage, recipe, 0
+        self.objective = objective
+        moving = 0
+        for name, parameter in self.named_parameters():
+            if not name.startswith("objective."):
+                parameter.requires_grad_(name.startswith(stage.trains))
+                moving += parameter.requires_grad
+        if not moving:
+            raise JobError(f"stage '{stage.name}' trains no parameter; its prefixes match nothing")
+        self.train()
+
+    def train(self, mode: bool = True) -> ControlMethod:
+        """Sets training mode, but keeps frozen parts (and their running statistics) still."""
+        super().train(mode)
+        stage = getattr(self, "stage", None)
+        if mode and stage is not None:
+            for name, module in self.named_modules():
+                own = list(module.named_buffers(recurse=False))
+                if own and not name.startswith("objective") and not f"{name}.".startswith(stage.trains):
+                    module.eval()
+        return self
+
+    def weights_to_keep(self) -> dict[str, Tensor]:
+        """Returns the state to store: the method's own tensors, without the objective's."""
+        state = self.state_dict()
+        return {key: value for key, value in state.items() if not key.startswith("objective.")}
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        adam = self.stage.optimizer
+        moving = [p for n, p in self.named_parameters() if p.requires_grad and not n.startswith("objective.")]
+        optimizers = [torch.optim.Adam(moving, lr=self._lr(), betas=adam.betas, fused=True)]
+        critic = getattr(self.objective, "critic", None)
+        if critic is not None:
+            optimizers.append(torch.optim.Adam(critic.parameters(), lr=self._lr(), betas=(0.5, 0.99), fused=True))
+        return optimizers
+
+    def _lr(self) -> float:
+        """Learning rate of the current step: constant, or a warm-up and a cosine down to zero."""
+        peak = self.recipe.lr * self.stage.optimizer.lr_scale
+        if self.recipe.schedule == "constant":
+            return peak
+        done = self.steps_done / self.recipe.steps
+        warm = 0.1
+        if done < warm:
+            return peak * (0.1 + 0.9 * done / warm)
+        return peak * 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
+
+    def training_step(self, batch: Batch, index: int) -> None:
+        optimizers = self.optimizers()
+        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self._lr()
+        optimizers[0].zero_grad()
+        loss = self.loss(Batch(*batch), self.stage)
+        self.manual_backward(loss)
+        optimizers[0].step()
+        if len(optimizers) > 1:
+            optimizers[1].zero_grad()
+            self.manual_backward(self.objective.critic_loss())
+            optimizers[1].step()
+        self.steps_done += 1
+        if self.steps_done % NAN_CHECK_EVERY == 0 or self.steps_done == self.recipe.steps:
+            if not bool(torch.isfinite(loss)):
+                raise JobError(
+                    f"the loss of stage '{self.stage.name}' is not finite at step {self.steps_done}; "
+                    "try a smaller learning rate with --set lr=..."
+                )
+            self.log("loss", loss.detach())
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["steps_done"] = self.steps_done
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.steps_done = int(checkpoint["steps_done"])
+
+
+class WeightSpaceMethod(ControlMethod):
+    """A method whose level only changes the backbone's weights, so that it folds exactly."""
+
+    folds = True
+
+    @abstractmethod
+    def weights(self, level: Tensor) -> dict[str, Tensor]:
+        """Returns the backbone parameters that depend on ``level`` (d,), by their names."""
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        distinct, member = level.unique(dim=0, return_inverse=True)
+        if len(distinct) == 1:
+            return functional_call(self.backbone, self.weights(distinct[0]), (x,))
+        order = member.argsort(stable=True)
+        parts = [
+            functional_call(self.backbone, self.weights(one), (x[member == index],))
+            for index, one in enumerate(distinct)
+        ]
+        return torch.cat(parts)[order.argsort()]
+
+    @torch.no_grad()
+    def tuned(self, level: Level) -> nn.Module:
+        """Returns the backbone with the merged weights of one level."""
+        example = next(self.backbone.parameters())
+        point = torch.tensor(self.control.check(level), dtype=example.dtype, device=example.device)
+        network = copy.deepcopy(self.backbone)
+        own = dict(network.named_parameters())
+        for name, value in self.weights(point).items():
+            own[name].copy_(value)
+        return network.eval().requires_grad_(False)
+
+
+Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]
+
+
+@contextmanager
+def hooked(pairs: Iterable[tuple[nn.Module, Hook]], before: bool = False) -> Iterator[None]:
+    """Modulates features during one forward pass, leaving modules and their keys untouched.
+
+    Args:
+        pairs: Modules with their hooks: ``hook(module, inputs, output) -> output``, or with
+            ``before``, ``hook(module, inputs) -> inputs``.
+        before: Whether the hooks run before their modules.
+    """
+    handles = [
+        module.register_forward_pre_hook(hook) if before else module.register_forward_hook(hook)
+        for module, hook in pairs
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,1 @@
+"""Metric records over torchmetrics, lpips and pyiqa, and the protocols they are computed under."""

@@ -1,0 +1,76 @@
+"""Stages: the training runs inside a method, as plain data (no torch)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from benchmark.control import Level
+
+
+@dataclass(frozen=True)
+class At:
+    """Every sample is trained at one level (the same value on every axis if one is given)."""
+
+    level: Level
+
+    def __init__(self, *level: float):
+        object.__setattr__(self, "level", tuple(float(value) for value in level))
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Every step trains ``k`` levels, evenly spaced from start to end, at once."""
+
+    k: int
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Levels are drawn uniformly from the control space."""
+
+
+Levels = At | Anchors | Uniform
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam, with a learning rate relative to the preset's so that every budget can set its own."""
+
+    lr_scale: float = 1.0
+    betas: tuple[float, float] = (0.9, 0.99)
+
+
+TUNE = 0.5
+"""Share of the preset's steps that a second stage gets; every method then sees 1.5 shares."""
+JOINT = 1.5
+"""Share of the preset's steps that a single joint stage gets."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training run inside a method.
+
+    Args:
+        name: Unique inside the method.
+        trains: Prefixes of the parameter names that move; everything else stays frozen.
+        levels: Which levels the samples are trained at.
+        share: Training steps as a multiple of the preset's ``steps``.
+        starts_from: Name of the stage whose weights this one begins with, or None.
+        optimizer: Optimiser settings.
+        network: Name of a submodule that is a plain backbone. A stage with a network trains that
+            network alone, knows nothing of the method around it, and is therefore shared by all
+            methods (and baselines) that ask for the same training.
+    """
+
+    name: str
+    trains: tuple[str, ...]
+    levels: Levels
+    share: float = 1.0
+    starts_from: str | None = None
+    optimizer: Adam = field(default_factory=Adam)
+    network: str | None = None
+
+
+def start_stage(d: int = 1) -> Stage:
+    """The start network: the plain backbone trained at level 0, shared by every method."""
+    return Stage("start", trains=("",), levels=At(*(0.0,) * d), network="backbone")

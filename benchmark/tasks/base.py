@@ -1,0 +1,81 @@
+"""The form of a task: frozen, versioned data. This module imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmark.control import ControlSpace, Level
+from benchmark.metrics.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class Term:
+    """One weighted loss: a name known to ``benchmark.objectives`` and its weight."""
+
+    name: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What training minimises.
+
+    One end means the same loss at every level. With two ends the loss at level t is
+    (1 - t) A + t B; with k ends over d = k - 1 axes the weights are (1 - sum t, t_1, ..., t_d).
+    """
+
+    ends: tuple[tuple[Term, ...], ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is restored, over which levels, judged how.
+
+    Args:
+        name: Task name on the command line.
+        version: Raised whenever anything changes a number; the old board stays.
+        kind: ``degradation`` (the level says how bad the input is), ``objective`` (the level says
+            what to prefer) or ``operator`` (the level is an image operator's parameter).
+        summary: One line for lists.
+        space: The control space.
+        anchors: Levels at which two-end methods and experts are trained, first and last included.
+        grid: Levels that the board reports.
+        degradation: Name in ``benchmark.degradations``; it gets the physical values of the level
+            (degradation tasks) or nothing (objective tasks).
+        objective: What training minimises.
+        protocol: Every detail of scoring that changes a number.
+        metrics: Metric ids, in table order.
+        headline: The metric id that ranks.
+        train_sets: Folder names used for training when DIALBENCH_DATA holds them.
+        test_sets: Folder names used for testing when DIALBENCH_DATA holds them.
+        scale: Output size over input size.
+    """
+
+    name: str
+    version: int
+    kind: str
+    summary: str
+    space: ControlSpace
+    anchors: tuple[Level, ...]
+    grid: tuple[Level, ...]
+    degradation: str
+    objective: Objective
+    protocol: Protocol
+    metrics: tuple[str, ...]
+    headline: str
+    train_sets: tuple[str, ...]
+    test_sets: tuple[str, ...]
+    scale: int = 1
+
+    def training_facts(self) -> dict[str, Any]:
+        """Returns everything that determines a training run of this task, as plain data."""
+        keep = ("name", "version", "kind", "space", "degradation", "objective", "scale")
+        facts = asdict(self)
+        return {key: facts[key] for key in keep}
+
+    def scoring_facts(self) -> dict[str, Any]:
+        """Returns everything that determines a score on this task, as plain data."""
+        keep = ("name", "version", "kind", "space", "degradation", "protocol", "scale")
+        facts = asdict(self)
+        return {key: facts[key] for key in keep}

@@ -1,0 +1,31 @@
+"""JPEG artefact removal with a dial over the quality (FTN, HyperRes)."""
+
+from benchmark.control import Axis, ControlSpace
+from benchmark.metrics.protocol import Protocol
+from benchmark.tasks.base import Objective, Task, Term
+
+SPACE = ControlSpace((Axis("quality", 40.0, 10.0, integer=True),))
+
+TASK = Task(
+    name="dejpeg",
+    version=1,
+    kind="degradation",
+    summary="JPEG artefact removal, quality 40 to 10",
+    space=SPACE,
+    anchors=((0.0,), (0.5,), (1.0,)),
+    grid=tuple(SPACE.level_of((quality,)) for quality in (40, 34, 28, 25, 22, 16, 10)),
+    degradation="jpeg",
+    objective=Objective(((Term("l1"),),)),
+    protocol=Protocol("rgb"),
+    metrics=(
+        "psnr-rgb",
+        "ssim-rgb",
+        "psnr-y601",
+        "ssim-y601",
+        "lpips-alex@lpips-0.1.4",
+        "niqe@pyiqa-0.1.16",
+    ),
+    headline="psnr-rgb",
+    train_sets=("bsds500-train", "bsds500-test"),
+    test_sets=("live1",),
+)

@@ -1,0 +1,28 @@
+"""Super-resolution x4 with a dial from fidelity to perception (FTN, tunable convolutions)."""
+
+from benchmark.control import Axis, ControlSpace
+from benchmark.metrics.protocol import Protocol
+from benchmark.tasks.base import Objective, Task, Term
+
+TASK = Task(
+    name="sr",
+    version=1,
+    kind="objective",
+    summary="x4 super-resolution, from fidelity (L1) to perception (adversarial)",
+    space=ControlSpace((Axis("perception weight", 0.0, 1.0),)),
+    anchors=((0.0,), (0.5,), (1.0,)),
+    grid=((0.0,), (0.25,), (0.5,), (0.75,), (1.0,)),
+    degradation="bicubic_x4",
+    objective=Objective(
+        (
+            (Term("l1"),),
+            (Term("low_frequency_l1"), Term("l1", 0.1), Term("adversarial", 0.02)),
+        )
+    ),
+    protocol=Protocol("sr-y", shave=4, multiple=4),
+    metrics=("psnr-y601", "ssim-y601", "lpips-alex@lpips-0.1.4", "niqe@pyiqa-0.1.16"),
+    headline="psnr-y601",
+    train_sets=("bsds500-train", "bsds500-test", "t91"),
+    test_sets=("set5", "set14"),
+    scale=4,
+)
