@@ -53,7 +53,7 @@ class Axis:
             level = math.log(physical / self.start) / math.log(self.end / self.start)
         else:
             level = (physical - self.start) / (self.end - self.start)
-        return round(level, DECIMALS)
+        return round(level, DECIMALS) + 0.0
 
 
 @dataclass(frozen=True)

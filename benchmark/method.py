@@ -146,6 +146,10 @@ class ControlMethod(L.LightningModule, ABC):
             return f"takes {self.axes.start} to {self.axes.stop - 1} control axes, not {task.space.d}"
         return None
 
+    def only_levels(self, task: Task) -> tuple[Level, ...] | None:
+        """Returns the levels this method can be asked for, or None for all (experts have few)."""
+        return None
+
     def __call__(self, x: Tensor, level: Tensor | Sequence[float] | float) -> Tensor:
         return super().__call__(x, self._checked(level, x))
 
