@@ -28,6 +28,8 @@ class Preset:
         timing: Whether run times are measured (the smoke preset does not, so that its tables are
             the same on every machine).
         checkpoint_every: Seconds between checkpoints inside a stage.
+        critic_width: Channels of an adversarial term's critic.
+        workers: Data-loading processes; small networks on few cores are faster without.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Preset:
     perceptual: bool = False
     timing: bool = True
     checkpoint_every: int = 30
+    critic_width: int = 24
+    workers: int = 0
 
 
 PRESETS = {
@@ -52,11 +56,11 @@ PRESETS = {
         Preset("laptop", "small", steps=400, batch=8, patch=96, lr=2e-3, points=5, crop=288),
         Preset(
             "gpu", "small:width=64:blocks=16", steps=20_000, batch=16, patch=96, lr=5e-4,
-            precision="bf16-mixed", perceptual=True,
+            precision="bf16-mixed", perceptual=True, critic_width=64, workers=8,
         ),
         Preset(
             "paper", "adafm_net", steps=1_000_000, batch=16, patch=96, lr=1e-4, schedule="constant",
-            perceptual=True, checkpoint_every=600,
+            perceptual=True, checkpoint_every=600, critic_width=64, workers=8,
         ),
     )
 }  # fmt: skip

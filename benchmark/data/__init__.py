@@ -1,0 +1,1 @@
+"""Image sources, training patches and the LightningDataModule."""

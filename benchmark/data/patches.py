@@ -1,0 +1,147 @@
+"""Training patches: whole batches, each determined by (seed, step) alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from benchmark import degradations
+from benchmark.config import Preset
+from benchmark.control import ControlSpace, Level
+from benchmark.data.sources import ImageSet
+from benchmark.errors import UserError
+from benchmark.method import Batch
+from benchmark.stage import Anchors, At, Levels
+from benchmark.tasks import Task
+
+LEVELS_A_STEP = 2
+"""Different levels inside one batch when levels are drawn; drawn from equal slices of [0, 1]."""
+
+
+def to_tensor(pixels: np.ndarray) -> Tensor:
+    """Returns (3, H, W) float32 in [0, 1] from (H, W, 3) uint8."""
+    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+
+
+def draw_levels(
+    levels: Levels, space: ControlSpace, batch: int, rng: np.random.Generator
+) -> list[Level]:
+    """Returns the level of each of ``batch`` samples; equal levels stand next to each other."""
+    if isinstance(levels, At):
+        return [space.check(levels.level)] * batch
+    if isinstance(levels, Anchors):
+        points = [(float(value),) * space.d for value in np.linspace(0, 1, levels.k)]
+    else:
+        count = min(LEVELS_A_STEP, batch)
+        slices = (np.arange(count)[:, None] + rng.random((count, space.d))) / count
+        points = [tuple(point) for point in rng.permuted(slices, axis=0).tolist()]
+    points = [space.level_of(space.physical(point)) for point in points]
+    return [points[index * len(points) // batch] for index in range(batch)]
+
+
+class Patches(Dataset):
+    """Training batches of a task, indexed by step.
+
+    Degradations that do not depend on the level or on noise are applied to whole images once, and
+    aligned crops are taken; all others are applied to each patch, with fresh noise.
+
+    Args:
+        images: Training images.
+        task: The task.
+        levels: Which levels the samples are trained at.
+        preset: Batch size and patch side.
+        seed: Runs with the same seed see the same crops at the same steps, whatever the method.
+
+    Raises:
+        UserError: If an image is smaller than a patch, or the patch does not fit the scale.
+    """
+
+    def __init__(self, images: ImageSet, task: Task, levels: Levels, preset: Preset, seed: int):
+        self.task, self.levels, self.preset, self.seed = task, levels, preset, seed
+        if preset.patch % (4 * task.scale // np.gcd(4, task.scale)):
+            raise UserError(f"patch {preset.patch} does not suit scale {task.scale}; use a multiple")
+        self.degradation = degradations.get(task.degradation)
+        self.whole = not (self.degradation.uses_level or self.degradation.uses_noise)
+        self.clean, self.degraded = [], []
+        for picture in images.pictures:
+            pixels = picture.read()
+            height, width = (side - side % task.scale for side in pixels.shape[:2])
+            if min(height, width) < preset.patch:
+                raise UserError(
+                    f"{picture.path}: {width}x{height} is smaller than a training patch of "
+                    f"{preset.patch}; remove it or use --set patch=..."
+                )
+            pixels = pixels[:height, :width]
+            self.clean.append(pixels)
+            if self.whole:
+                rng = degradations.generator("train", seed, picture.name)
+                small = self.degradation.apply(to_tensor(pixels), (), rng)
+                self.degraded.append((small * 255).round().byte().permute(1, 2, 0).numpy())
+        area = np.array([pixels.shape[0] * pixels.shape[1] for pixels in self.clean], dtype=float)
+        self.share = area / area.sum()
+
+    def __getitem__(self, step: int) -> Batch:
+        rng = degradations.generator("train", self.seed, int(step))
+        levels = draw_levels(self.levels, self.task.space, self.preset.batch, rng)
+        pairs = [self._sample(level, rng) for level in levels]
+        return Batch(
+            torch.stack([x for x, _ in pairs]),
+            torch.stack([y for _, y in pairs]),
+            torch.tensor(levels, dtype=torch.float32),
+        )
+
+    def _sample(self, level: Level, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        index = int(rng.choice(len(self.clean), p=self.share))
+        side, scale = self.preset.patch, self.task.scale
+        pixels = self.clean[index]
+        top, left = (
+            int(rng.integers((length - side) // scale + 1)) * scale for length in pixels.shape[:2]
+        )
+        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+        clean = _turned(pixels[top : top + side, left : left + side], turns, flip)
+        if self.whole:
+            top, left, side = top // scale, left // scale, side // scale
+            window = self.degraded[index][top : top + side, left : left + side]
+            return to_tensor(_turned(window, turns, flip)), to_tensor(clean)
+        tensor = to_tensor(clean)
+        physical = self.task.space.physical(level)
+        return self.degradation.apply(tensor, physical, rng), tensor
+
+
+def _turned(pixels: np.ndarray, turns: int, flip: bool) -> np.ndarray:
+    turned = np.rot90(pixels, turns)
+    return np.ascontiguousarray(turned[:, ::-1] if flip else turned)
+
+
+class PatchData(L.LightningDataModule):
+    """Feeds one stage: batches of steps ``first`` to ``steps`` - 1, in order.
+
+    Args:
+        patches: The indexed batches.
+        steps: Steps of the whole stage.
+        first: The step to begin with, after a resume.
+        workers: Loader processes; 0 when the network is small enough that they would steal cores.
+    """
+
+    def __init__(self, patches: Patches, steps: int, first: int = 0, workers: int = 0):
+        super().__init__()
+        self.patches, self.order, self.workers = patches, range(first, steps), workers
+
+    def train_dataloader(self) -> DataLoader:
+        return DataLoader(
+            self.patches,
+            batch_size=None,
+            sampler=self.order,
+            num_workers=self.workers,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def on_after_batch_transfer(self, batch: Sequence[Tensor], dataloader_idx: int) -> Batch:
+        x, y, level = batch
+        layout = torch.channels_last
+        return Batch(x.contiguous(memory_format=layout), y.contiguous(memory_format=layout), level)

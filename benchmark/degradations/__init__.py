@@ -1,0 +1,87 @@
+"""Degradations: pure functions from a clean image to what a network is given.
+
+Every one takes ``clean`` (3, H, W) float32 in [0, 1] whose values are whole 8-bit levels, the
+physical values of the control level, and an explicit random generator.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from benchmark.degradations.jpeg import jpeg
+from benchmark.degradations.noise import gaussian_noise
+from benchmark.degradations.resize import bicubic_down
+from benchmark.errors import UserError
+
+Physical = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """A degradation and what it depends on.
+
+    Args:
+        apply: ``(clean, physical, rng) -> degraded`` (3, h, w).
+        uses_level: Whether the result depends on the control level.
+        uses_noise: Whether the result depends on the generator.
+    """
+
+    apply: Callable[[Tensor, Physical, np.random.Generator], Tensor]
+    uses_level: bool = False
+    uses_noise: bool = False
+
+
+DEGRADATIONS = {
+    "bicubic_x2": Degradation(lambda clean, physical, rng: bicubic_down(clean, 2)),
+    "bicubic_x3": Degradation(lambda clean, physical, rng: bicubic_down(clean, 3)),
+    "bicubic_x4": Degradation(lambda clean, physical, rng: bicubic_down(clean, 4)),
+    "gaussian_noise": Degradation(
+        lambda clean, physical, rng: gaussian_noise(clean, physical[0], rng),
+        uses_level=True,
+        uses_noise=True,
+    ),
+    "jpeg": Degradation(lambda clean, physical, rng: jpeg(clean, physical[0]), uses_level=True),
+}
+
+
+def get(name: str) -> Degradation:
+    """Returns a degradation by name.
+
+    Raises:
+        UserError: If there is none of that name.
+    """
+    if name not in DEGRADATIONS:
+        raise UserError(f"unknown degradation '{name}'; choose from: {', '.join(DEGRADATIONS)}")
+    return DEGRADATIONS[name]
+
+
+def degrade(name: str, clean: Tensor, physical: Physical, rng: np.random.Generator) -> Tensor:
+    """Returns the degraded image (3, h, w), float32.
+
+    Args:
+        name: A key of ``DEGRADATIONS``.
+        clean: (3, H, W) float32 in [0, 1].
+        physical: Physical values of the level, in the task's axis order.
+        rng: Where noise comes from; see ``generator``.
+
+    Raises:
+        UserError: If the name is unknown or a physical value lies outside what is defined.
+    """
+    return get(name).apply(clean, physical, rng)
+
+
+def generator(*key: str | int) -> np.random.Generator:
+    """Returns a counter-based generator (Philox) that depends on ``key`` alone.
+
+    Images keyed by (task, version, dataset, image, realisation) get the same noise whatever the
+    batch size, worker, order or device.
+    """
+    text = "\x1f".join(str(part) for part in key)
+    digest = hashlib.sha256(text.encode()).digest()[:16]
+    words = [int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")]
+    return np.random.Generator(np.random.Philox(key=words))

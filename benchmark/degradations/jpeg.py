@@ -1,0 +1,27 @@
+"""JPEG compression with a pinned codec path: Pillow (libjpeg), 4:2:0, default tables."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from benchmark.errors import UserError
+
+
+def jpeg(clean: Tensor, quality: float) -> Tensor:
+    """Compresses and decodes a colour image (3, H, W) in [0, 1] at a whole quality 1..100.
+
+    Raises:
+        UserError: If the quality is not a whole number from 1 to 100.
+    """
+    if quality != int(quality) or not 1 <= quality <= 100:
+        raise UserError(f"JPEG quality {quality:g} is not a whole number from 1 to 100")
+    pixels = (clean.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=int(quality), subsampling="4:2:0")
+    decoded = np.array(Image.open(stream).convert("RGB"))
+    return torch.from_numpy(decoded).permute(2, 0, 1).float() / 255

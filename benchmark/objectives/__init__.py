@@ -1,0 +1,99 @@
+"""Losses that a level can weigh, and their mixture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.errors import UserError
+from benchmark.objectives.adversarial import Adversarial
+from benchmark.objectives.perceptual import PerceptualSqueeze, PerceptualVGG19
+from benchmark.objectives.pixel import L1, L2, LowFrequencyL1
+from benchmark.tasks.base import Objective
+
+TERMS: dict[str, type[nn.Module]] = {
+    "l1": L1,
+    "l2": L2,
+    "low_frequency_l1": LowFrequencyL1,
+    "adversarial": Adversarial,
+    "perceptual_vgg19": PerceptualVGG19,
+    "perceptual_squeeze": PerceptualSqueeze,
+}
+"""A term maps (output, target), each (B, 3, H, W), to one loss per sample (B,)."""
+
+
+def end_weights(level: Tensor, ends: int) -> Tensor:
+    """Returns the weight of each end (B, ends) at ``level`` (B, d).
+
+    One end always weighs 1. With d = ends - 1 axes they are (1 - sum t, t_1, ..., t_d).
+    """
+    if ends == 1:
+        return level.new_ones(level.shape[0], 1)
+    return torch.cat([1 - level[:, : ends - 1].sum(1, keepdim=True), level[:, : ends - 1]], dim=1)
+
+
+class MixedObjective(nn.Module):
+    """The loss sum_i w_i(t) sum_j lambda_ij L_ij of a task.
+
+    Args:
+        objective: The ends and their weighted terms.
+        level: If every sample is trained at this one level, terms that weigh nothing there are
+            left out altogether, so that a fidelity stage trains no critic.
+        critic_width: Channels of an adversarial term's critic.
+    """
+
+    def __init__(
+        self, objective: Objective, level: tuple[float, ...] | None = None, critic_width: int = 24
+    ):
+        super().__init__()
+        self.ends = objective.ends
+        names = {term.name for end in self._used_ends(level) for term in end}
+        for name in sorted(names):
+            if name not in TERMS:
+                raise UserError(f"unknown loss '{name}'; choose from: {', '.join(TERMS)}")
+        self.terms = nn.ModuleDict(
+            {
+                name: TERMS[name](width=critic_width) if name == "adversarial" else TERMS[name]()
+                for name in sorted(names)
+            }
+        )
+        self.trains_critic = "adversarial" in names
+
+    @property
+    def critic(self) -> nn.Module | None:
+        """The critic to be trained against the network, if the objective has one."""
+        return self.terms["adversarial"].critic if self.trains_critic else None
+
+    def _used_ends(self, level: tuple[float, ...] | None):
+        if level is None:
+            return self.ends
+        weights = end_weights(torch.tensor([level]), len(self.ends))[0].tolist()
+        return [end for end, weight in zip(self.ends, weights, strict=True) if weight != 0]
+
+    def coefficients(self, level: Tensor) -> dict[str, Tensor]:
+        """Returns each term's weight per sample (B,)."""
+        weights = end_weights(level, len(self.ends))
+        total: dict[str, Tensor] = {}
+        for index, end in enumerate(self.ends):
+            for term in end:
+                if term.name in self.terms:
+                    part = weights[:, index] * term.weight
+                    total[term.name] = total[term.name] + part if term.name in total else part
+        return total
+
+    def forward(self, output: Tensor, target: Tensor, level: Tensor) -> Tensor:
+        """Returns the mean loss over a batch of (B, 3, H, W) at levels (B, d)."""
+        coefficients = self.coefficients(level)
+        losses = [
+            coefficient * self.terms[name](output, target)
+            for name, coefficient in coefficients.items()
+        ]
+        if self.trains_critic:
+            self._seen = (output.detach(), target, coefficients["adversarial"])
+        return torch.stack(losses).sum(0).mean()
+
+    def critic_loss(self) -> Tensor:
+        """Returns the critic's loss on the last batch, samples weighted as in the network's loss."""
+        output, target, coefficient = self._seen
+        weight = coefficient / coefficient.mean().clamp_min(1e-8)
+        return (weight * self.terms["adversarial"].critic_loss(output, target)).mean()

@@ -1,0 +1,57 @@
+"""The relativistic average adversarial loss (ESRGAN's; Jolicoeur-Martineau, 1807.00734, eq. 8)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
+
+
+class Critic(nn.Module):
+    """Three spectrally normalised convolutions; one realism value per patch of 4x4 outputs."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.features = nn.Sequential(
+            spectral_norm(nn.Conv2d(3, width, 3, stride=2, padding=1)),
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(width, width, 3, stride=2, padding=1)),
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(width, 1, 3, padding=1)),
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Returns realism (B, 1, H/4, W/4) of images (B, 3, H, W)."""
+        return self.features(image)
+
+
+class Adversarial(nn.Module):
+    """How much more real the target looks than the output, to a critic trained alongside.
+
+    Args:
+        width: Channels of the critic.
+    """
+
+    def __init__(self, width: int = 24):
+        super().__init__()
+        self.critic = Critic(width)
+
+    def _relative(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        real, fake = self.critic(target), self.critic(output)
+        return real - fake.mean(), fake - real.mean()
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """Returns the network's loss per sample (B,); the critic gets no gradient."""
+        for parameter in self.critic.parameters():
+            parameter.requires_grad_(False)
+        real, fake = self._relative(output, target)
+        loss = functional.softplus(real) + functional.softplus(-fake)
+        return 0.5 * loss.mean(dim=(1, 2, 3))
+
+    def critic_loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Returns the critic's loss per sample (B,)."""
+        for parameter in self.critic.parameters():
+            parameter.requires_grad_(True)
+        real, fake = self._relative(output, target)
+        loss = functional.softplus(-real) + functional.softplus(fake)
+        return 0.5 * loss.mean(dim=(1, 2, 3))

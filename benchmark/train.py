@@ -1,0 +1,184 @@
+"""Running one stage with Lightning."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor, nn
+
+from benchmark import tasks
+from benchmark.build import build_backbone, build_method, load_stage, seeded
+from benchmark.config import Preset
+from benchmark.control import ControlSpace
+from benchmark.data.patches import PatchData, Patches
+from benchmark.data.sources import ImageSet, open_set
+from benchmark.discovery import create_method
+from benchmark.method import ControlMethod, Recipe
+from benchmark.objectives import MixedObjective
+from benchmark.stage import At, Stage
+
+if TYPE_CHECKING:
+    from benchmark.jobs import TrainJob
+
+CHECKPOINT = "last.ckpt"
+
+Say = Callable[[str], None]
+
+
+class TrainResult(NamedTuple):
+    """The weights of a finished stage, and what is known about the run."""
+
+    state: dict[str, Tensor]
+    facts: dict[str, float | int | str]
+
+
+class Plain(ControlMethod):
+    """A backbone trained as it is, for stages that belong to no method."""
+
+    def build(self, backbone: nn.Module, control: ControlSpace) -> None:
+        pass
+
+    def stages(self, task: tasks.Task) -> Sequence[Stage]:
+        return ()
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        return self.backbone(x)
+
+
+def steps_of(stage: Stage, preset: Preset) -> int:
+    """Returns the number of training steps of a stage."""
+    return max(1, round(stage.share * preset.steps))
+
+
+def train_stage(
+    job: TrainJob, start_state: dict[str, Tensor] | None, folder: Path, say: Say
+) -> TrainResult:
+    """Trains one stage, or goes on from the checkpoint in ``folder``.
+
+    Args:
+        job: What to train.
+        start_state: Weights of the stage this one starts from, if any.
+        folder: Scratch folder for checkpoints.
+        say: Told the progress, one short line at a time.
+
+    Raises:
+        JobError: If the loss is not finite or weights do not fit.
+        UserError: If training images cannot be used.
+    """
+    began = time.monotonic()
+    task, stage = tasks.get(job.task), job.stage
+    method = _prepared(job, task, start_state)
+    level = stage.levels.level if isinstance(stage.levels, At) else None
+    with seeded("objective", job.seed):
+        objective = MixedObjective(job.objective, level, job.preset.critic_width)
+    recipe = Recipe(steps_of(stage, job.preset), job.preset.lr, job.preset.schedule)
+    method.begin(stage, objective, recipe)
+    method.to(memory_format=torch.channels_last)
+
+    checkpoint = folder / CHECKPOINT
+    first = _steps_in(checkpoint)
+    images = merged(job.train_sets, job.offline)
+    patches = Patches(images, task, stage.levels, job.preset, job.seed)
+    if first < recipe.steps:
+        data = PatchData(patches, recipe.steps, first, job.preset.workers)
+        progress = Progress(recipe.steps, folder, job.preset.checkpoint_every, say)
+        with seeded("training", job.seed), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+            trainer(job.preset, progress).fit(
+                method, data, ckpt_path=checkpoint if first else None, weights_only=True
+            )
+    kept = method if job.method is not None else method.backbone
+    state = method.weights_to_keep() if kept is method else kept.state_dict()
+    return TrainResult(
+        {key: value.detach().cpu().contiguous() for key, value in state.items()},
+        {
+            "steps": recipe.steps,
+            "seconds": round(time.monotonic() - began, 3),
+            "loss": float(method.trainer.callback_metrics.get("loss", float("nan"))),
+        },
+    )
+
+
+def merged(specs: Sequence[str], offline: bool) -> ImageSet:
+    """Returns several training sets as one."""
+    sets = [open_set(spec, "train", offline=offline) for spec in specs]
+    pictures = tuple(picture for one in sets for picture in one.pictures)
+    return ImageSet("+".join(one.name for one in sets), pictures, "+".join(one.digest for one in sets))
+
+
+def trainer(preset: Preset, *callbacks: Callback) -> L.Trainer:
+    """Returns a quiet Trainer; half precision is used only where a GPU is."""
+    precision = preset.precision if torch.cuda.is_available() else "32-true"
+    return L.Trainer(
+        max_epochs=1,
+        accelerator="auto",
+        devices=1,
+        precision=precision,
+        callbacks=list(callbacks),
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        benchmark=False,
+        deterministic=not torch.cuda.is_available(),
+    )
+
+
+def _prepared(
+    job: TrainJob, task: tasks.Task, start_state: dict[str, Tensor] | None
+) -> ControlMethod:
+    """Returns the network or method of a stage, with the weights it starts from."""
+    if job.method is None:
+        plain = Plain()
+        plain.assemble(build_backbone(job.backbone, task, job.seed), task.space)
+        if start_state is not None:
+            load_stage(plain, Stage(job.stage.name, ("",), At(0.0), network="backbone"), start_state)
+        return plain
+    file = Path(job.method_file) if job.method_file else None
+    method = build_method(create_method(job.method, file), job.backbone, task, job.seed)
+    if start_state is not None:
+        known = {stage.name: stage for stage in method.stages(task)}
+        load_stage(method, known[job.stage.starts_from], start_state)
+    return method
+
+
+def _steps_in(checkpoint: Path) -> int:
+    """Returns the steps a checkpoint has behind it; a damaged one counts as none and is removed."""
+    if not checkpoint.exists():
+        return 0
+    try:
+        return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["steps_done"])
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, training starts over
+        checkpoint.unlink(missing_ok=True)
+        return 0
+
+
+class Progress(Callback):
+    """Tells the progress and saves a checkpoint from time to time."""
+
+    def __init__(self, steps: int, folder: Path, checkpoint_every: int, say: Say):
+        self.steps, self.folder, self.every, self.say = steps, folder, checkpoint_every, say
+        self.saved = self.told = time.monotonic()
+        self.began: tuple[float, int] | None = None
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: ControlMethod, *_: object) -> None:
+        now, done = time.monotonic(), module.steps_done
+        if self.began is None:
+            self.began = (now, done)
+        if now - self.told >= 1:
+            self.told = now
+            since, first = self.began
+            left = (now - since) / max(1, done - first) * (self.steps - done)
+            self.say(f"{done}/{self.steps} steps, {left:.0f} s left")
+        if now - self.saved >= self.every and done < self.steps:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            trainer.save_checkpoint(self.folder / CHECKPOINT)
+            self.saved = time.monotonic()
