@@ -1,0 +1,108 @@
+"""What the store hands to the report: tidy tables, and nothing that needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROW_COLUMNS = (
+    "schema",
+    "task",
+    "task_digest",
+    "protocol",
+    "dataset",
+    "image",
+    "method",
+    "method_digest",
+    "backbone",
+    "preset",
+    "seed",
+    "level",
+    "level_physical",
+    "set_level",
+    "metric",
+    "value",
+    "status",
+    "reason",
+    "weights_sha256",
+    "torch",
+    "device",
+    "harness_version",
+    "created_utc",
+)
+COST_COLUMNS = (
+    "method",
+    "backbone",
+    "preset",
+    "seed",
+    "folds",
+    "params_stored",
+    "params_folded",
+    "macs",
+    "ms_per_image",
+    "train_steps",
+)
+PICTURE_COLUMNS = ("method", "backbone", "seed", "dataset", "image", "level", "path")
+
+INPUT = "input"
+"""Stands for a method in ``pictures``: the degraded image."""
+CLEAN = "clean"
+"""Stands for a method in ``pictures``: the image to restore (its level is empty)."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A training or sweep that gave no result; it is reported, never silent.
+
+    Args:
+        method: Canonical text of the method.
+        backbone: Canonical text of the backbone.
+        seed: The seed, or None if the failure does not depend on one.
+        reason: One sentence.
+    """
+
+    method: str
+    backbone: str
+    seed: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything a report is made of.
+
+    Args:
+        rows: One line per number, with ``ROW_COLUMNS``. ``value`` is NaN unless ``status`` is
+            ``"ok"``; ``level``, ``set_level`` and ``level_physical`` are texts.
+        costs: One line per trained method, with ``COST_COLUMNS``; ``ms_per_image`` is NaN when it
+            was not timed.
+        pictures: One line per stored picture, with ``PICTURE_COLUMNS``.
+        failures: What gave no result, and why.
+    """
+
+    rows: pd.DataFrame
+    costs: pd.DataFrame
+    pictures: pd.DataFrame
+    failures: tuple[Failure, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        rows: list[Mapping[str, Any]],
+        costs: list[Mapping[str, Any]],
+        pictures: list[Mapping[str, Any]],
+        failures: list[Failure] | tuple[Failure, ...] = (),
+    ) -> Results:
+        """Builds results from plain records; columns are always there, even without records."""
+        import pandas as pd
+
+        return cls(
+            pd.DataFrame(rows, columns=list(ROW_COLUMNS)),
+            pd.DataFrame(costs, columns=list(COST_COLUMNS)),
+            pd.DataFrame(pictures, columns=list(PICTURE_COLUMNS)),
+            tuple(failures),
+        )
