@@ -1,0 +1,47 @@
+# Every target creates .venv (with pip, pinned by constraints.txt) if it needs it.
+PYTHON   ?= python3
+TASK     ?= sr
+PRESET   ?= laptop
+METHODS  ?=
+BACKBONE ?=
+SEEDS    ?=
+ENGINE   ?=
+JOBS     ?=
+ARGS     ?=
+
+BIN     := .venv/bin
+READY   := .venv/installed
+OPTIONS  = --preset $(PRESET) $(if $(METHODS),--methods "$(METHODS)") \
+           $(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(SEEDS),--seeds $(SEEDS)) \
+           $(if $(ENGINE),--engine $(ENGINE)) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench report test lint doctor
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "variables for bench and report: TASK=sr METHODS=\"dni ftn\" PRESET=laptop BACKBONE= SEEDS=0,1 ENGINE= JOBS= ARGS="
+
+setup: $(READY)  ## create .venv and install everything into it
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("dialbench needs Python 3.11 or later; set PYTHON=") if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (the first time takes a few minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+bench: $(READY)  ## train what is missing, sweep the dial, write the report (TASK=sr)
+	@$(BIN)/dialbench run $(TASK) $(OPTIONS)
+
+report: $(READY)  ## write the report again from what is stored (TASK=sr)
+	@$(BIN)/dialbench report $(TASK) $(OPTIONS)
+
+test: $(READY)  ## run the tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(ARGS)
+
+lint: $(READY)  ## check style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+doctor: $(READY)  ## check the installation, data and weights in one screen
+	@$(BIN)/dialbench doctor

@@ -1,0 +1,1 @@
+"""Baselines: the method contract without a learned dial."""

@@ -1,0 +1,1 @@
+"""Backbones: plain networks, one file each, that know nothing of levels."""

@@ -1,0 +1,199 @@
+"""Digests: what identifies data and code, so that a result is reused exactly when it would not change.
+
+Code is identified by meaning, not by text: comments, docstrings and layout do not count, and only
+definitions that can be reached from the starting points do. So a comment edit, or a new operator
+beside the one in use, keeps every stored result; a changed operator does not.
+This module imports no torch.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The folder that holds the packages ``benchmark``, ``baselines`` and ``methods``."""
+
+OWN = ("benchmark", "baselines", "methods")
+"""Packages whose code is followed; everything else is a pinned dependency."""
+
+LENGTH = 20
+
+Definition = tuple[str, str]
+"""A module (dotted name, or path of a file) and a top-level name in it."""
+
+
+def canonical(value: Any) -> str:
+    """Returns the canonical JSON of plain data and dataclasses: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+
+
+def digest(value: Any) -> str:
+    """Returns the first 20 hexadecimal digits of the SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:LENGTH]
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+        return {"": type(value).__name__, **fields}
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
+    """Returns the digest of the code reachable from some starting points.
+
+    Args:
+        starts: ``module`` (every definition in it), ``module:name``, or ``module:TABLE[key]`` for
+            one entry of a dictionary. A module is a dotted name or the path of a file.
+        inside: Dotted prefixes of modules that are followed; other modules are left out. A table
+            (a dictionary in capitals) is never followed; name the entries in use instead.
+    """
+    inside = tuple(inside)
+    todo: list[ast.AST] = []
+    seen: set[Definition] = set()
+    texts: list[str] = []
+    for start in sorted(set(starts)):
+        name, _, symbol = start.partition(":")
+        module = _module(name)
+        if "[" in symbol:
+            table, key = symbol.rstrip("]").split("[")
+            node = module.entry(table, key)
+            texts.append(f"{table}[{key}]={ast.unparse(node)}")
+            todo.extend(_uses(node, module, inside))
+        elif symbol:
+            todo.append((name, symbol))
+        else:
+            todo.extend((name, one) for one in module.definitions)
+    while todo:
+        definition = todo.pop()
+        if definition in seen:
+            continue
+        seen.add(definition)
+        module = _module(definition[0])
+        node = module.definitions.get(definition[1])
+        if node is None:
+            todo.extend(_imported(module, definition[1], inside))
+        elif not module.is_table(definition[1]):
+            label = Path(definition[0]).stem if definition[0].endswith(".py") else definition[0]
+            texts.append(f"{label}:{definition[1]}={ast.unparse(node)}")
+            todo.extend(_uses(node, module, inside))
+    return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:LENGTH]
+
+
+class Module:
+    """The top-level definitions and imports of one source file, without docstrings."""
+
+    def __init__(self, name: str, source: str):
+        self.name = name
+        self.definitions: dict[str, ast.stmt] = {}
+        self.imports: dict[str, tuple[str, str | None]] = {}
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    target = alias.name if alias.asname else alias.name.split(".")[0]
+                    self.imports[alias.asname or target] = (target, None)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                for alias in node.names:
+                    self.imports[alias.asname or alias.name] = (node.module, alias.name)
+        for node in without_docstrings(tree).body:
+            for target in _targets(node):
+                self.definitions[target] = node
+
+    def entry(self, table: str, key: str) -> ast.expr:
+        """Returns the expression of one entry of a dictionary."""
+        value = self.definitions[table].value
+        for name, expression in zip(value.keys, value.values, strict=True):
+            if isinstance(name, ast.Constant) and name.value == key:
+                return expression
+        raise KeyError(f"{self.name}:{table} has no entry '{key}'")
+
+    def is_table(self, name: str) -> bool:
+        """Whether a definition is a dictionary in capitals."""
+        return name.isupper() and isinstance(
+            getattr(self.definitions[name], "value", None), ast.Dict
+        )
+
+
+def without_docstrings(tree: ast.Module) -> ast.Module:
+    """Returns a tree without docstrings and other bare strings."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            kept = [one for one in body if not _is_text(one)]
+            node.body = kept or ([] if isinstance(node, ast.Module) else [ast.Pass()])
+    return tree
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _targets(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return [
+        target.id for target in targets if isinstance(target, ast.Name) and target.id != "__all__"
+    ]
+
+
+def source_path(module: str) -> Path | None:
+    """Returns the file of a module given by dotted name or path, or None if it is not our own."""
+    if module.endswith(".py"):
+        return Path(module)
+    path = ROOT.joinpath(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _module(name: str) -> Module:
+    path = source_path(name)
+    if path is None:
+        raise FileNotFoundError(f"there is no source file of module '{name}'")
+    return _parsed(name, path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _parsed(name: str, source: str) -> Module:
+    return Module(name, source)
+
+
+def _uses(node: ast.AST, module: Module, inside: tuple[str, ...]) -> list[Definition]:
+    """Returns the definitions that a piece of code names."""
+    found: list[Definition] = []
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name):
+            if part.id in module.definitions:
+                found.append((module.name, part.id))
+            else:
+                found.extend(_imported(module, part.id, inside))
+        elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
+            source, symbol = module.imports.get(part.value.id, ("", None))
+            dotted = f"{source}.{symbol}" if symbol else source
+            if _followed(dotted, inside):
+                found.append((dotted, part.attr))
+    return found
+
+
+def _imported(module: Module, name: str, inside: tuple[str, ...]) -> list[Definition]:
+    source, symbol = module.imports.get(name, ("", None))
+    return [(source, symbol)] if symbol and _followed(source, inside) else []
+
+
+def _followed(module: str, inside: tuple[str, ...]) -> bool:
+    listed = any(module == prefix or module.startswith(prefix + ".") for prefix in inside)
+    return listed and source_path(module) is not None

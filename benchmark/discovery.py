@@ -1,0 +1,266 @@
+"""Finding methods, baselines and backbones by their files.
+
+Listing reads source code only (``ast``); a module is imported when its class is created. Besides
+the files of ``methods/``, ``baselines/`` and ``baselines/networks/`` there are single files given
+by path, and installed packages with entry points in the group ``dialbench.methods``.
+This module imports no torch.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from benchmark.digest import ROOT
+from benchmark.errors import JobError, UserError
+from benchmark.spec import Spec, parse
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from benchmark.method import ControlMethod
+
+GROUPS = {"method": "methods", "baseline": "baselines", "network": "baselines.networks"}
+ENTRY_POINTS = "dialbench.methods"
+
+METHODS = ["decouple", "dni", "adafm", "cfsnet", "dynamic_net", "ftn", "tunable_conv", "hypernet"]
+BASELINES = ["floor", "blend", "experts"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method, baseline or network that was found.
+
+    Args:
+        name: The file's name, used on the command line.
+        group: ``method``, ``baseline`` or ``network``.
+        path: The file, or the import path of an entry point.
+        summary: First line of the module's docstring.
+        paper: arXiv id, if stated.
+        folds: Whether the class says that it folds into the backbone; None if it depends.
+        error: Why it cannot be used, as far as its source shows.
+    """
+
+    name: str
+    group: str
+    path: str
+    summary: str = ""
+    paper: str = ""
+    folds: bool | None = None
+    error: str | None = None
+
+
+def default_methods() -> list[str]:
+    """Returns what a run compares when no method is named."""
+    return [*METHODS, *BASELINES]
+
+
+def entries() -> list[Entry]:
+    """Returns everything that can be used, methods first, without importing any of it."""
+    found = [
+        read_entry(path, group)
+        for group, package in GROUPS.items()
+        for path in sorted((ROOT / package.replace(".", "/")).glob("*.py"))
+        if not path.name.startswith("_")
+    ]
+    known = {entry.name for entry in found if entry.group != "network"}
+    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        error = f"the name is taken by {point.name}.py" if point.name in known else None
+        found.append(Entry(point.name, "method", point.value, "entry point", error=error))
+    return found
+
+
+def read_entry(path: Path, group: str) -> Entry:
+    """Returns what the source of a file says about it."""
+    name = path.stem
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError) as error:
+        return Entry(name, group, str(path), error=f"cannot be read: {error}")
+    summary = (ast.get_docstring(tree) or "").partition("\n")[0]
+    facts = _class_facts(tree)
+    missing = [one for one in _imports(tree) if importlib.util.find_spec(one) is None]
+    error = f"imports '{missing[0]}', which is not installed" if missing else None
+    return Entry(name, group, str(path), summary, facts["paper"], facts["folds"], error)
+
+
+def _class_facts(tree: ast.Module) -> dict[str, Any]:
+    facts: dict[str, Any] = {"paper": "", "folds": False}
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
+            continue
+        if any(getattr(base, "id", "") == "WeightSpaceMethod" for base in node.bases):
+            facts["folds"] = True
+        for item in node.body:
+            target = (
+                item.targets[0] if isinstance(item, ast.Assign) else getattr(item, "target", None)
+            )
+            key = getattr(target, "id", getattr(item, "name", None))
+            if key in facts:
+                value = getattr(item, "value", None)
+                facts[key] = value.value if isinstance(value, ast.Constant) else None
+    return facts
+
+
+def _imports(tree: ast.Module) -> list[str]:
+    """Returns the top-level packages that a module imports when it is itself imported."""
+    found: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            found.extend(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.append(node.module.split(".")[0])
+    return [name for name in dict.fromkeys(found) if name != "__future__"]
+
+
+def find(name: str, groups: Iterable[str]) -> Entry:
+    """Returns the entry of a name.
+
+    Raises:
+        UserError: If there is none; the message names the choices and the nearest.
+    """
+    groups = tuple(groups)
+    known = {entry.name: entry for entry in reversed(entries()) if entry.group in groups}
+    if name not in known:
+        kind = "backbone" if groups == ("network",) else "method"
+        raise UserError(unknown(kind, name, sorted(known)))
+    return known[name]
+
+
+def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
+    """Returns the message for a name that is not among the choices."""
+    choices = list(choices)
+    near = difflib.get_close_matches(name, choices, n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    return f"unknown {kind} '{name}'{hint}; choose from: {', '.join(choices)}"
+
+
+def source_of(spec_text: str, file: Path | None = None) -> str:
+    """Returns the module (dotted name or path) that holds a method, without importing it.
+
+    Raises:
+        UserError: If there is no such method, or no such file.
+    """
+    if file is not None:
+        if not file.is_file():
+            raise UserError(f"there is no method file {file}; check the path")
+        return str(file)
+    entry = find(parse(spec_text).name, ("method", "baseline"))
+    if entry.path.endswith(".py"):
+        return _dotted(entry)
+    found = importlib.util.find_spec(entry.path.partition(":")[0])
+    if found is None or not found.origin:
+        raise UserError(f"the entry point {entry.name} = {entry.path} leads nowhere; reinstall it")
+    return found.origin
+
+
+def backbone_source(spec_text: str) -> str:
+    """Returns the dotted name of the module that holds a backbone, without importing it."""
+    return _dotted(find(parse(spec_text).name, ("network",)))
+
+
+def create_method(spec_text: str, file: Path | None = None) -> ControlMethod:
+    """Returns a method constructed with the options of its specification, not yet assembled.
+
+    Raises:
+        UserError: If the name or an option is unknown, or the file does not exist.
+        JobError: If the module does not import, or its class cannot be constructed.
+    """
+    from benchmark.method import ControlMethod
+
+    spec = parse(spec_text)
+    source = source_of(spec_text, file)
+    if file is not None:
+        module = _import_file(file)
+    elif source.endswith(".py"):
+        module = _import(find(spec.name, ("method",)).path.partition(":")[0])
+    else:
+        module = _import(source)
+    return _construct(_only_class(module, ControlMethod, spec.name), spec)
+
+
+def create_backbone(spec_text: str, scale: int) -> nn.Module:
+    """Returns a freshly initialised backbone whose output is ``scale`` times its input.
+
+    Raises:
+        UserError: If the name or an option is unknown.
+        JobError: If the module does not import, or its class cannot be constructed.
+    """
+    spec = parse(spec_text)
+    module = _import(backbone_source(spec_text))
+    kind = getattr(module, module.__all__[0])
+    return _construct(kind, spec, scale=scale)
+
+
+def _dotted(entry: Entry) -> str:
+    return f"{GROUPS[entry.group]}.{entry.name}"
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise JobError(f"{name} does not import: {type(error).__name__}: {error}") from error
+
+
+def _import_file(path: Path) -> ModuleType:
+    name = f"dialbench_file_{path.stem}"
+    known = sys.modules.get(name)
+    if known is not None and known.__file__ == str(path.resolve()):
+        return known
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path} is not a Python file; give a file that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise JobError(f"{path} does not import: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _only_class(module: ModuleType, base: type, name: str) -> type:
+    found = [
+        one
+        for key, one in vars(module).items()
+        if isinstance(one, type)
+        and issubclass(one, base)
+        and one.__module__ == module.__name__
+        and not key.startswith("_")
+    ]
+    if len(found) != 1:
+        raise JobError(
+            f"method '{name}' must be one public subclass of {base.__name__} in its file, "
+            f"which has {len(found)}"
+        )
+    return found[0]
+
+
+def _construct(kind: type, spec: Spec, **fixed: Any) -> Any:
+    accepted = inspect.signature(kind).parameters
+    choices = [
+        key for key, one in accepted.items() if one.kind is not one.VAR_KEYWORD and key not in fixed
+    ]
+    for key in spec.options:
+        if key not in choices:
+            raise UserError(
+                unknown(f"option of {spec.name}", key, choices)
+                if choices
+                else f"{spec.name} takes no options, but '{key}' was given"
+            )
+    try:
+        return kind(**fixed, **spec.options)
+    except Exception as error:
+        raise JobError(f"{spec} cannot be constructed: {type(error).__name__}: {error}") from error

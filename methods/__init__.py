@@ -1,0 +1,1 @@
+"""Control methods: one file, one method, one class."""
