@@ -32,9 +32,7 @@ def build_backbone(spec: str, task: Task, seed: int) -> nn.Module:
         return create_backbone(spec, task.scale)
 
 
-def build_method(
-    method: ControlMethod, backbone_spec: str, task: Task, seed: int
-) -> ControlMethod:
+def build_method(method: ControlMethod, backbone_spec: str, task: Task, seed: int) -> ControlMethod:
     """Assembles a method on a fresh backbone of its task."""
     backbone = build_backbone(backbone_spec, task, seed)
     with seeded("method", type(method).__name__, seed):
@@ -52,7 +50,9 @@ def load_stage(method: ControlMethod, stage: Stage, state: dict[str, Tensor]) ->
         target.load_state_dict(state)
     except RuntimeError as error:
         first = str(error).splitlines()[-1].strip()
-        raise JobError(f"the weights of stage '{stage.name}' do not fit the method: {first}") from None
+        raise JobError(
+            f"the weights of stage '{stage.name}' do not fit the method: {first}"
+        ) from None
 
 
 def load_states(method: ControlMethod, task: Task, states: dict[str, dict[str, Tensor]]) -> None:

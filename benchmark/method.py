@@ -24,10 +24,13 @@ from benchmark.layers import (
     Layer,
     after_blocks,
     channels,
-    flat,
+    from_output_rows,
     kaiming_small,
     layers,
+    layers_within,
+    output_rows,
     residual_blocks,
+    spread,
     trunk_convolutions,
 )
 from benchmark.stage import JOINT, TUNE, Adam, Anchors, At, Stage, Uniform, start_stage
@@ -44,20 +47,27 @@ __all__ = [
     "Batch",
     "Bound",
     "ControlMethod",
+    "Hook",
     "Layer",
     "Stage",
     "Uniform",
     "WeightSpaceMethod",
     "after_blocks",
     "channels",
-    "flat",
+    "from_output_rows",
     "hooked",
     "kaiming_small",
     "layers",
+    "layers_within",
+    "output_rows",
     "residual_blocks",
+    "spread",
     "start_stage",
     "trunk_convolutions",
 ]
+
+CRITIC_LR = 0.15
+"""A critic's constant learning rate, relative to the preset's peak."""
 
 NAN_CHECK_EVERY = 25
 """Steps between checks that the loss is finite (each costs a device synchronisation)."""
@@ -143,7 +153,9 @@ class ControlMethod(L.LightningModule, ABC):
     def skip(self, task: Task) -> str | None:
         """Returns why this method cannot run a task, or None."""
         if task.space.d not in self.axes:
-            return f"takes {self.axes.start} to {self.axes.stop - 1} control axes, not {task.space.d}"
+            return (
+                f"takes {self.axes.start} to {self.axes.stop - 1} control axes, not {task.space.d}"
+            )
         return None
 
     def only_levels(self, task: Task) -> tuple[Level, ...] | None:
@@ -159,7 +171,9 @@ class ControlMethod(L.LightningModule, ABC):
         d = self.control.d
         if level.ndim == 4:
             if not self.spatial:
-                raise LevelError(f"{type(self).__name__} takes no level map; give one level a sample")
+                raise LevelError(
+                    f"{type(self).__name__} takes no level map; give one level a sample"
+                )
         else:
             if level.ndim < 2:
                 level = level.reshape(1, -1)
@@ -193,7 +207,11 @@ class ControlMethod(L.LightningModule, ABC):
         if mode and stage is not None:
             for name, module in self.named_modules():
                 own = list(module.named_buffers(recurse=False))
-                if own and not name.startswith("objective") and not f"{name}.".startswith(stage.trains):
+                if (
+                    own
+                    and not name.startswith("objective")
+                    and not f"{name}.".startswith(stage.trains)
+                ):
                     module.eval()
         return self
 
@@ -204,11 +222,22 @@ class ControlMethod(L.LightningModule, ABC):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         adam = self.stage.optimizer
-        moving = [p for n, p in self.named_parameters() if p.requires_grad and not n.startswith("objective.")]
+        moving = [
+            p
+            for n, p in self.named_parameters()
+            if p.requires_grad and not n.startswith("objective.")
+        ]
         optimizers = [torch.optim.Adam(moving, lr=self._lr(), betas=adam.betas, fused=True)]
         critic = getattr(self.objective, "critic", None)
         if critic is not None:
-            optimizers.append(torch.optim.Adam(critic.parameters(), lr=self._lr(), betas=(0.5, 0.99), fused=True))
+            optimizers.append(
+                torch.optim.Adam(
+                    critic.parameters(),
+                    lr=CRITIC_LR * self.recipe.lr,
+                    betas=(0.5, 0.99),
+                    fused=True,
+                )
+            )
         return optimizers
 
     def _lr(self) -> float:
@@ -225,9 +254,8 @@ class ControlMethod(L.LightningModule, ABC):
     def training_step(self, batch: Batch, index: int) -> None:
         optimizers = self.optimizers()
         optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = self._lr()
+        for group in optimizers[0].param_groups:
+            group["lr"] = self._lr()
         optimizers[0].zero_grad()
         loss = self.loss(Batch(*batch), self.stage)
         self.manual_backward(loss)
@@ -259,7 +287,7 @@ class WeightSpaceMethod(ControlMethod):
 
     @abstractmethod
     def weights(self, level: Tensor) -> dict[str, Tensor]:
-        """Returns the backbone parameters that depend on ``level`` (d,), by their names."""
+        """Returns the backbone parameters (and buffers) that depend on ``level`` (d,), by name."""
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         distinct, member = level.unique(dim=0, return_inverse=True)
@@ -278,7 +306,7 @@ class WeightSpaceMethod(ControlMethod):
         example = next(self.backbone.parameters())
         point = torch.tensor(self.control.check(level), dtype=example.dtype, device=example.device)
         network = copy.deepcopy(self.backbone)
-        own = dict(network.named_parameters())
+        own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
         for name, value in self.weights(point).items():
             own[name].copy_(value)
         return network.eval().requires_grad_(False)

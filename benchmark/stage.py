@@ -40,9 +40,9 @@ class Adam:
     betas: tuple[float, float] = (0.9, 0.99)
 
 
-TUNE = 0.5
-"""Share of the preset's steps that a second stage gets; every method then sees 1.5 shares."""
-JOINT = 1.5
+TUNE = 1.0
+"""Share of the preset's steps that a second stage gets; every method then sees two shares."""
+JOINT = 2.0
 """Share of the preset's steps that a single joint stage gets."""
 
 

@@ -22,6 +22,7 @@ from benchmark.data.sources import ImageSet, open_set
 from benchmark.discovery import create_method
 from benchmark.method import ControlMethod, Recipe
 from benchmark.objectives import MixedObjective
+from benchmark.objectives.choice import resolved
 from benchmark.stage import At, Stage
 
 if TYPE_CHECKING:
@@ -76,8 +77,9 @@ def train_stage(
     task, stage = tasks.get(job.task), job.stage
     method = _prepared(job, task, start_state)
     level = stage.levels.level if isinstance(stage.levels, At) else None
+    chosen = resolved(task.objective, job.preset.perceptual, job.offline)
     with seeded("objective", job.seed):
-        objective = MixedObjective(job.objective, level, job.preset.critic_width)
+        objective = MixedObjective(chosen, level, job.preset.critic_width)
     recipe = Recipe(steps_of(stage, job.preset), job.preset.lr, job.preset.schedule)
     method.begin(stage, objective, recipe)
     method.to(memory_format=torch.channels_last)
@@ -111,7 +113,9 @@ def merged(specs: Sequence[str], offline: bool) -> ImageSet:
     """Returns several training sets as one."""
     sets = [open_set(spec, "train", offline=offline) for spec in specs]
     pictures = tuple(picture for one in sets for picture in one.pictures)
-    return ImageSet("+".join(one.name for one in sets), pictures, "+".join(one.digest for one in sets))
+    return ImageSet(
+        "+".join(one.name for one in sets), pictures, "+".join(one.digest for one in sets)
+    )
 
 
 def trainer(preset: Preset, *callbacks: Callback) -> L.Trainer:
@@ -140,7 +144,9 @@ def _prepared(
         plain = Plain()
         plain.assemble(build_backbone(job.backbone, task, job.seed), task.space)
         if start_state is not None:
-            load_stage(plain, Stage(job.stage.name, ("",), At(0.0), network="backbone"), start_state)
+            load_stage(
+                plain, Stage(job.stage.name, ("",), At(0.0), network="backbone"), start_state
+            )
         return plain
     file = Path(job.method_file) if job.method_file else None
     method = build_method(create_method(job.method, file), job.backbone, task, job.seed)

@@ -64,7 +64,9 @@ class Patches(Dataset):
     def __init__(self, images: ImageSet, task: Task, levels: Levels, preset: Preset, seed: int):
         self.task, self.levels, self.preset, self.seed = task, levels, preset, seed
         if preset.patch % (4 * task.scale // np.gcd(4, task.scale)):
-            raise UserError(f"patch {preset.patch} does not suit scale {task.scale}; use a multiple")
+            raise UserError(
+                f"patch {preset.patch} does not suit scale {task.scale}; use a multiple"
+            )
         self.degradation = degradations.get(task.degradation)
         self.whole = not (self.degradation.uses_level or self.degradation.uses_noise)
         self.clean, self.degraded = [], []

@@ -7,8 +7,17 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 
+DETAIL_GAIN = 10.0
+"""Detail has a standard deviation near 0.03; this brings it to the scale weights start from."""
+
+
 class Critic(nn.Module):
-    """Three spectrally normalised convolutions; one realism value per patch of 4x4 outputs."""
+    """Three spectrally normalised convolutions; one realism value per patch of 4x4 outputs.
+
+    It is shown the detail alone: the image minus its 4x4 block means (interpolated). Colour and
+    brightness are the low-frequency L1's business, and a critic freed of them learns texture in a
+    few hundred steps.
+    """
 
     def __init__(self, width: int):
         super().__init__()
@@ -22,7 +31,9 @@ class Critic(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Returns realism (B, 1, H/4, W/4) of images (B, 3, H, W)."""
-        return self.features(image)
+        smooth = functional.avg_pool2d(image, 4)
+        smooth = functional.interpolate(smooth, scale_factor=4, mode="bilinear")
+        return self.features(DETAIL_GAIN * (image - smooth))
 
 
 class Adversarial(nn.Module):

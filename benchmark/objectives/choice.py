@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from benchmark.tasks.base import Objective, Term
 
-PERCEPTUAL = {"vgg19": Term("perceptual_vgg19", 1.0), "squeezenet1_1": Term("perceptual_squeeze", 1.0)}
+PERCEPTUAL = {
+    "vgg19": Term("perceptual_vgg19", 1.0),
+    "squeezenet1_1": Term("perceptual_squeeze", 1.0),
+}
 """Terms by the asset they need, in order of preference."""
 
 
