@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from torch import Tensor, nn
+
+from benchmark.errors import UserError
 
 Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 
@@ -20,20 +24,52 @@ def channels(layer: Layer) -> tuple[int, int]:
     return layer.in_channels, layer.out_channels
 
 
+def layers_within(network: nn.Module, names: Iterable[str]) -> dict[str, Layer]:
+    """Returns the layers that are, or lie inside, the modules of the given names."""
+    names = tuple(names)
+    inside = tuple(f"{name}." for name in names)
+    found = layers(network)
+    return {key: layer for key, layer in found.items() if key in names or key.startswith(inside)}
+
+
+def _keeps_resolution(module: nn.Module) -> bool:
+    resamplers = (nn.ConvTranspose2d, nn.PixelShuffle, nn.PixelUnshuffle, nn.Upsample)
+    return not any(
+        isinstance(part, resamplers) or (isinstance(part, nn.Conv2d) and max(part.stride) > 1)
+        for part in module.modules()
+    )
+
+
 def residual_blocks(network: nn.Module) -> dict[str, nn.Module]:
     """Returns the residual blocks of a network, in definition order.
 
     A residual block is the smallest module of the network's own (not a ``torch.nn`` container)
-    that holds at least two layers and gives as many channels as it takes.
+    that holds at least two layers, gives as many channels as it takes and nowhere changes the
+    resolution. In a network without any (a plain chain) every such layer stands for a block.
+
+    Raises:
+        UserError: If there are no such layers either.
     """
     found: dict[str, nn.Module] = {}
     for name, module in network.named_modules():
         if not name or type(module).__module__.startswith("torch.nn"):
             continue
         inner = list(layers(module).values())
-        if len(inner) >= 2 and channels(inner[0])[0] == channels(inner[-1])[1]:
+        same = len(inner) >= 2 and channels(inner[0])[0] == channels(inner[-1])[1]
+        if same and _keeps_resolution(module):
             found = {key: block for key, block in found.items() if not name.startswith(key + ".")}
             found[name] = module
+    if not found:
+        found = {
+            name: layer
+            for name, layer in layers(network).items()
+            if len({*channels(layer)}) == 1 and _keeps_resolution(layer)
+        }
+    if not found:
+        raise UserError(
+            "the backbone has neither residual blocks nor layers that keep their channels; "
+            "choose another with --backbone"
+        )
     return found
 
 
@@ -49,21 +85,11 @@ def trunk_convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
 
 
 def after_blocks(network: nn.Module) -> tuple[str, Layer]:
-    """Returns the name and the module of the first layer after the last residual block.
-
-    Raises:
-        ValueError: If the network has no residual block, or no layer after the last one.
-    """
-    blocks = list(residual_blocks(network))
-    if not blocks:
-        raise ValueError("the backbone has no residual block")
-    last = blocks[-1] + "."
-    names = list(layers(network))
-    inside = [index for index, name in enumerate(names) if name.startswith(last)]
-    if inside[-1] + 1 == len(names):
-        raise ValueError("the backbone has no layer after its last residual block")
-    name = names[inside[-1] + 1]
-    return name, layers(network)[name]
+    """Returns the name and module of the first layer after the last residual block, or the last."""
+    found = list(layers(network).items())
+    last = list(layers_within(network, [list(residual_blocks(network))[-1]]))[-1]
+    position = [name for name, _ in found].index(last) + 1
+    return found[min(position, len(found) - 1)]
 
 
 def kaiming_small(module: nn.Module, scale: float = 0.1) -> None:
@@ -80,6 +106,23 @@ def parameters_of(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def flat(tensor: Tensor) -> Tensor:
-    """Returns (B, 1, 1, 1)-shaped values that scale a batch of feature maps, from (B,)."""
-    return tensor.reshape(-1, 1, 1, 1)
+def output_rows(layer: Layer, weight: Tensor) -> Tensor:
+    """Returns a weight shaped like ``layer``'s as (C_out, n), one row per output channel."""
+    if isinstance(layer, nn.ConvTranspose2d):
+        weight = weight.unflatten(0, (layer.groups, -1)).transpose(1, 2).flatten(0, 1)
+    return weight.flatten(1)
+
+
+def from_output_rows(layer: Layer, rows: Tensor) -> Tensor:
+    """Returns (C_out, n) as a weight shaped like ``layer``'s; undoes ``output_rows``."""
+    if isinstance(layer, nn.ConvTranspose2d):
+        _, per_group, *size = layer.weight.shape
+        taken = layer.in_channels // layer.groups
+        rows = rows.reshape(layer.groups, per_group, taken, *size).transpose(1, 2)
+    return rows.reshape(layer.weight.shape)
+
+
+def spread(level: Tensor, features: Tensor) -> Tensor:
+    """Returns levels (B,) shaped to scale features (B, C, h, w), or tokens (B x windows, ..., C)."""
+    copies = features.shape[0] // level.shape[0]
+    return level.repeat_interleave(copies).reshape(-1, *(1,) * (features.ndim - 1))

@@ -1,0 +1,62 @@
+"""Experts: one network for each of a few levels, trained for that level alone."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from benchmark.control import ControlSpace, Level
+from benchmark.errors import LevelError
+from benchmark.method import TUNE, At, Stage, WeightSpaceMethod, start_stage
+
+if TYPE_CHECKING:
+    from benchmark.tasks import Task
+
+__all__ = ["Experts"]
+
+
+class Experts(WeightSpaceMethod):
+    """The ceiling: what the backbone reaches when it has to serve one level only.
+
+    The first expert is the start network; the others are fine-tuned from it, with the budget that
+    every two-stage method has. There is nothing between the levels.
+
+    Args:
+        count: Number of experts, at evenly spaced levels from start to end.
+    """
+
+    def __init__(self, count: int = 3):
+        super().__init__()
+        if count < 2:
+            raise ValueError(f"experts need at least the two end levels, not count={count}")
+        self.points: list[Level] = [(round(i / (count - 1), 6),) for i in range(count)]
+
+    def build(self, backbone: nn.Module, control: ControlSpace) -> None:
+        self.networks = nn.ModuleList(copy.deepcopy(backbone) for _ in self.points[1:])
+
+    def stages(self, task: Task) -> Sequence[Stage]:
+        tuned = [
+            Stage(
+                f"expert-{index + 1}",
+                trains=("",),
+                levels=At(*point),
+                share=TUNE,
+                starts_from="start",
+                network=f"networks.{index}",
+            )
+            for index, point in enumerate(self.points[1:])
+        ]
+        return [start_stage(), *tuned]
+
+    def only_levels(self, task: Task) -> tuple[Level, ...]:
+        return tuple(self.points)
+
+    def weights(self, level: Tensor) -> dict[str, Tensor]:
+        for point, network in zip(self.points, [self.backbone, *self.networks], strict=True):
+            if abs(level[0] - point[0]) < 1e-5:
+                return network.state_dict(keep_vars=True)
+        known = ", ".join(f"{point[0]:g}" for point in self.points)
+        raise LevelError(f"there is no expert at level {level[0]:g}; ask for one of: {known}")

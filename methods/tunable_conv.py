@@ -1,0 +1,85 @@
+"""Tunable convolutions: every layer mixes p kernels and biases by an affine map of the objectives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.control import ControlSpace
+from benchmark.method import JOINT, Layer, Stage, Uniform, WeightSpaceMethod, layers
+
+if TYPE_CHECKING:
+    from benchmark.tasks import Task
+
+__all__ = ["TunableConv"]
+
+
+class TunableConv(WeightSpaceMethod):
+    """Tunable Convolutions with Parametric Multi-Loss Optimization (CVPR 2023; 2304.00898).
+
+    For p objectives weighted by omega, every layer holds p kernels and biases and an affine map of
+    its own (eq. 3 to 5); all is trained jointly for random omega, the loss weighted by omega too:
+
+        k(omega) = sum_i alpha_i k_i,   b(omega) = sum_i alpha_i b_i,   alpha = M omega + m
+
+    Per layer, paper / released code / here:
+
+    - Which: any / convolutions, dense layers and some scalars, never norms / every convolution and
+      linear layer; kernel and bias of a layer share alpha.
+    - alpha: an MLP / one linear layer, no activation / the same.
+    - omega: each drawn from U(0, 1) / - (inference only) / omega = (1 - sum t, t_1 .. t_d) at level
+      t, p = d + 1: the weights of the suite's objectives. A t per batch or per sample: the harness.
+    - Start: - / kernels normal with std .01, slots different, M normal, so that k starts near 0 /
+      all slots are copies of the backbone's own start, M = I, m = 0: a plain network at each level.
+
+    Slot 0 is the backbone's own parameter.
+
+    Args:
+        expand: Slots per objective (the paper's e); slots beyond the first p start with a noise of
+            a tenth of their standard deviation, and share the weight of their objective.
+    """
+
+    paper = "2304.00898"
+    axes = range(1, 11)
+
+    def __init__(self, expand: int = 1):
+        super().__init__()
+        if expand < 1:
+            raise ValueError(f"tunable convolutions need expand=1 or more, not {expand}")
+        self.expand = expand
+
+    def build(self, backbone: nn.Module, control: ControlSpace) -> None:
+        p = control.d + 1
+        self.phi = nn.ModuleList()
+        self.slots = nn.ParameterList()
+        for layer in layers(backbone).values():
+            phi = nn.Linear(p, p * self.expand)
+            phi.weight.data = torch.eye(p).repeat(self.expand, 1) / self.expand
+            nn.init.zeros_(phi.bias)
+            self.phi.append(phi)
+            for own in _tunable(layer).values():
+                slots = own.detach().repeat(p * self.expand - 1, *(1,) * own.ndim)
+                if self.expand > 1:
+                    slots[p - 1 :] += 0.1 * own.std(correction=0) * torch.randn_like(slots[p - 1 :])
+                self.slots.append(slots)
+
+    def stages(self, task: Task) -> Sequence[Stage]:
+        return [Stage("joint", trains=("",), levels=Uniform(), share=JOINT)]
+
+    def weights(self, level: Tensor) -> dict[str, Tensor]:
+        omega = torch.cat([1 - level.sum(0, keepdim=True), level])
+        slots = iter(self.slots)
+        weights = {}
+        for (name, layer), phi in zip(layers(self.backbone).items(), self.phi, strict=True):
+            alpha = phi(omega)
+            for key, own in _tunable(layer).items():
+                mixed = torch.tensordot(alpha[1:], next(slots), dims=1)
+                weights[f"{name}.{key}"] = alpha[0] * own + mixed
+        return weights
+
+
+def _tunable(layer: Layer) -> dict[str, Tensor]:
+    return dict(layer.named_parameters(recurse=False))
