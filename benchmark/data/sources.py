@@ -1,0 +1,346 @@
+"""Where images come from: folders, the built-in photographs, and sets on the Hugging Face hub.
+
+A set is named by a folder under DIALBENCH_DATA/{train,test}, a path, ``builtin``, or a hub set's
+short name. How a file becomes pixels: stored orientation (an EXIF turn is ignored), no colour
+management, first frame, alpha dropped as OpenCV does, gray repeated over three channels, palettes
+resolved. Files with more than 8 bits a sample are refused, because the usual readers silently
+disagree on how to shorten them. This module imports no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import os
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from benchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmark.tasks import Task
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX")
+SPLITS = ("train", "test")
+
+BUILTIN = {
+    "train": (
+        "skimage/data/coffee.png",
+        "skimage/data/rocket.jpg",
+        "skimage/data/motorcycle_left.png",
+        "sklearn/datasets/images/china.jpg",
+        "skimage/data/retina.jpg",
+        "skimage/data/hubble_deep_field.jpg",
+        "skimage/data/ihc.png",
+    ),
+    "test": (
+        "skimage/data/astronaut.png",
+        "skimage/data/chelsea.png",
+        "sklearn/datasets/images/flower.jpg",
+    ),
+}
+"""Photographs inside the scikit-image and scikit-learn packages."""
+
+
+@dataclass(frozen=True)
+class HubSet:
+    """A set on the Hugging Face hub.
+
+    Args:
+        repository: Its name there.
+        images: Number of images it must hold.
+        revision: The commit or branch to read.
+    """
+
+    repository: str
+    images: int
+    revision: str = "main"
+
+
+# Revisions are not pinned to commits: the hub was out of reach when this table was written. The
+# number of images is checked instead, and the content digest of the set is part of every result's
+# key, so a change at the hub is never mistaken for the same data.
+HUB = {
+    "hub/cbsd68": HubSet("deepinv/CBSD68", 68),
+    "hub/set5": HubSet("goodfellowliu/Set5", 5),
+    "hub/set14": HubSet("Voxel51/Set14", 14),
+    "hub/urban100": HubSet("Voxel51/Urban100", 100),
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image, read when asked for.
+
+    Args:
+        name: Unique in its set.
+        path: Its file; for hub sets, what error messages call it.
+        crop: Side of the centre crop to read, or 0 for the whole image.
+        content: The file's bytes where there is no file (hub sets).
+    """
+
+    name: str
+    path: Path
+    crop: int = 0
+    content: bytes | None = None
+
+    def read(self) -> np.ndarray:
+        """Returns the pixels as uint8 RGB, shape (H, W, 3).
+
+        Raises:
+            UserError: If the file is missing, empty, damaged, or of a kind that is not read.
+        """
+        with warnings.catch_warnings():
+            # A large photograph is not an attack; Pillow still refuses twice that size.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            pixels = _pixels(self.path, _bytes(self.path, self.content))
+        height, width = (min(self.crop or side, side) for side in pixels.shape[:2])
+        top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+        return np.ascontiguousarray(pixels[top : top + height, left : left + width])
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A named list of pictures.
+
+    Args:
+        name: Name stored in rows.
+        pictures: In natural order of their names.
+        digest: SHA-256 (20 digits) over names, crop and file contents.
+    """
+
+    name: str
+    pictures: tuple[Picture, ...]
+    digest: str
+
+
+def open_set(spec: str, split: str, crop: int = 0, offline: bool = False) -> ImageSet:
+    """Returns the set that ``spec`` names; no pixels are decoded yet.
+
+    Args:
+        spec: A folder name under DIALBENCH_DATA/``split``, a path, ``builtin``, or a hub set's
+            short name; local folders win.
+        split: ``"train"`` or ``"test"``.
+        crop: Side of the centre crop of built-in test images; 0 means whole images.
+        offline: Whether the network is forbidden.
+
+    Raises:
+        UserError: If there is no such set, or it cannot be read or holds no image.
+    """
+    if spec == "builtin":
+        return _image_set("builtin", _builtin(split, crop if split == "test" else 0))
+    root = data_root(split)
+    inside = root / spec if root and not Path(spec).is_absolute() else None
+    if inside and inside.is_dir():
+        return _image_set(Path(spec).as_posix(), _folder(inside))
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        return _image_set(path.resolve().name, _folder(path))
+    if path.exists():
+        raise UserError(f"{path} is not a folder; name the folder that holds the images")
+    if spec in HUB:
+        return _image_set(spec, _hub(spec, offline))
+    hint = "" if root else " (DIALBENCH_DATA is not set)"
+    raise UserError(
+        f"unknown {split} set '{spec}'{hint}; give a path, or one of: {', '.join(set_names(split))}"
+    )
+
+
+def default_sets(task: Task, split: str) -> tuple[str, ...]:
+    """Returns the task's own sets that DIALBENCH_DATA holds, or ``("builtin",)`` if it has none."""
+    root = data_root(split)
+    wanted = task.train_sets if split == "train" else task.test_sets
+    found = tuple(name for name in wanted if root and (root / name).is_dir())
+    return found or ("builtin",)
+
+
+def data_root(split: str) -> Path | None:
+    """Returns the folder DIALBENCH_DATA/``split``, or None if the variable is not set.
+
+    Raises:
+        UserError: If the variable names something that is not a folder.
+    """
+    text = os.environ.get("DIALBENCH_DATA")
+    if not text:
+        return None
+    root = Path(text).expanduser()
+    if not root.is_dir():
+        raise UserError(f"DIALBENCH_DATA names {root}, which is not a folder; correct or unset it")
+    return root / split
+
+
+def set_names(split: str) -> list[str]:
+    """Returns the names to offer: built-in, folders with images, and hub sets (for tests)."""
+    root = data_root(split)
+    folders = sorted(root.rglob("*")) if root and root.is_dir() else []
+    local = [
+        folder.relative_to(root).as_posix()
+        for folder in folders
+        if folder.is_dir() and next(_image_files(folder), None)
+    ]
+    return ["builtin", *local, *(HUB if split == "test" else ())]
+
+
+def listing() -> list[str]:
+    """Returns one line per known set, for the ``data`` command."""
+    lines = []
+    for split in SPLITS:
+        root = data_root(split)
+        for name in set_names(split):
+            if name == "builtin":
+                origin = f"{len(BUILTIN[split])} images, inside scikit-image and scikit-learn"
+            elif name in HUB and not (root and (root / name).is_dir()):
+                origin = f"{HUB[name].images} images, downloaded from {HUB[name].repository}"
+            else:
+                origin = f"{sum(1 for _ in _image_files(root / name))} images, DIALBENCH_DATA"
+            lines.append(f"{split:<5}  {name:<20}  {origin}")
+    return lines
+
+
+def _builtin(split: str, crop: int) -> list[Picture]:
+    pictures = []
+    for file in BUILTIN[split]:
+        package, _, rest = file.partition("/")
+        # Located without importing: scikit-learn alone takes a second.
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            raise UserError(f"the built-in images need the package {package}; install the project")
+        path = Path(spec.origin).parent / rest
+        pictures.append(Picture(path.stem, path, crop))
+    return pictures
+
+
+def _folder(folder: Path) -> list[Picture]:
+    files = sorted(_image_files(folder), key=lambda file: _natural(file.name))
+    if not files:
+        subfolders = sorted(one.name for one in folder.iterdir() if one.is_dir())
+        hint = (
+            f"; it has subfolders, name one of them: {', '.join(subfolders)}" if subfolders else ""
+        )
+        raise UserError(f"{folder} holds no images ({', '.join(s[1:] for s in SUFFIXES)}){hint}")
+    names = unique_names([file.name for file in files])
+    return [Picture(name, file) for name, file in zip(names, files, strict=True)]
+
+
+def _image_files(folder: Path) -> Iterable[Path]:
+    for path in folder.iterdir():
+        if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file():
+            yield path
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    parts = re.findall(r"[0-9]+|[^0-9]+", text)
+    numbered = [(0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts]
+    return [*numbered, (2, 0, text)]
+
+
+def unique_names(files: list[str]) -> list[str]:
+    """Returns the stems of file names; files that share a stem keep their suffixes."""
+    stems = Counter(Path(file).stem for file in files)
+    names = [file if stems[Path(file).stem] > 1 else Path(file).stem for file in files]
+    # "a.png" may be the stem of "a.png.jpg" and at the same time a kept name.
+    return names if len(set(names)) == len(names) else list(files)
+
+
+def _hub(spec: str, offline: bool) -> list[Picture]:
+    from benchmark import assets
+
+    about = HUB[spec]
+    if offline or assets.unreachable("https://huggingface.co"):
+        # Read when the hub's libraries are imported; copies in their own cache still work.
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    try:
+        import datasets
+
+        loaded = datasets.load_dataset(about.repository, revision=about.revision)
+        rows = loaded[next(iter(loaded))] if isinstance(loaded, dict) else loaded
+        pictures = hub_pictures(spec, rows)
+    except UserError:
+        raise
+    except Exception as error:  # the hub's libraries raise dozens of kinds
+        raise UserError(
+            f"hub set '{spec}' ({about.repository}) cannot be read ({type(error).__name__}); "
+            "go online, or put its images into a folder and name that"
+        ) from error
+    if len(pictures) != about.images:
+        raise UserError(
+            f"hub set '{spec}' ({about.repository}) holds {len(pictures)} images instead of "
+            f"{about.images}; put the right images into a folder and name that"
+        )
+    return pictures
+
+
+def hub_pictures(spec: str, rows) -> list[Picture]:
+    """Returns the images in the first image column of a ``datasets.Dataset``, as file contents.
+
+    Raises:
+        UserError: If there is no such column, or an image is not stored in the set.
+    """
+    import datasets
+
+    columns = [key for key, kind in rows.features.items() if isinstance(kind, datasets.Image)]
+    if not columns:
+        raise UserError(f"hub set '{spec}' has no image column; put its images into a folder")
+    files, contents = [], []
+    for index, row in enumerate(rows.cast_column(columns[0], datasets.Image(decode=False))):
+        image = row[columns[0]]
+        file = Path(image["path"] or f"{index:05d}.png")
+        content = image["bytes"] or (file.read_bytes() if file.is_file() else None)
+        if content is None:
+            raise UserError(f"hub set '{spec}' holds paths instead of images; use a folder")
+        files.append(file.name)
+        contents.append(content)
+    if len(set(files)) < len(files):
+        files = [f"{index:05d}-{file}" for index, file in enumerate(files)]
+    pictures = [
+        Picture(name, Path(spec) / file, content=content)
+        for name, file, content in zip(unique_names(files), files, contents, strict=True)
+    ]
+    return sorted(pictures, key=lambda picture: _natural(picture.name))
+
+
+def _image_set(name: str, pictures: list[Picture]) -> ImageSet:
+    digest = hashlib.sha256()
+    for picture in pictures:
+        content = hashlib.sha256(_bytes(picture.path, picture.content)).hexdigest()
+        digest.update(f"{picture.name}\n{picture.crop}\n{content}\n".encode())
+    return ImageSet(name, tuple(pictures), digest.hexdigest()[:20])
+
+
+def _bytes(path: Path, content: bytes | None) -> bytes:
+    if content is None:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"image {path} cannot be read ({error.strerror}); put it back"
+            ) from None
+    if not content:
+        raise UserError(f"image {path} is empty; replace or remove it")
+    return content
+
+
+def _pixels(path: Path, content: bytes) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            # Pillow shortens 16-bit colour to 8 bits without a word; only the decoder's raw mode tells.
+            deep = any(";16" in str(tile.args) for tile in image.tile)
+            if deep or image.mode.startswith(("I", "F")):
+                raise UserError(f"image {path} has more than 8 bits a sample; convert it to 8 bits")
+            if image.mode not in MODES:
+                raise UserError(f"image {path} is {image.mode}; convert it to RGB")
+            return np.asarray(image.convert("RGB"))
+    except Image.DecompressionBombError:
+        raise UserError(f"image {path} is too large to read; cut or shrink it") from None
+    except (OSError, ValueError, SyntaxError, EOFError):
+        raise UserError(f"image {path} is damaged or not an image; replace or remove it") from None

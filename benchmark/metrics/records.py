@@ -1,0 +1,77 @@
+"""The metrics: what each is called, which way is better, and what it needs. Imports no torch.
+
+An id names the channel and, where implementations disagree, the implementation with its version:
+numbers of two ids are never compared. What every id means:
+
+- ``psnr-rgb``, ``psnr-y601``: 10 log10(1 / MSE) of images in [0, 1], the mean over all pixels (and
+  channels) of one image; border shaved as the protocol says.
+- ``ssim-rgb``, ``ssim-y601``: Wang et al. 2004 with an 11 x 11 Gaussian window (sigma 1.5), K = .01
+  and .03, population covariance, no down-sampling, averaged over the positions where the window
+  lies inside the image; the mean over channels; border shaved as the protocol says.
+- ``y601`` is the luma of MATLAB's rgb2ycbcr, kept in floating point (``benchmark.metrics.colour``).
+- ``lpips-alex``, ``lpips-squeeze``: Zhang et al. 2018, version 0.1, whole image scaled to [-1, 1].
+- ``niqe@pyiqa``: Mittal et al. 2013 with the original (LIVE) model and pyiqa's default settings:
+  whole image, luma of YIQ rounded to 8 bits, 96 x 96 blocks, no border cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmark.errors import UserError
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Facts about one metric.
+
+    Args:
+        id: Name stored in every row.
+        label: Name in tables and plots.
+        higher_is_better: Whether a larger value means a better image.
+        asset: Name of the weights in ``benchmark.assets`` that it needs, or None.
+        digits: Decimals to print.
+        unit: Unit to print, or an empty string.
+    """
+
+    id: str
+    label: str
+    higher_is_better: bool
+    asset: str | None = None
+    digits: int = 4
+    unit: str = ""
+
+    @property
+    def package(self) -> tuple[str, str] | None:
+        """The (name, version) of the package that the id pins, or None."""
+        name, _, version = self.id.partition("@")[2].rpartition("-")
+        return (name, version) if name else None
+
+
+METRICS: dict[str, Metric] = {
+    metric.id: metric
+    for metric in (
+        Metric("psnr-rgb", "PSNR-RGB", True, digits=2, unit="dB"),
+        Metric("psnr-y601", "PSNR-Y", True, digits=2, unit="dB"),
+        Metric("ssim-rgb", "SSIM-RGB", True),
+        Metric("ssim-y601", "SSIM-Y", True),
+        Metric("lpips-alex@lpips-0.1.4", "LPIPS", False, asset="alexnet"),
+        Metric("lpips-squeeze@lpips-0.1.4", "LPIPS-squeeze", False, asset="squeezenet1_1"),
+        Metric("niqe@pyiqa-0.1.16", "NIQE", False, asset="niqe", digits=2),
+    )
+}
+
+
+def get(metric_id: str) -> Metric:
+    """Returns a metric by id.
+
+    Raises:
+        UserError: If there is no such metric.
+    """
+    if metric_id not in METRICS:
+        raise UserError(f"unknown metric '{metric_id}'; choose from: {', '.join(METRICS)}")
+    return METRICS[metric_id]
+
+
+class Unscorable(Exception):
+    """A metric has no value for this pair of images; the message says why."""

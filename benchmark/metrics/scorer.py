@@ -1,0 +1,170 @@
+"""Scores one restored image against its clean original under a protocol. Always on the CPU.
+
+Every image is scored alone, in single precision or better, so a score depends on nothing but the
+pair: not on a batch, an order or a device. This module imports torch where it needs it, so that a
+plan can ask for ``availability`` cheaply.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmark import assets
+from benchmark.errors import UserError
+from benchmark.metrics import records
+from benchmark.metrics.protocol import Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TOLERANCE = 1e-6
+"""How far outside [0, 1] a value may lie through rounding."""
+
+Measure = Callable[["Tensor", "Tensor"], float]
+
+
+@dataclass(frozen=True)
+class Score:
+    """The value of one metric for one image.
+
+    Args:
+        value: A finite number, or None.
+        status: ``ok``; ``unavailable`` (package or weights are missing: it can be filled later);
+            ``failed`` (this pair has no value: too small, too flat, or identical images, whose PSNR
+            is infinite).
+        reason: Why there is no value; empty if there is one.
+    """
+
+    value: float | None
+    status: str
+    reason: str = ""
+
+
+def availability(ids: Iterable[str], offline: bool = False) -> dict[str, str | None]:
+    """Returns why each metric cannot be computed here, or None if it can.
+
+    Missing weights are downloaded unless ``offline``; see ``benchmark.assets.fetch``.
+
+    Raises:
+        UserError: If an id is unknown.
+    """
+    return {one: _obstacle(records.get(one), offline) for one in ids}
+
+
+def _obstacle(metric: records.Metric, offline: bool) -> str | None:
+    if metric.package:
+        name, version = metric.package
+        try:
+            installed = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            installed = "none"
+        if installed != version:
+            return f"{name} {version} is needed ({installed} is installed); pip install {name}=={version}"
+    return (assets.fetch(metric.asset, offline).reason or None) if metric.asset else None
+
+
+class Scorer:
+    """Scores image pairs with a fixed list of metrics.
+
+    Args:
+        ids: Metric ids.
+        protocol: Rounding and border.
+        offline: Whether downloads of weights are forbidden.
+
+    Raises:
+        UserError: If an id is unknown.
+    """
+
+    def __init__(self, ids: Iterable[str], protocol: Protocol, offline: bool = False):
+        self.protocol = protocol
+        self._obstacles = availability(ids, offline)
+        self._measures: dict[str, Measure] = {}
+        for one, obstacle in self._obstacles.items():
+            if obstacle is None:
+                try:
+                    self._measures[one] = _measure(one, protocol.shave, offline)
+                except Exception as error:  # noqa: BLE001 - a broken package stops no other metric
+                    self._obstacles[one] = f"{one} cannot be set up: {error}"
+
+    def unavailable(self) -> dict[str, str]:
+        """Returns the metrics that cannot be computed here, with the reason."""
+        return {one: reason for one, reason in self._obstacles.items() if reason}
+
+    def score(self, restored: Tensor, clean: Tensor) -> dict[str, Score]:
+        """Returns the score of every metric for one pair.
+
+        Args:
+            restored: RGB (3, H, W); clamped to [0, 1] and rounded if the protocol says so, else it
+                must lie in [0, 1].
+            clean: RGB (3, H, W) in [0, 1].
+
+        Raises:
+            ValueError: If a shape is wrong, or a value is not finite or out of range.
+        """
+        if restored.shape != clean.shape:
+            raise ValueError(
+                f"the restored image has shape {tuple(restored.shape)}, the clean one "
+                f"{tuple(clean.shape)}; they must be equal"
+            )
+        clean = _rounded(_checked(clean, "clean"), self.protocol.quantise)
+        restored = _checked(restored, "restored", in_range=not self.protocol.quantise)
+        restored = _rounded(restored, self.protocol.quantise)
+        return {one: self._score(one, restored, clean) for one in self._obstacles}
+
+    def _score(self, metric: str, restored: Tensor, clean: Tensor) -> Score:
+        if obstacle := self._obstacles[metric]:
+            return Score(None, "unavailable", obstacle)
+        try:
+            return Score(self._measures[metric](restored, clean), "ok")
+        except records.Unscorable as error:
+            return Score(None, "failed", str(error))
+
+
+def _measure(metric: str, shave: int, offline: bool) -> Measure:
+    from benchmark.metrics.colour import y601
+    from benchmark.metrics.fidelity import psnr, shaved, ssim
+
+    match metric.partition("@")[0]:
+        case "psnr-rgb":
+            return lambda restored, clean: psnr(shaved(restored, shave), shaved(clean, shave))
+        case "ssim-rgb":
+            return lambda restored, clean: ssim(shaved(restored, shave), shaved(clean, shave))
+        case "psnr-y601":
+            return lambda restored, clean: psnr(
+                y601(shaved(restored, shave).double()), y601(shaved(clean, shave).double())
+            )
+        case "ssim-y601":
+            return lambda restored, clean: ssim(
+                y601(shaved(restored, shave).double()), y601(shaved(clean, shave).double())
+            )
+        case "lpips-alex" | "lpips-squeeze" as name:
+            from benchmark.metrics.perceptual import Lpips
+
+            return Lpips(name.removeprefix("lpips-"), offline)
+        case "niqe":
+            from benchmark.metrics.naturalness import Niqe
+
+            return Niqe(offline)
+    raise UserError(f"metric '{metric}' has a record but no code")
+
+
+def _checked(image: Tensor, which: str, in_range: bool = True) -> Tensor:
+    """Returns an image as float32 on the CPU, after checking it."""
+    if image.ndim != 3 or image.shape[0] != 3 or not image.numel() or not image.is_floating_point():
+        raise ValueError(f"the {which} image must be floating-point RGB of shape (3, H, W)")
+    image = image.detach().to("cpu").float().contiguous()
+    if not image.isfinite().all():
+        raise ValueError(f"the {which} image holds NaN or infinite values")
+    if in_range and (image.min() < -TOLERANCE or image.max() > 1 + TOLERANCE):
+        raise ValueError(
+            f"the {which} image spans {image.min():.4g} to {image.max():.4g}; it must lie in [0, 1]"
+        )
+    return image
+
+
+def _rounded(image: Tensor, quantise: bool) -> Tensor:
+    image = image.clamp(0, 1)
+    return (image * 255).round() / 255 if quantise else image
