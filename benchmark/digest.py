@@ -118,7 +118,7 @@ class Module:
     def is_table(self, name: str) -> bool:
         """Whether a definition is a dictionary in capitals."""
         return name.isupper() and isinstance(
-            getattr(self.definitions[name], "value", None), ast.Dict
+            getattr(self.definitions[name], "value", None), ast.Dict | ast.DictComp
         )
 
 

@@ -130,6 +130,10 @@ def find(name: str, groups: Iterable[str]) -> Entry:
         UserError: If there is none; the message names the choices and the nearest.
     """
     groups = tuple(groups)
+    for group in groups:
+        path = ROOT / GROUPS[group].replace(".", "/") / f"{name}.py"
+        if not name.startswith("_") and path.is_file():
+            return read_entry(path, group)
     known = {entry.name: entry for entry in reversed(entries()) if entry.group in groups}
     if name not in known:
         kind = "backbone" if groups == ("network",) else "method"

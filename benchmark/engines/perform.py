@@ -1,0 +1,95 @@
+"""Running one job: every engine ends here."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import logging
+import os
+import traceback
+import warnings
+from collections.abc import Callable
+
+from benchmark.errors import JobError, UserError
+from benchmark.jobs import Job, TrainJob
+from benchmark.report.results import Failure
+from benchmark.store import Store, disk_trouble
+
+Say = Callable[[str], None]
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
+
+def perform(job: Job, store: Store, say: Say) -> str | None:
+    """Runs a job whose dependencies are stored; returns None, or one sentence why it failed.
+
+    A failure is recorded in the store, and an earlier one cleared by success. Work that is stored
+    already is not done again.
+    """
+    try:
+        if isinstance(job, TrainJob):
+            _train(job, store, say)
+        else:
+            from benchmark.sweep import sweep
+
+            sweep(job, store, say)
+    except KeyboardInterrupt:
+        raise
+    except Exception as error:  # noqa: BLE001 - one failing job must not stop the others
+        return fail(job, store, sentence(error, store), traceback.format_exc())
+    store.clear_failure(job.key)
+    return None
+
+
+def _train(job: TrainJob, store: Store, say: Say) -> None:
+    from benchmark.train import train_stage
+
+    if store.read_stage(job.key) is not None:
+        return
+    start = store.load_stage(job.start_key) if job.start_key else None
+    result = train_stage(job, start, store.scratch(job.key), say)
+    store.write_stage(job.key, result.state, {**result.facts, "job": dataclasses.asdict(job)})
+    store.clear_scratch(job.key)
+
+
+def fail(job: Job, store: Store, reason: str, trace: str = "") -> str:
+    """Records a failure and returns its reason."""
+    name = job.method or f"{job.stage.name} network"
+    store.write_failure(job.key, Failure(name, job.backbone, job.seed, reason), trace)
+    return reason
+
+
+def sentence(error: BaseException, store: Store) -> str:
+    """Returns one sentence about an error."""
+    if isinstance(error, JobError | UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        return disk_trouble(error, error.filename or store.home)
+    text = str(error).strip().splitlines()
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "out of memory; use fewer --jobs, or a smaller --set batch=..."
+    return f"{type(error).__name__}: {text[0] if text else 'no message'}"
+
+
+def settle(threads: int) -> None:
+    """Prepares this process for training: threads, memory allocator, and quiet libraries."""
+    import torch
+
+    torch.set_num_threads(threads)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    quiet()
+    try:
+        # Freed buffers stay in the process instead of going back to the system at every step.
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, 32 << 20)
+        libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
+    except (OSError, AttributeError):
+        return
+
+
+def quiet() -> None:
+    """Silences notices of libraries that tell a user of this program nothing."""
+    for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"(lightning|pytorch_lightning|lpips|torchmetrics)\.")
+    warnings.filterwarnings("ignore", category=FutureWarning)

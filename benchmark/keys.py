@@ -1,0 +1,180 @@
+"""Keys of stages and cells: digests of everything that determines a result, and of nothing else.
+
+This module imports no torch.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmark.config import PRESETS, Preset
+from benchmark.control import Level, level_text
+from benchmark.digest import code_digest, digest
+from benchmark.discovery import backbone_source, source_of
+from benchmark.jobs import SweepJob
+from benchmark.stage import Stage
+from benchmark.tasks import Objective, Task
+
+TRAINING_CODE = (
+    "benchmark.build",
+    "benchmark.control",
+    "benchmark.data.patches",
+    "benchmark.degradations",
+    "benchmark.layers",
+    "benchmark.method",
+    "benchmark.objectives",
+    "benchmark.stage",
+    "benchmark.train",
+)
+METHOD_CODE = ("baselines", "benchmark.layers", "benchmark.method", "methods")
+SCORING_CODE = ("benchmark.degradations", "benchmark.metrics", "benchmark.sweep")
+
+BUDGET = ("batch", "patch", "lr", "schedule", "precision", "critic_width")
+"""Preset fields that determine a training run; its number of steps is given apart."""
+
+
+def preset_text(preset: Preset) -> str:
+    """Returns a preset's name with what was changed in it: ``laptop:steps=300``."""
+    own = PRESETS.get(preset.name, preset)
+    changed = [
+        f"{key}={value}"
+        for key, value in sorted(vars(preset).items())
+        if value != vars(own)[key] and key != "backbone"
+    ]
+    return ":".join([preset.name, *changed])
+
+
+def training_digest(task: Task, objective: Objective, set_digests: tuple[str, ...]) -> str:
+    """Returns what all stages of a task share: its facts, its training images, the code involved.
+
+    Args:
+        task: The task.
+        objective: The objective in force, with a perceptual term if there is one.
+        set_digests: Content digests of the training sets.
+    """
+    terms = {term.name for end in objective.ends for term in end}
+    code = _code(
+        (
+            "benchmark.train:train_stage",
+            f"benchmark.degradations:DEGRADATIONS[{task.degradation}]",
+            *(f"benchmark.objectives:TERMS[{name}]" for name in terms),
+        ),
+        TRAINING_CODE,
+    )
+    return digest([task.training_facts(), objective, list(set_digests), code])
+
+
+def stage_key(
+    stage: Stage,
+    steps: int,
+    preset: Preset,
+    seed: int,
+    backbone: str,
+    training: str,
+    method: str | None,
+    start_key: str | None,
+) -> str:
+    """Returns the key of one stage.
+
+    Args:
+        stage: The stage; of a plain network, its name does not matter.
+        steps: Number of training steps.
+        preset: The budget.
+        seed: The seed.
+        backbone: Backbone specification.
+        training: ``training_digest`` of the run.
+        method: ``method_digest`` of the method, or None for a plain network.
+        start_key: Key of the stage this one starts from.
+    """
+    fields = {
+        "trains": stage.trains,
+        "levels": stage.levels,
+        "optimizer": stage.optimizer,
+        "name": stage.name if method else None,
+        "steps": steps,
+    }
+    budget = {key: getattr(preset, key) for key in BUDGET}
+    return digest(
+        [fields, budget, seed, backbone, backbone_digest(backbone), training, method, start_key]
+    )
+
+
+def backbone_digest(backbone: str) -> str:
+    """Returns the digest of a backbone's code."""
+    return _code((backbone_source(backbone),), METHOD_CODE)
+
+
+def method_digest(method: str, file: str | None, backbone: str) -> str:
+    """Returns the digest of a method: code, hyper-parameters and backbone."""
+    code = _code((source_of(method, Path(file) if file else None),), METHOD_CODE)
+    return digest([method, code, backbone, backbone_digest(backbone)])
+
+
+def scoring_digest(task: Task) -> str:
+    """Returns the digest of everything but weights and data that determines a score."""
+    code = _code(
+        (
+            "benchmark.sweep:Samples",
+            "benchmark.sweep:restored",
+            f"benchmark.degradations:DEGRADATIONS[{task.degradation}]",
+            "benchmark.metrics.scorer",
+        ),
+        SCORING_CODE,
+    )
+    return digest([task.scoring_facts(), code])
+
+
+def sweep_key(job: SweepJob) -> str:
+    """Returns the key of a sweep, whatever its levels."""
+    return digest(
+        [
+            job.task,
+            method_digest(job.method, job.method_file, job.backbone),
+            job.stage_keys,
+            preset_text(job.preset),
+            job.seed,
+            job.dataset,
+        ]
+    )
+
+
+def weights_digest(hashes: Mapping[str, str]) -> str:
+    """Returns one hash for the weights of a method, from those of its stages by name."""
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    return digest(dict(hashes)) if hashes else ""
+
+
+def cell_key(job: SweepJob, task: Task, weights: str, dataset_digest: str, level: Level) -> str:
+    """Returns the key of one cell.
+
+    Args:
+        job: The sweep.
+        task: Its task.
+        weights: ``weights_digest`` of the stages.
+        dataset_digest: Content digest of the test set, crop included.
+        level: The level.
+    """
+    return digest(
+        {
+            "weights": weights,
+            "method": method_digest(job.method, job.method_file, job.backbone),
+            "scoring": scoring_digest(task),
+            "dataset": [job.dataset, dataset_digest],
+            "level": level_text(level),
+            "run": [preset_text(job.preset), job.seed],
+        }
+    )
+
+
+def picture_key(task: Task, dataset_digest: str, image: str, level: Level | None) -> str:
+    """Returns the key of an input picture at a level, or of the clean picture (None)."""
+    text = "" if level is None else level_text(level)
+    return digest([scoring_digest(task), dataset_digest, image, text])
+
+
+@functools.cache
+def _code(starts: tuple[str, ...], inside: tuple[str, ...]) -> str:
+    return code_digest(starts, inside)

@@ -1,0 +1,303 @@
+"""Planning: what is wanted, less what is stored, as an ordered graph of jobs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark import build, discovery, keys, tasks
+from benchmark.control import Level, level_text
+from benchmark.data.sources import default_sets, open_set
+from benchmark.digest import digest
+from benchmark.errors import JobError, UserError
+from benchmark.jobs import Job, SweepJob, TrainJob
+from benchmark.method import ControlMethod
+from benchmark.metrics.scorer import availability
+from benchmark.objectives.choice import resolved
+from benchmark.report.results import Failure
+from benchmark.request import Choice, Request
+from benchmark.store import Cell, Store
+from benchmark.tasks import Task
+from benchmark.train import steps_of
+
+
+@dataclass
+class Plan:
+    """The jobs behind a request, in an order in which they could run one by one.
+
+    Args:
+        request: What was asked for, with sets and levels filled in.
+        task: The task.
+        trains: Every stage by key, stored or not.
+        users: Methods that use each stage.
+        sweeps: Every sweep by key, with all levels wanted.
+        stored: Keys of the stages that are stored.
+        missing: Levels without a complete cell, by sweep key.
+        failures: Methods that cannot run because something is wrong with them.
+        skipped: Methods that do not take the task, and levels that a method does not answer.
+        forced: Keys of stages and of cells to forget before running.
+    """
+
+    request: Request
+    task: Task
+    trains: dict[str, TrainJob] = field(default_factory=dict)
+    users: dict[str, list[str]] = field(default_factory=dict)
+    sweeps: dict[str, SweepJob] = field(default_factory=dict)
+    stored: set[str] = field(default_factory=set)
+    missing: dict[str, tuple[Level, ...]] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    skipped: list[Failure] = field(default_factory=list)
+    forced: tuple[set[str], set[str]] = field(default_factory=lambda: (set(), set()))
+
+    def jobs(self, train: bool = True, sweep: bool = True) -> list[Job]:
+        """Returns the jobs to run: stages that are not stored, then sweeps with missing cells."""
+        found: list[Job] = []
+        if train:
+            found += [job for key, job in self.trains.items() if key not in self.stored]
+        if sweep:
+            found += [
+                dataclasses.replace(job, levels=self.missing[key])
+                for key, job in self.sweeps.items()
+                if self.missing[key]
+            ]
+        return found
+
+    def steps(self, key: str) -> int:
+        """Returns the training steps of a stage."""
+        job = self.trains[key]
+        return steps_of(job.stage, job.preset)
+
+    def begin(self, store: Store) -> None:
+        """Records broken methods, forgets outdated failures and what ``--force`` names."""
+        for choice in self.request.methods:
+            key = digest(["plan", self.task.name, choice.method, self.request.backbone])
+            broken = [one for one in self.failures if one.method == choice.method]
+            if broken:
+                store.write_failure(key, broken[0])
+            else:
+                store.clear_failure(key)
+        for key in (*self.stored, *(one for one, levels in self.missing.items() if not levels)):
+            store.clear_failure(key)
+        for key in self.forced[0]:
+            store.forget_stage(key)
+        for key in self.forced[1]:
+            store.forget_cell(self.task.name, key)
+
+
+def make(request: Request, store: Store) -> Plan:
+    """Plans a request.
+
+    Raises:
+        UserError: If a name, option, level or set is wrong.
+    """
+    task = tasks.get(request.task)
+    request = dataclasses.replace(
+        request,
+        train=request.train or default_sets(task, "train"),
+        test=request.test or default_sets(task, "test"),
+        levels=_levels(request, task),
+    )
+    plan = Plan(request, task)
+    objective = resolved(task.objective, request.preset.perceptual, request.offline)
+    images = [open_set(one, "train", offline=request.offline) for one in request.train]
+    training = keys.training_digest(task, objective, tuple(one.digest for one in images))
+    try:
+        build.build_backbone(request.backbone, task, request.seeds[0])
+    except JobError as error:
+        raise UserError(str(error)) from error
+    for seed in request.seeds:
+        for choice in request.methods:
+            _add_method(plan, choice, seed, training)
+    _look_up(plan, store)
+    return plan
+
+
+def _levels(request: Request, task: Task) -> tuple[Level, ...]:
+    if request.levels is not None:
+        return tuple(dict.fromkeys(task.space.check(level) for level in request.levels))
+    if request.preset.points:
+        return even_grid(request.preset.points, task.space.d)
+    return task.grid
+
+
+def even_grid(points: int, d: int) -> tuple[Level, ...]:
+    """Returns ``points`` evenly spaced levels on each of ``d`` axes, last axis fastest."""
+    line = [index / max(1, points - 1) for index in range(points)]
+    grid: list[Level] = [()]
+    for _ in range(d):
+        grid = [(*point, round(value, 6)) for point in grid for value in line]
+    return tuple(grid)
+
+
+def _add_method(plan: Plan, choice: Choice, seed: int, training: str) -> None:
+    request, task = plan.request, plan.task
+    try:
+        method = _assembled(choice, request.backbone, task, seed)
+        reason = method.skip(task)
+        stages = () if reason else tuple(method.stages(task))
+        answers = method.only_levels(task)
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a broken method stops nothing else
+        reason = str(error) if isinstance(error, JobError) else f"{type(error).__name__}: {error}"
+        plan.failures.append(Failure(choice.method, request.backbone, None, reason))
+        return
+    if reason:
+        plan.skipped.append(Failure(choice.method, request.backbone, None, f"skipped: {reason}"))
+        return
+    own = keys.method_digest(choice.method, choice.file, request.backbone)
+    known: dict[str, str] = {}
+    for stage in stages:
+        plain = stage.network is not None
+        start = known[stage.starts_from] if stage.starts_from else None
+        steps = steps_of(stage, request.preset)
+        stage_key = keys.stage_key(
+            stage,
+            steps,
+            request.preset,
+            seed,
+            request.backbone,
+            training,
+            None if plain else own,
+            start,
+        )
+        known[stage.name] = stage_key
+        users = plan.users.setdefault(stage_key, [])
+        if choice.method not in users:
+            users.append(choice.method)
+        if choice.method in request.force and (not plain or start):
+            plan.forced[0].add(stage_key)
+        job = TrainJob(
+            stage_key,
+            task.name,
+            None if plain else choice.method,
+            None if plain else choice.file,
+            request.backbone,
+            stage,
+            request.preset,
+            seed,
+            request.train,
+            start,
+            request.offline,
+        )
+        plan.trains.setdefault(stage_key, job)
+    levels = tuple(one for one in request.levels if answers is None or one in answers)
+    if answers is not None and len(levels) < len(request.levels):
+        have = ", ".join(level_text(one) for one in answers)
+        text = f"answers only at levels {have}; the others are left out"
+        plan.skipped.append(Failure(choice.method, request.backbone, None, text))
+    for dataset in request.test:
+        job = SweepJob(
+            "",
+            task.name,
+            choice.method,
+            choice.file,
+            request.backbone,
+            request.preset,
+            seed,
+            known,
+            dataset,
+            levels,
+            request.offline,
+        )
+        job = dataclasses.replace(job, key=keys.sweep_key(job))
+        plan.sweeps[job.key] = job
+
+
+def _assembled(choice: Choice, backbone: str, task: Task, seed: int) -> ControlMethod:
+    """Returns a method on an untrained backbone; what fails here would fail in every job."""
+    file = Path(choice.file) if choice.file else None
+    method = discovery.create_method(choice.method, file)
+    if method.skip(task):
+        return method
+    return build.build_method(method, backbone, task, seed)
+
+
+def _look_up(plan: Plan, store: Store) -> None:
+    """Fills in which stages are stored and which cells are missing."""
+    for key in plan.trains:
+        if key not in plan.forced[0] and store.read_stage(key) is not None:
+            plan.stored.add(key)
+    available = availability(plan.task.metrics, plan.request.offline)
+    for key, job in plan.sweeps.items():
+        missing = []
+        for level, cell_key, cell in cells(plan, job, store):
+            if cell_key and job.method in plan.request.force:
+                plan.forced[1].add(cell_key)
+                cell = None
+            if cell is None or cell.without(plan.task.metrics, available):
+                missing.append(level)
+        plan.missing[key] = tuple(missing)
+
+
+def cells(
+    plan: Plan, job: SweepJob, store: Store
+) -> Iterator[tuple[Level, str | None, Cell | None]]:
+    """Yields (level, key, cell) of a sweep; the key is None while a stage is not stored."""
+    stages = {name: store.read_stage(key) for name, key in job.stage_keys.items()}
+    whole = all(stages.values())
+    if whole:
+        hashes = {name: stage.weights_sha256 for name, stage in stages.items()}
+        weights = keys.weights_digest(hashes)
+        images = open_set(job.dataset, "test", crop=job.preset.crop, offline=job.offline)
+    for level in job.levels:
+        if not whole or any(key in plan.forced[0] for key in job.stage_keys.values()):
+            key = keys.cell_key(job, plan.task, weights, images.digest, level) if whole else None
+            yield level, key, None
+            continue
+        key = keys.cell_key(job, plan.task, weights, images.digest, level)
+        yield level, key, store.read_cell(plan.task.name, key)
+
+
+def stored_cells(plan: Plan, store: Store) -> list[Cell]:
+    """Returns the stored cells of a plan, ordered by method, dataset, seed and level."""
+    order = {choice.method: index for index, choice in enumerate(plan.request.methods)}
+    jobs = sorted(
+        plan.sweeps.values(),
+        key=lambda job: (order[job.method], plan.request.test.index(job.dataset), job.seed),
+    )
+    unforced = dataclasses.replace(plan, forced=(set(), set()))
+    return [cell for job in jobs for _, _, cell in cells(unforced, job, store) if cell is not None]
+
+
+def failures(plan: Plan, store: Store) -> list[Failure]:
+    """Returns what gave no result, with reasons: methods, stages and sweeps."""
+    recorded = [store.read_failure(key) for key in plan.sweeps]
+    return [*plan.failures, *plan.skipped, *(one for one in recorded if one is not None)]
+
+
+def describe(plan: Plan) -> str:
+    """Returns a plan as text: stages and who shares them, steps, cells, and what is stored."""
+    request = plan.request
+    lines = [
+        f"task {request.task}, preset {keys.preset_text(request.preset)}, "
+        f"backbone {request.backbone}, seeds {_listed(request.seeds)}",
+        f"training on {_listed(request.train)}; testing on {_listed(request.test)}; "
+        f"levels {_listed([level_text(level) for level in request.levels])}",
+        "",
+        "stage            seed   steps  state     used by",
+    ]
+    for key, job in plan.trains.items():
+        users = plan.users[key]
+        owner = job.stage.name if len(users) > 1 else f"{users[0]} {job.stage.name}"
+        state = "stored" if key in plan.stored else "to train"
+        shared = f"shared by {_listed(users)}" if len(users) > 1 else users[0]
+        lines.append(f"{owner:<16} {job.seed:>4} {plan.steps(key):>7}  {state:<8}  {shared}")
+    every = sum(plan.steps(key) for key in plan.trains)
+    todo = sum(plan.steps(key) for key in plan.trains if key not in plan.stored)
+    cells_wanted = sum(len(job.levels) for job in plan.sweeps.values())
+    cells_todo = sum(len(levels) for levels in plan.missing.values())
+    lines += [
+        "",
+        f"training steps: {todo} to do of {every}",
+        f"cells: {cells_todo} to score of {cells_wanted}",
+    ]
+    notes = dict.fromkeys((*plan.failures, *plan.skipped))
+    lines += [f"{note.method}: {note.reason}" for note in notes]
+    return "\n".join(lines)
+
+
+def _listed(values: Sequence[object]) -> str:
+    return ", ".join(str(value) for value in values)

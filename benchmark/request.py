@@ -1,0 +1,143 @@
+"""What a user asks for, from the options of the command line. This module imports no torch."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark import config, discovery, spec, tasks
+from benchmark.config import Preset
+from benchmark.control import Level, parse_level
+from benchmark.errors import UserError
+
+ENGINES = ("local",)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One method to run: its canonical specification, and its file if it is not discovered."""
+
+    method: str
+    file: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user wants.
+
+    Args:
+        task: Task name.
+        methods: The methods and baselines.
+        preset: The budget.
+        backbone: Backbone specification.
+        seeds: Seeds.
+        levels: Levels to score, or None for the preset's grid.
+        train: Training sets, or none for the task's own.
+        test: Test sets, or none for the task's own.
+        offline: Whether downloads are forbidden.
+        force: Method specifications whose own stages and cells are redone.
+    """
+
+    task: str
+    methods: tuple[Choice, ...]
+    preset: Preset
+    backbone: str
+    seeds: tuple[int, ...] = (0,)
+    levels: tuple[Level, ...] | None = None
+    train: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    offline: bool = False
+    force: tuple[str, ...] = ()
+
+
+def request_of(args: argparse.Namespace) -> Request:
+    """Returns the request behind the options; every name is checked before torch is loaded.
+
+    Raises:
+        UserError: If a name, number or option is wrong.
+    """
+    if args.task not in tasks.names():
+        raise UserError(discovery.unknown("task", args.task, tasks.names()))
+    if args.preset not in config.PRESETS:
+        raise UserError(discovery.unknown("preset", args.preset, config.PRESETS))
+    if args.engine not in ENGINES:
+        raise UserError(discovery.unknown("engine", args.engine, ENGINES))
+    if args.jobs is not None and args.jobs < 1:
+        raise UserError(f"--jobs {args.jobs}: give 1 or more")
+    preset = config.preset(args.preset, args.set)
+    backbone = str(spec.parse(args.backbone or preset.backbone))
+    discovery.backbone_source(backbone)
+    methods = _choices(args)
+    force = tuple(str(spec.parse(name)) for name in _names(args.force))
+    for name in force:
+        if name not in [one.method for one in methods]:
+            raise UserError(f"--force {name}: it is not among the methods of this run")
+    levels, seeds = _levels(args), _seeds(args.seeds)
+
+    return Request(
+        args.task,
+        methods,
+        preset,
+        backbone,
+        seeds,
+        levels,
+        _names([args.train]),
+        _names([args.test]),
+        args.offline,
+        force,
+    )
+
+
+def _choices(args: argparse.Namespace) -> tuple[Choice, ...]:
+    """Returns every method asked for, each once."""
+    names = discovery.default_methods() if args.methods is None else _names(args.methods)
+    found: list[Choice] = []
+    for name in (*names, *args.method):
+        path, dot, options = name.partition(".py")
+        if dot:
+            file = Path(path + ".py")
+            discovery.source_of("", file)
+            method = str(spec.parse(file.stem + options))
+            known = [entry.name for entry in discovery.entries() if entry.group != "network"]
+            if file.stem in known:
+                raise UserError(f"{file}: the name '{file.stem}' is taken; rename the file")
+            found.append(Choice(method, str(file.resolve())))
+        elif name in args.method:
+            raise UserError(f"--method {name}: give a Python file; names go to --methods")
+        else:
+            method = str(spec.parse(name))
+            discovery.source_of(method)
+            found.append(Choice(method))
+    if not found:
+        raise UserError("no method was named; give --methods a,b or leave it out for all")
+    return tuple(dict.fromkeys(found))
+
+
+def _names(texts: Sequence[str]) -> tuple[str, ...]:
+    """Returns the names in texts that separate them by commas or spaces."""
+    return tuple(dict.fromkeys(" ".join(texts).replace(",", " ").split()))
+
+
+def _levels(args: argparse.Namespace) -> tuple[Level, ...] | None:
+    space = tasks.get(args.task).space
+    if args.levels is not None:
+        found = tuple(space.check(parse_level(text)) for text in _names([args.levels]))
+    elif args.physical is not None:
+        found = tuple(space.level_of(parse_level(text)) for text in _names([args.physical]))
+    else:
+        return None
+    if not found:
+        raise UserError("no level was given; write for example --levels 0,0.5,1")
+    return found
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        seeds = tuple(int(one) for one in _names([text]))
+    except ValueError:
+        seeds = ()
+    if not seeds or min(seeds) < 0:
+        raise UserError(f"--seeds {text}: give whole numbers of 0 or more, like 0,1")
+    return seeds

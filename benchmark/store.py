@@ -1,0 +1,321 @@
+"""The store: stages, cells and failures as files, each committed by one atomic rename.
+
+There is no database and no lock. The JSON is the commit mark: what it names is written first. Whatever
+cannot be read, or does not match its own check sum, counts as missing and is replaced.
+``DIALBENCH_HOME`` moves the folder. This module imports no torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.digest import digest
+from benchmark.errors import JobError, UserError
+from benchmark.report.results import Failure
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SCHEMA = 1
+"""Version of the rows and files; rows of another version are never read."""
+
+STALE = 3600
+"""Seconds after which a temporary file, or the scratch folder of another machine, has no owner."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StoredStage:
+    """What is known about a stored stage: the hash of its weights, and facts about the run."""
+
+    key: str
+    weights_sha256: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One evaluation of weights on a dataset at a level.
+
+    Args:
+        key: Its key.
+        facts: The columns that all its rows share.
+        rows: One per image and metric: ``image metric value status reason``.
+        cost: Parameters, MACs, milliseconds per image, training steps.
+        pictures: File names of the first image: ``image restored input clean``.
+    """
+
+    key: str
+    facts: dict[str, Any]
+    rows: tuple[Row, ...]
+    cost: dict[str, Any]
+    pictures: dict[str, str]
+
+    def without(self, metrics: Sequence[str], available: Mapping[str, str | None]) -> list[str]:
+        """Returns the metrics that are not in this cell, or are null there but can be had now."""
+        null = {row["metric"] for row in self.rows if row["status"] == "unavailable"}
+        there = {row["metric"] for row in self.rows}
+        return [
+            metric
+            for metric in metrics
+            if metric not in there or (metric in null and available.get(metric) is None)
+        ]
+
+
+class Store:
+    """All state of dialbench, under one folder.
+
+    Args:
+        home: The folder; by default ``DIALBENCH_HOME``, or ``runs`` in the working folder.
+    """
+
+    def __init__(self, home: Path | str | None = None):
+        self.home = Path(home or os.environ.get("DIALBENCH_HOME") or "runs").resolve()
+
+    def prepare(self) -> None:
+        """Makes the folder and removes what killed processes left half-written.
+
+        Raises:
+            UserError: If it cannot be written to.
+        """
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            probe = self.home / f".{uuid.uuid4().hex}.tmp"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise UserError(
+                f"cannot write to {self.home} ({error.strerror}); "
+                "set DIALBENCH_HOME to a folder you can write to"
+            ) from None
+        for path in self.home.rglob("*.tmp"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > STALE:
+                    path.unlink()
+
+    # ---- stages ---------------------------------------------------------------------------------
+
+    def stage_folder(self, key: str) -> Path:
+        """Returns the folder of a stage."""
+        return self.home / "stages" / key
+
+    def write_stage(self, key: str, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Commits the weights of a stage.
+
+        Raises:
+            JobError: If the disk is full or not writable.
+        """
+        from safetensors.torch import save
+
+        blob = save({name: tensor.contiguous() for name, tensor in state.items()})
+        record = {"key": key, "weights_sha256": hashlib.sha256(blob).hexdigest(), "facts": facts}
+        folder = self.stage_folder(key)
+        write(folder / "model.safetensors", blob)
+        write_json(folder / "stage.json", record)
+
+    def read_stage(self, key: str) -> StoredStage | None:
+        """Returns a stored stage, or None if it is missing or damaged in any way."""
+        record = read_json(self.stage_folder(key) / "stage.json")
+        blob = self._weights(key, record)
+        if record is None or blob is None:
+            return None
+        return StoredStage(key, record["weights_sha256"], record["facts"])
+
+    def load_stage(self, key: str) -> dict[str, Tensor]:
+        """Returns the weights of a stored stage.
+
+        Raises:
+            JobError: If it is missing or damaged.
+        """
+        from safetensors.torch import load
+
+        blob = self._weights(key, read_json(self.stage_folder(key) / "stage.json"))
+        if blob is None:
+            raise JobError(f"stage {key} is missing or damaged; run again to train it")
+        return load(blob)
+
+    def _weights(self, key: str, record: dict[str, Any] | None) -> bytes | None:
+        if record is None or record.get("key") != key or "facts" not in record:
+            return None
+        try:
+            blob = (self.stage_folder(key) / "model.safetensors").read_bytes()
+        except OSError:
+            return None
+        return blob if hashlib.sha256(blob).hexdigest() == record.get("weights_sha256") else None
+
+    def forget_stage(self, key: str) -> None:
+        """Removes a stage's commit mark, so that it counts as missing."""
+        (self.stage_folder(key) / "stage.json").unlink(missing_ok=True)
+
+    def scratch(self, key: str) -> Path:
+        """Returns a folder for a stage's checkpoints that no other living process uses.
+
+        What a dead process left there is taken over, so that training goes on from its checkpoint.
+        """
+        parent = self.home / "scratch" / key
+        own = parent / f"{socket.gethostname()}-{os.getpid()}"
+        if not own.exists() and parent.is_dir():
+            left = [path for path in parent.iterdir() if not _owned(path)]
+            for path in sorted(left, key=lambda one: one.stat().st_mtime, reverse=True):
+                with contextlib.suppress(OSError):
+                    path.rename(own)
+                    break
+        own.mkdir(parents=True, exist_ok=True)
+        return own
+
+    def clear_scratch(self, key: str) -> None:
+        """Removes this process's checkpoints of a stage."""
+        own = self.scratch(key)
+        shutil.rmtree(own, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            own.parent.rmdir()
+
+    # ---- cells ----------------------------------------------------------------------------------
+
+    def cell_path(self, task: str, key: str) -> Path:
+        """Returns the file of a cell."""
+        return self.home / "cells" / task / f"{key}.json"
+
+    def write_cell(self, task: str, cell: Cell) -> None:
+        """Commits a cell; its pictures must be there already.
+
+        Raises:
+            JobError: If the disk is full or not writable.
+        """
+        write_json(self.cell_path(task, cell.key), asdict(cell))
+
+    def read_cell(self, task: str, key: str) -> Cell | None:
+        """Returns a cell, or None if it is missing or damaged in any way."""
+        path = self.cell_path(task, key)
+        record = read_json(path)
+        try:
+            cell = Cell(
+                record["key"],
+                record["facts"],
+                tuple(record["rows"]),
+                record["cost"],
+                record["pictures"],
+            )
+            names = [cell.pictures[name] for name in ("restored", "input", "clean")]
+        except (TypeError, KeyError):
+            return None
+        whole = (
+            cell.key == key and cell.rows and all((path.parent / one).is_file() for one in names)
+        )
+        return cell if whole else None
+
+    def write_picture(self, task: str, name: str, blob: bytes) -> None:
+        """Writes a picture beside the cells."""
+        write(self.picture_path(task, name), blob)
+
+    def picture_path(self, task: str, name: str) -> Path:
+        """Returns the file of a picture."""
+        return self.home / "cells" / task / name
+
+    def forget_cell(self, task: str, key: str) -> None:
+        """Removes a cell and its picture."""
+        self.cell_path(task, key).unlink(missing_ok=True)
+        self.cell_path(task, key).with_suffix(".png").unlink(missing_ok=True)
+
+    # ---- failures -------------------------------------------------------------------------------
+
+    def write_failure(self, key: str, failure: Failure, trace: str = "") -> None:
+        """Records why a job gave no result; best effort, since the disk may be what failed."""
+        record = {**asdict(failure), "key": key, "traceback": trace, "created_utc": now()}
+        with contextlib.suppress(JobError):
+            write_json(self.home / "failures" / f"{key}.json", record)
+
+    def read_failure(self, key: str) -> Failure | None:
+        """Returns the recorded failure of a job, if any."""
+        record = read_json(self.home / "failures" / f"{key}.json")
+        if record is None:
+            return None
+        try:
+            return Failure(*(record[name] for name in ("method", "backbone", "seed", "reason")))
+        except KeyError:
+            return None
+
+    def clear_failure(self, key: str) -> None:
+        """Forgets a failure after a success."""
+        (self.home / "failures" / f"{key}.json").unlink(missing_ok=True)
+
+
+def now() -> str:
+    """Returns the time as ISO 8601 text in UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def write(path: Path, blob: bytes) -> None:
+    """Writes a file in one step: readers see the old or the new content, never a part.
+
+    Raises:
+        JobError: If the disk is full or not writable.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise JobError(disk_trouble(error, path)) from error
+
+
+def disk_trouble(error: OSError, path: Path | str) -> str:
+    """Returns one sentence about a failed write."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full: {path} could not be written; free some space and run again"
+    return f"{path} could not be written ({error.strerror}); check the folder and run again"
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Writes a record with its schema and check sum."""
+    body = json.loads(json.dumps({"schema": SCHEMA, **record}))
+    text = json.dumps({**body, "check": digest(body)}, indent=1, sort_keys=True)
+    write(path, text.encode())
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Returns the record that ``write_json`` wrote, or None if there is no such intact record."""
+    try:
+        record = json.loads(path.read_bytes())
+        check = record.pop("check")
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        return None
+    intact = check == digest(record) and record.get("schema") == SCHEMA
+    return record if intact else None
+
+
+def _owned(scratch: Path) -> bool:
+    """Whether the process that a scratch folder is named after may still be alive."""
+    host, _, pid = scratch.name.rpartition("-")
+    if host == socket.gethostname() and pid.isdigit():
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            return False
+        except OSError:
+            return True
+        return True
+    try:
+        return time.time() - scratch.stat().st_mtime < STALE
+    except OSError:
+        return True

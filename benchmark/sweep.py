@@ -1,0 +1,262 @@
+"""Sweeping the dial: scoring one method's weights at the missing levels of one dataset."""
+
+from __future__ import annotations
+
+import functools
+import io
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import benchmark
+from benchmark import cost, degradations, keys, tasks
+from benchmark.build import build_method, load_states
+from benchmark.control import Level, level_text
+from benchmark.data.patches import to_tensor
+from benchmark.data.sources import ImageSet, open_set
+from benchmark.discovery import create_method
+from benchmark.errors import JobError
+from benchmark.jobs import SweepJob
+from benchmark.method import ControlMethod
+from benchmark.metrics.scorer import Scorer, availability
+from benchmark.store import SCHEMA, Cell, Row, Store, now
+from benchmark.tasks import Task
+
+KEPT = 128
+"""Test images kept in memory between levels."""
+
+Say = Callable[[str], None]
+
+
+class Samples:
+    """The pairs of a test set: what a network is given and what it should give back.
+
+    Args:
+        images: The test set.
+        task: The task; its protocol fixes cropping and how noise is stored.
+    """
+
+    def __init__(self, images: ImageSet, task: Task):
+        self.images, self.task = images, task
+        self.degradation = degradations.get(task.degradation)
+        self.clean = functools.lru_cache(KEPT)(self._clean)
+        self.same_input = functools.lru_cache(KEPT)(self._degraded)
+
+    def __len__(self) -> int:
+        return len(self.images.pictures)
+
+    def _clean(self, index: int) -> Tensor:
+        """Returns the clean image (3, H, W), cropped to the protocol's multiple."""
+        pixels = self.images.pictures[index].read()
+        height, width = (side - side % self.task.protocol.multiple for side in pixels.shape[:2])
+        return to_tensor(pixels[:height, :width])
+
+    def degraded(self, index: int, level: Level) -> Tensor:
+        """Returns the network's input (3, h, w); the same noise realisation at every level."""
+        if not self.degradation.uses_level:
+            return self.same_input(index, ())
+        return self._degraded(index, self.task.space.physical(level))
+
+    def _degraded(self, index: int, physical: tuple[float, ...]) -> Tensor:
+        task, name = self.task, self.images.pictures[index].name
+        noise = degradations.generator(task.name, task.version, self.images.name, name, 0)
+        image = degradations.degrade(task.degradation, self.clean(index), physical, noise)
+        if task.protocol.noise == "uint8":
+            image = (image.clamp(0, 1) * 255).round() / 255
+        return image
+
+
+def restored(network: nn.Module, image: Tensor, device: torch.device) -> tuple[Tensor, float]:
+    """Returns the output (3, H, W) of a tuned network for one image (3, h, w), and milliseconds."""
+    x = image[None].to(device).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        y, milliseconds = cost.timed(lambda: network(x), device)
+    return y[0].cpu().contiguous(), milliseconds
+
+
+def sweep(job: SweepJob, store: Store, say: Say) -> None:
+    """Scores the levels of a job that the store lacks, committing each as it is done.
+
+    A cell whose missing metrics can be had now keeps its other rows as they are.
+
+    Raises:
+        JobError: If a stage is missing, or an output has the wrong shape or is not finite.
+        UserError: If an image cannot be read.
+    """
+    task = tasks.get(job.task)
+    images = open_set(job.dataset, "test", crop=job.preset.crop, offline=job.offline)
+    available = availability(task.metrics, job.offline)
+    weights, steps = trained(job, store)
+    todo = []
+    for level in job.levels:
+        key = keys.cell_key(job, task, weights, images.digest, level)
+        old = store.read_cell(task.name, key)
+        metrics = task.metrics if old is None else old.without(task.metrics, available)
+        if metrics:
+            todo.append((level, key, old, tuple(metrics)))
+    if not todo:
+        return
+    method = loaded(job, task, store)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    facts = _facts(job, task, weights, device)
+    price = {
+        **cost.of_method(method, method.tuned(_last_level(method, task))),
+        "train_steps": steps,
+    }
+    samples = Samples(images, task)
+    scorer = functools.cache(lambda metrics: Scorer(metrics, task.protocol, offline=job.offline))
+    clock = _Clock(len(todo) * len(samples), say)
+    for level, key, old, metrics in todo:
+        network = method.tuned(level).to(device, memory_format=torch.channels_last)
+        shown = level_text(level)
+        rows, times, pictures = [], [], {}
+        for index, picture in enumerate(images.pictures):
+            clean, given = samples.clean(index), samples.degraded(index, level)
+            output, milliseconds = restored(network, given, device)
+            _check(output, clean, picture.name, level)
+            times.append(milliseconds)
+            for metric, score in scorer(metrics).score(output, clean).items():
+                rows.append(_row(picture.name, metric, score))
+            if index == 0:
+                pictures = _write_pictures(store, samples, key, level, output)
+            clock.tick(f"level {shown}, image {index + 1}/{len(samples)}")
+        timing = statistics.median(times) if job.preset.timing else None
+        cell = Cell(
+            key,
+            {
+                **facts,
+                "created_utc": now(),
+                "level": shown,
+                "set_level": shown,
+                "level_physical": level_text(task.space.physical(level)),
+            },
+            tuple(rows),
+            {**price, "ms_per_image": timing},
+            pictures,
+        )
+        store.write_cell(task.name, cell if old is None else merged(old, cell, task.metrics))
+
+
+def trained(job: SweepJob, store: Store) -> tuple[str, int]:
+    """Returns the hash of a method's weights and the training steps behind them.
+
+    Raises:
+        JobError: If a stage is missing or damaged.
+    """
+    stages = {name: store.read_stage(key) for name, key in job.stage_keys.items()}
+    for name, stage in stages.items():
+        if stage is None:
+            raise JobError(f"stage '{name}' is missing or damaged; run again to train it")
+    hashes = {name: stage.weights_sha256 for name, stage in stages.items()}
+    return keys.weights_digest(hashes), sum(int(one.facts["steps"]) for one in stages.values())
+
+
+def loaded(job: SweepJob, task: Task, store: Store) -> ControlMethod:
+    """Returns a method with its trained weights, in evaluation mode."""
+    file = Path(job.method_file) if job.method_file else None
+    method = build_method(create_method(job.method, file), job.backbone, task, job.seed)
+    states = {name: store.load_stage(key) for name, key in job.stage_keys.items()}
+    load_states(method, task, states)
+    return method.eval().requires_grad_(False)
+
+
+def merged(old: Cell, new: Cell, metrics: Sequence[str]) -> Cell:
+    """Returns a cell with the rows of ``old``, except for the metrics that ``new`` has."""
+    redone = {row["metric"] for row in new.rows}
+    rows = {
+        (row["image"], row["metric"]): row
+        for row in (*(one for one in old.rows if one["metric"] not in redone), *new.rows)
+    }
+    images = dict.fromkeys(row["image"] for row in old.rows)
+    order = [(image, metric) for image in images for metric in metrics]
+    return Cell(
+        old.key, old.facts, tuple(rows[one] for one in order if one in rows), old.cost, old.pictures
+    )
+
+
+class _Clock:
+    """Tells the progress of a known number of equal pieces of work, about once a second."""
+
+    def __init__(self, pieces: int, say: Say):
+        self.pieces, self.say, self.done = pieces, say, 0
+        self.began = self.told = time.monotonic()
+
+    def tick(self, text: str) -> None:
+        self.done += 1
+        at = time.monotonic()
+        if at - self.told >= 1:
+            self.told = at
+            left = (at - self.began) / self.done * (self.pieces - self.done)
+            self.say(f"{text}, {left:.0f} s left")
+
+
+def _facts(job: SweepJob, task: Task, weights: str, device: torch.device) -> dict[str, Any]:
+    """Returns the columns that all rows of a sweep share."""
+    return {
+        "schema": SCHEMA,
+        "task": task.name,
+        "task_digest": keys.scoring_digest(task),
+        "protocol": task.protocol.id,
+        "dataset": job.dataset,
+        "method": job.method,
+        "method_digest": keys.method_digest(job.method, job.method_file, job.backbone),
+        "backbone": job.backbone,
+        "preset": keys.preset_text(job.preset),
+        "seed": job.seed,
+        "weights_sha256": weights,
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "harness_version": benchmark.__version__,
+    }
+
+
+def _row(image: str, metric: str, score: Any) -> Row:
+    return {
+        "image": image,
+        "metric": metric,
+        "value": score.value,
+        "status": score.status,
+        "reason": score.reason,
+    }
+
+
+def _last_level(method: ControlMethod, task: Task) -> Level:
+    return (method.only_levels(task) or (task.space.end,))[-1]
+
+
+def _check(output: Tensor, clean: Tensor, name: str, level: Level) -> None:
+    where = f"for image '{name}' at level {level_text(level)}"
+    if output.shape != clean.shape:
+        sizes = ["x".join(map(str, tuple(one.shape)[::-1][:2])) for one in (output, clean)]
+        raise JobError(f"the network gives {sizes[0]} instead of {sizes[1]} pixels {where}")
+    if not bool(torch.isfinite(output).all()):
+        raise JobError(f"the network's output is not finite {where}")
+
+
+def _write_pictures(
+    store: Store, samples: Samples, key: str, level: Level, output: Tensor
+) -> dict[str, str]:
+    """Stores the first image: restored, as it was given, and clean; returns the file names."""
+    task, images = samples.task, samples.images
+    name = images.pictures[0].name
+    shown = level if samples.degradation.uses_level else task.space.start
+    given = f"{keys.picture_key(task, images.digest, name, shown)}.png"
+    clean = f"{keys.picture_key(task, images.digest, name, None)}.png"
+    store.write_picture(task.name, f"{key}.png", _png(output))
+    store.write_picture(task.name, given, _png(samples.degraded(0, level)))
+    store.write_picture(task.name, clean, _png(samples.clean(0)))
+    return {"image": name, "restored": f"{key}.png", "input": given, "clean": clean}
+
+
+def _png(image: Tensor) -> bytes:
+    from PIL import Image
+
+    pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
