@@ -9,6 +9,7 @@ disagree on how to shorten them. This module imports no torch.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import io
@@ -252,6 +253,7 @@ def unique_names(files: list[str]) -> list[str]:
     return names if len(set(names)) == len(names) else list(files)
 
 
+@functools.cache
 def _hub(spec: str, offline: bool) -> list[Picture]:
     from benchmark import assets
 

@@ -1,0 +1,187 @@
+"""Says in one screen whether this machine can run dialbench, and what is missing for all of it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import benchmark
+from benchmark import assets
+from benchmark.data import sources
+from benchmark.errors import UserError
+from benchmark.metrics.records import METRICS
+
+PACKAGES = {
+    "torch": "2.11",
+    "torchvision": "0",
+    "lightning": "2.6.4",
+    "torchmetrics": "1.7",
+    "lpips": "0.1.4",
+    "pyiqa": "0.1.14",
+    "numpy": "2",
+    "scipy": "1.14",
+    "scikit-image": "0.25",
+    "scikit-learn": "1.5",
+    "pillow": "11",
+    "safetensors": "0.5",
+    "pandas": "2.2",
+    "matplotlib": "3.9",
+    "wandb": "0.19",
+    "datasets": "3",
+}
+"""Packages with the lowest version that works; the pinned ones are in constraints.txt."""
+
+COMPROMISED = {("lightning", "2.6.2"), ("lightning", "2.6.3")}
+STRAYS = ("build", "docs", "options", "tests")
+
+
+def report(offline: bool = False) -> list[str]:
+    """Returns the findings, one line each: ``ok``, ``note``, ``miss`` or ``BAD``, then the fact.
+
+    Args:
+        offline: Whether the network is left alone. Nothing is downloaded in either case.
+    """
+    system = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    lines = [_line("ok", f"dialbench {benchmark.__version__}"), _line("ok", f"python {system}")]
+    lines += [_package(name, lowest) for name, lowest in PACKAGES.items()]
+    lines += [*_known_trouble(), *_torch(), _machine(), *_data(), *_weights(offline)]
+    return lines
+
+
+def main(offline: bool = False) -> int:
+    """Prints the findings; returns 1 if one of them is ``BAD``, else 0."""
+    lines = report(offline)
+    print("\n".join(lines))
+    return int(any(line.startswith("BAD") for line in lines))
+
+
+def _line(verdict: str, fact: str) -> str:
+    return f"{verdict:<4}  {fact}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = version.partition("+")[0].split(".")
+    return tuple(int(part) for part in parts if part.isdigit())
+
+
+def _package(name: str, lowest: str) -> str:
+    version = _version(name)
+    if version is None:
+        return _line("miss", f"{name} is not installed; run make setup")
+    if (name, version) in COMPROMISED:
+        return _line(
+            "BAD", f"{name} {version} was compromised on the package index; replace it now"
+        )
+    if _numbers(version) < _numbers(lowest):
+        return _line("BAD", f"{name} {version} is older than {lowest}; run make setup")
+    return _line("ok", f"{name} {version}")
+
+
+def _known_trouble() -> list[str]:
+    """Returns notes on what is known to go wrong with the installed packages."""
+    lines = []
+    if _version("opencv-python") and _version("opencv-python-headless"):
+        lines.append(_line("note", "two OpenCV builds are installed (pyiqa brings both)"))
+    if _version("pyiqa"):
+        files = importlib.metadata.files("pyiqa") or []
+        strays = sorted({file.parts[0] for file in files} & set(STRAYS))
+        if strays:
+            strays_text = ", ".join(strays)
+            lines.append(
+                _line(
+                    "note", f"pyiqa also installs packages named {strays_text}; never import those"
+                )
+            )
+        lines.append(_line("note", "pyiqa (NIQE) is licensed for non-commercial use only"))
+    return lines
+
+
+def _torch() -> list[str]:
+    lines = []
+    for name in ("torch", "torchvision"):
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # noqa: BLE001 - a broken pair of builds raises anything
+            text = str(error).splitlines()[0] if str(error) else type(error).__name__
+            lines.append(_line("BAD", f"{name} does not import ({text}); run make setup"))
+    if lines:
+        return lines
+    import torch
+
+    if not torch.cuda.is_available():
+        return [_line("ok", "no GPU: presets smoke and laptop are made for that")]
+    for index in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(index)
+        lines.append(
+            _line("ok", f"GPU {index}: {facts.name}, {facts.total_memory / 2**30:.0f} GiB")
+        )
+    return lines
+
+
+def _machine() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return _line("ok", f"{cores} cores, {_memory()} memory")
+
+
+def _memory() -> str:
+    """Returns the memory this process may use, where the system says."""
+    limits = []
+    try:
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError, AttributeError):
+        pass
+    return f"{min(limits) / 2**30:.1f} GiB" if limits else "unknown"
+
+
+def _data() -> list[str]:
+    try:
+        found = {split: sources.set_names(split) for split in sources.SPLITS}
+    except UserError as error:
+        return [_line("BAD", str(error))]
+    if not os.environ.get("DIALBENCH_DATA"):
+        return [_line("note", "DIALBENCH_DATA is not set: only the built-in images are used")]
+    lines = []
+    for split, names in found.items():
+        local = [name for name in names if name != "builtin" and name not in sources.HUB]
+        sets = ", ".join(local) if local else "none"
+        lines.append(_line("ok" if local else "note", f"{split} sets in DIALBENCH_DATA: {sets}"))
+    return lines
+
+
+def _weights(offline: bool) -> list[str]:
+    own = os.environ.get("DIALBENCH_WEIGHTS")
+    if not own:
+        lines = [_line("note", "DIALBENCH_WEIGHTS is not set: torch's cache is looked at")]
+    elif not Path(own).expanduser().is_dir():
+        lines = [_line("BAD", f"DIALBENCH_WEIGHTS names {own}, which is not a folder")]
+    else:
+        lines = []
+    closed: dict[str, str] = {}
+    for name, asset in assets.ASSETS.items():
+        served = [metric.label for metric in METRICS.values() if metric.asset == name]
+        title = f"{asset.title} ({', '.join(served) or 'perceptual loss'})"
+        found = assets.state(name, offline)
+        if found.status == "downloadable" and (problem := assets.unreachable(asset.url)):
+            closed[urlsplit(asset.url).netloc] = problem
+            found = assets.state(name, offline=True)
+        if found.status == "found":
+            lines.append(_line("ok", f"{title}: {found.path}"))
+        elif found.status == "wrong":
+            lines.append(_line("BAD", f"{title}: {found.reason} ({found.path})"))
+        elif found.status == "downloadable":
+            lines.append(_line("miss", f"{title}: {asset.megabytes} MB, downloaded when needed"))
+        else:
+            lines.append(_line("miss", f"{title}: {found.reason}"))
+    return lines + [_line("note", f"{host}: no connection ({why})") for host, why in closed.items()]
