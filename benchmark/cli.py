@@ -79,8 +79,7 @@ def parser() -> tuple[Parser, list[str]]:
     add("sweep", sweep, "score what is trained at the levels that are missing", wanted)
     add("report", report, "write the report from what is stored", wanted)
     add("publish", publish, "mirror what is stored to Weights & Biases", wanted)
-    data = add("data", show_data, "show the image sets that can be used")
-    data.add_argument("sets", metavar="SET", nargs="*", help="sets to look into (default: all)")
+    add("data", show_data, "show the image sets that can be used")
     doctor = add("doctor", run_doctor, "check the installation, data and weights")
     doctor.add_argument("--offline", action="store_true", help="never download anything")
     job = add("job", run_job, "run one job file")
@@ -286,22 +285,10 @@ def list_all(args: argparse.Namespace) -> int:
 
 def show_data(args: argparse.Namespace) -> int:
     """Prints the image sets, with the number of pictures in each."""
-    from benchmark.data.sources import open_set
+    from benchmark.data.sources import listing
 
-    root = os.environ.get("DIALBENCH_DATA")
-    for split in ("train", "test"):
-        folder = Path(root, split) if root else None
-        own = sorted(one.name for one in folder.iterdir()) if folder and folder.is_dir() else []
-        for name in args.sets or ["builtin", *own]:
-            try:
-                images = open_set(name, split, offline=True)
-            except UserError as error:
-                print(f"{split:<6} {name:<20} {error}")
-            else:
-                print(
-                    f"{split:<6} {name:<20} {len(images.pictures):>5} images  {images.digest[:12]}"
-                )
-    if not root:
+    print("\n".join(listing()))
+    if not os.environ.get("DIALBENCH_DATA"):
         print("set DIALBENCH_DATA to a folder with train/ and test/ to use sets of your own")
     return 0
 

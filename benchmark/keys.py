@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmark.config import PRESETS, Preset
 from benchmark.control import Level, level_text
+from benchmark.data.sources import ImageSet
 from benchmark.digest import code_digest, digest
 from benchmark.discovery import backbone_source, source_of
 from benchmark.jobs import SweepJob
@@ -147,14 +148,14 @@ def weights_digest(hashes: Mapping[str, str]) -> str:
     return digest(dict(hashes)) if hashes else ""
 
 
-def cell_key(job: SweepJob, task: Task, weights: str, dataset_digest: str, level: Level) -> str:
+def cell_key(job: SweepJob, task: Task, weights: str, images: ImageSet, level: Level) -> str:
     """Returns the key of one cell.
 
     Args:
         job: The sweep.
         task: Its task.
         weights: ``weights_digest`` of the stages.
-        dataset_digest: Content digest of the test set, crop included.
+        images: The test set.
         level: The level.
     """
     return digest(
@@ -162,7 +163,7 @@ def cell_key(job: SweepJob, task: Task, weights: str, dataset_digest: str, level
             "weights": weights,
             "method": method_digest(job.method, job.method_file, job.backbone),
             "scoring": scoring_digest(task),
-            "dataset": [job.dataset, dataset_digest],
+            "dataset": [images.name, images.digest],
             "level": level_text(level),
             "run": [preset_text(job.preset), job.seed],
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor, nn
 
 from benchmark.errors import UserError
@@ -99,6 +100,13 @@ def kaiming_small(module: nn.Module, scale: float = 0.1) -> None:
         layer.weight.data.mul_(scale)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+
+
+def channels_last(module: nn.Module) -> None:
+    """Lays all four-dimensional parameters out channels last; ``Module.to`` refuses other ranks."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def parameters_of(network: nn.Module) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark import build, discovery, keys, tasks
 from benchmark.control import Level, level_text
-from benchmark.data.sources import default_sets, open_set
+from benchmark.data.sources import ImageSet, default_sets, open_set
 from benchmark.digest import digest
 from benchmark.errors import JobError, UserError
 from benchmark.jobs import Job, SweepJob, TrainJob
@@ -30,6 +30,7 @@ class Plan:
     Args:
         request: What was asked for, with sets and levels filled in.
         task: The task.
+        images: The test sets by name.
         trains: Every stage by key, stored or not.
         users: Methods that use each stage.
         sweeps: Every sweep by key, with all levels wanted.
@@ -42,6 +43,7 @@ class Plan:
 
     request: Request
     task: Task
+    images: dict[str, ImageSet]
     trains: dict[str, TrainJob] = field(default_factory=dict)
     users: dict[str, list[str]] = field(default_factory=dict)
     sweeps: dict[str, SweepJob] = field(default_factory=dict)
@@ -99,7 +101,11 @@ def make(request: Request, store: Store) -> Plan:
         test=request.test or default_sets(task, "test"),
         levels=_levels(request, task),
     )
-    plan = Plan(request, task)
+    tests = {
+        name: open_set(name, "test", crop=request.preset.crop, offline=request.offline)
+        for name in request.test
+    }
+    plan = Plan(request, task, tests)
     objective = resolved(task.objective, request.preset.perceptual, request.offline)
     images = [open_set(one, "train", offline=request.offline) for one in request.train]
     training = keys.training_digest(task, objective, tuple(one.digest for one in images))
@@ -241,13 +247,13 @@ def cells(
     if whole:
         hashes = {name: stage.weights_sha256 for name, stage in stages.items()}
         weights = keys.weights_digest(hashes)
-        images = open_set(job.dataset, "test", crop=job.preset.crop, offline=job.offline)
+        images = plan.images[job.dataset]
     for level in job.levels:
         if not whole or any(key in plan.forced[0] for key in job.stage_keys.values()):
-            key = keys.cell_key(job, plan.task, weights, images.digest, level) if whole else None
+            key = keys.cell_key(job, plan.task, weights, images, level) if whole else None
             yield level, key, None
             continue
-        key = keys.cell_key(job, plan.task, weights, images.digest, level)
+        key = keys.cell_key(job, plan.task, weights, images, level)
         yield level, key, store.read_cell(plan.task.name, key)
 
 

@@ -22,6 +22,7 @@ from benchmark.data.sources import ImageSet, open_set
 from benchmark.discovery import create_method
 from benchmark.errors import JobError
 from benchmark.jobs import SweepJob
+from benchmark.layers import channels_last
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Scorer, availability
 from benchmark.store import SCHEMA, Cell, Row, Store, now
@@ -94,7 +95,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     weights, steps = trained(job, store)
     todo = []
     for level in job.levels:
-        key = keys.cell_key(job, task, weights, images.digest, level)
+        key = keys.cell_key(job, task, weights, images, level)
         old = store.read_cell(task.name, key)
         metrics = task.metrics if old is None else old.without(task.metrics, available)
         if metrics:
@@ -103,7 +104,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
         return
     method = loaded(job, task, store)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    facts = _facts(job, task, weights, device)
+    facts = _facts(job, task, images, weights, device)
     price = {
         **cost.of_method(method, method.tuned(_last_level(method, task))),
         "train_steps": steps,
@@ -112,7 +113,8 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     scorer = functools.cache(lambda metrics: Scorer(metrics, task.protocol, offline=job.offline))
     clock = _Clock(len(todo) * len(samples), say)
     for level, key, old, metrics in todo:
-        network = method.tuned(level).to(device, memory_format=torch.channels_last)
+        network = method.tuned(level).to(device)
+        channels_last(network)
         shown = level_text(level)
         rows, times, pictures = [], [], {}
         for index, picture in enumerate(images.pictures):
@@ -195,14 +197,16 @@ class _Clock:
             self.say(f"{text}, {left:.0f} s left")
 
 
-def _facts(job: SweepJob, task: Task, weights: str, device: torch.device) -> dict[str, Any]:
+def _facts(
+    job: SweepJob, task: Task, images: ImageSet, weights: str, device: torch.device
+) -> dict[str, Any]:
     """Returns the columns that all rows of a sweep share."""
     return {
         "schema": SCHEMA,
         "task": task.name,
         "task_digest": keys.scoring_digest(task),
         "protocol": task.protocol.id,
-        "dataset": job.dataset,
+        "dataset": images.name,
         "method": job.method,
         "method_digest": keys.method_digest(job.method, job.method_file, job.backbone),
         "backbone": job.backbone,

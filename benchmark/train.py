@@ -20,6 +20,7 @@ from benchmark.control import ControlSpace
 from benchmark.data.patches import PatchData, Patches
 from benchmark.data.sources import ImageSet, open_set
 from benchmark.discovery import create_method
+from benchmark.layers import channels_last
 from benchmark.method import ControlMethod, Recipe
 from benchmark.objectives import MixedObjective
 from benchmark.objectives.choice import resolved
@@ -82,7 +83,7 @@ def train_stage(
         objective = MixedObjective(chosen, level, job.preset.critic_width)
     recipe = Recipe(steps_of(stage, job.preset), job.preset.lr, job.preset.schedule)
     method.begin(stage, objective, recipe)
-    method.to(memory_format=torch.channels_last)
+    channels_last(method)
 
     checkpoint = folder / CHECKPOINT
     first = _steps_in(checkpoint)

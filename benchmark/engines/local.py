@@ -134,7 +134,7 @@ def work(job: Job) -> float:
 def _close(graph: Graph, store: Store, progress: Progress, job: Job, failure: str | None) -> None:
     progress.finished(label(job), failure)
     for lost in graph.close(job.key, failure):
-        fail(lost, store, f"{label(job)} failed: {failure}")
+        fail(lost, store, failure)
         progress.finished(label(lost), f"needs '{label(job)}'")
 
 

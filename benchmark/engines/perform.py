@@ -89,7 +89,10 @@ def settle(threads: int) -> None:
 
 def quiet() -> None:
     """Silences notices of libraries that tell a user of this program nothing."""
+    import lightning.pytorch  # noqa: F401 - its import sets the levels that are changed here
+
     for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"(lightning|pytorch_lightning|lpips|torchmetrics)\.")
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
     warnings.filterwarnings("ignore", category=FutureWarning)
