@@ -18,7 +18,8 @@ class Preset:
         backbone: Default backbone, as ``name`` or ``name:key=value:...``.
         steps: Steps of one share of training (see ``benchmark.stage``).
         batch: Samples per step.
-        patch: Side of a clean training patch, in pixels.
+        patch: Side of a training patch, in pixels, where output and input are of one size.
+        patch_sr: Side of the input patch of a super-resolution task.
         lr: Peak learning rate.
         schedule: ``one-cycle`` or ``constant``.
         precision: Lightning precision string; bf16 falls back to 32-bit without a GPU.
@@ -37,6 +38,7 @@ class Preset:
     steps: int
     batch: int
     patch: int
+    patch_sr: int
     lr: float
     schedule: str = "one-cycle"
     precision: str = "32-true"
@@ -52,14 +54,14 @@ class Preset:
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("smoke", "small:width=8:blocks=2", steps=4, batch=2, patch=48, lr=2e-3, points=3, crop=96, timing=False),
-        Preset("laptop", "small", steps=400, batch=8, patch=96, lr=2e-3, points=5, crop=288),
+        Preset("smoke", "small:width=8:blocks=2", steps=4, batch=2, patch=32, patch_sr=12, lr=2e-3, points=3, crop=96, timing=False),
+        Preset("laptop", "small", steps=400, batch=8, patch=48, patch_sr=24, lr=2e-3, points=5, crop=288),
         Preset(
-            "gpu", "small:width=64:blocks=16", steps=20_000, batch=16, patch=96, lr=5e-4,
+            "gpu", "small:width=64:blocks=16", steps=20_000, batch=16, patch=96, patch_sr=48, lr=5e-4,
             precision="bf16-mixed", perceptual=True, critic_width=64, workers=8,
         ),
         Preset(
-            "paper", "adafm_net", steps=1_000_000, batch=16, patch=96, lr=1e-4, schedule="constant",
+            "paper", "adafm_net", steps=1_000_000, batch=16, patch=96, patch_sr=48, lr=1e-4, schedule="constant",
             perceptual=True, checkpoint_every=600, critic_width=64, workers=8,
         ),
     )
@@ -80,7 +82,9 @@ def preset(name: str, overrides: Sequence[str] = ()) -> Preset:
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or key not in fields:
-            raise UserError(f"unknown setting '{override}'; --set takes key=value with: {', '.join(fields)}")
+            raise UserError(
+                f"unknown setting '{override}'; --set takes key=value with: {', '.join(fields)}"
+            )
         values[key] = _parsed(key, text, type(getattr(chosen, key)))
     return dataclasses.replace(chosen, **values)
 
@@ -93,7 +97,9 @@ def _parsed(key: str, text: str, kind: type) -> object:
     try:
         value = kind(text)
     except ValueError:
-        raise UserError(f"--set {key}={text}: '{text}' is not {kind.__name__} as it must be") from None
+        raise UserError(
+            f"--set {key}={text}: '{text}' is not {kind.__name__} as it must be"
+        ) from None
     if isinstance(value, int | float) and not 0 <= value < float("inf"):
         raise UserError(f"--set {key}={text}: the value must be finite and not negative")
     return value

@@ -32,7 +32,7 @@ TRAINING_CODE = (
 METHOD_CODE = ("baselines", "benchmark.layers", "benchmark.method", "methods")
 SCORING_CODE = ("benchmark.degradations", "benchmark.metrics", "benchmark.sweep")
 
-BUDGET = ("batch", "patch", "lr", "schedule", "precision", "critic_width")
+BUDGET = ("batch", "patch", "patch_sr", "lr", "schedule", "precision", "critic_width")
 """Preset fields that determine a training run; its number of steps is given apart."""
 
 

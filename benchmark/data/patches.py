@@ -54,7 +54,7 @@ class Patches(Dataset):
         images: Training images.
         task: The task.
         levels: Which levels the samples are trained at.
-        preset: Batch size and patch side.
+        preset: Batch size and patch sides.
         seed: Runs with the same seed see the same crops at the same steps, whatever the method.
 
     Raises:
@@ -73,10 +73,10 @@ class Patches(Dataset):
         for picture in images.pictures:
             pixels = picture.read()
             height, width = (side - side % task.scale for side in pixels.shape[:2])
-            if min(height, width) < preset.patch:
+            if min(height, width) < self.side:
                 raise UserError(
                     f"{picture.path}: {width}x{height} is smaller than a training patch of "
-                    f"{preset.patch}; remove it or use --set patch=..."
+                    f"{self.side}; remove it, or use --set patch=... (patch_sr=... for super-resolution)"
                 )
             pixels = pixels[:height, :width]
             self.clean.append(pixels)
@@ -99,7 +99,7 @@ class Patches(Dataset):
 
     def _sample(self, level: Level, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         index = int(rng.choice(len(self.clean), p=self.share))
-        side, scale = self.preset.patch, self.task.scale
+        side, scale = self.side, self.task.scale
         pixels = self.clean[index]
         top, left = (
             int(rng.integers((length - side) // scale + 1)) * scale for length in pixels.shape[:2]
