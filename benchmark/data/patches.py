@@ -63,10 +63,9 @@ class Patches(Dataset):
 
     def __init__(self, images: ImageSet, task: Task, levels: Levels, preset: Preset, seed: int):
         self.task, self.levels, self.preset, self.seed = task, levels, preset, seed
-        if preset.patch % (4 * task.scale // np.gcd(4, task.scale)):
-            raise UserError(
-                f"patch {preset.patch} does not suit scale {task.scale}; use a multiple"
-            )
+        self.side = preset.patch if task.scale == 1 else preset.patch_sr * task.scale
+        if self.side < 8 or self.side % 4:
+            raise UserError(f"training patches of {self.side} do not work; use a multiple of 4")
         self.degradation = degradations.get(task.degradation)
         self.whole = not (self.degradation.uses_level or self.degradation.uses_noise)
         self.clean, self.degraded = [], []
