@@ -101,14 +101,12 @@ def _class_facts(tree: ast.Module) -> dict[str, Any]:
             continue
         if any(getattr(base, "id", "") == "WeightSpaceMethod" for base in node.bases):
             facts["folds"] = True
-        for item in node.body:
-            target = (
-                item.targets[0] if isinstance(item, ast.Assign) else getattr(item, "target", None)
-            )
-            key = getattr(target, "id", getattr(item, "name", None))
-            if key in facts:
-                value = getattr(item, "value", None)
-                facts[key] = value.value if isinstance(value, ast.Constant) else None
+        for item in ast.walk(node):
+            if isinstance(item, ast.Assign | ast.AnnAssign):
+                target = item.targets[0] if isinstance(item, ast.Assign) else item.target
+                key = getattr(target, "id", getattr(target, "attr", None))
+                if key in facts:
+                    facts[key] = item.value.value if isinstance(item.value, ast.Constant) else None
     return facts
 
 

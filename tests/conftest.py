@@ -1,0 +1,28 @@
+"""Fixtures for all tests."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """An empty store, no data of one's own, and no weights."""
+    for name in ("DIALBENCH_DATA", "DIALBENCH_WEIGHTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DIALBENCH_HOME", str(tmp_path / "runs"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def photographs(tmp_path) -> Path:
+    """A folder with two small random images."""
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for index in range(2):
+        pixels = np.random.default_rng(index).integers(0, 256, (96, 112, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"p{index}.png")
+    return folder

@@ -1,0 +1,66 @@
+"""The order of jobs."""
+
+import dataclasses
+
+from benchmark.config import preset
+from benchmark.engines.local import Graph, work
+from benchmark.jobs import SweepJob, TrainJob
+from benchmark.stage import Stage, Uniform, start_stage
+
+
+def train(key: str, start: str | None = None, share: float = 1.0) -> TrainJob:
+    stage = dataclasses.replace(start_stage(), share=share)
+    return TrainJob(key, "sr", None, None, "small", stage, preset("smoke"), 0, (), start)
+
+
+def sweep(key: str, **stages: str) -> SweepJob:
+    return SweepJob(
+        key, "sr", "m", None, "small", preset("smoke"), 0, stages, "x", ((0.0,), (1.0,))
+    )
+
+
+def order(graph: Graph) -> list[str]:
+    found = []
+    while (job := graph.take()) is not None:
+        found.append(job.key)
+        graph.close(job.key, None)
+    return found
+
+
+def test_a_job_waits_for_the_stages_it_needs():
+    graph = Graph([sweep("s", start="a", tune="b"), train("b", "a"), train("a")])
+    assert order(graph) == ["a", "b", "s"]
+
+
+def test_what_has_the_longest_chain_behind_it_goes_first():
+    jobs = [train("alone", share=2.0), train("start"), train("tune", "start", share=3.0)]
+    assert Graph(jobs).take().key == "start"
+
+
+def test_a_stored_dependency_is_no_dependency():
+    assert Graph([sweep("s", start="stored")]).take().key == "s"
+
+
+def test_a_failed_job_takes_with_it_all_that_depends_on_it_and_nothing_else():
+    graph = Graph(
+        [train("a"), train("b", "a"), sweep("s", start="a", tune="b"), sweep("other"), train("c")]
+    )
+    first = graph.take()
+    assert first.key == "a"
+    lost = graph.close("a", "no luck")
+    assert [job.key for job in lost] == ["b", "s"]
+    assert set(order(graph)) == {"c", "other"}
+    assert set(graph.failures) == {"a", "b", "s"}
+
+
+def test_nothing_is_ready_while_a_dependency_runs():
+    graph = Graph([train("a"), train("b", "a")])
+    assert graph.take().key == "a"
+    assert graph.take() is None
+    graph.close("a", None)
+    assert graph.take().key == "b"
+
+
+def test_a_stage_weighs_its_share_of_the_steps():
+    joint = dataclasses.replace(train("a"), stage=Stage("joint", ("",), Uniform(), 1.5))
+    assert work(joint) == 1.5 * preset("smoke").steps

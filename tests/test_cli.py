@@ -1,0 +1,122 @@
+"""The command line: what is asked for, and one clear line for what cannot be done."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from benchmark import cli
+from benchmark.errors import UserError
+from benchmark.request import request_of
+
+
+def asked(*words: str):
+    top, _ = cli.parser()
+    return request_of(top.parse_args(["run", *words]))
+
+
+def test_help_and_list_take_half_a_second_and_import_no_torch():
+    code = (
+        "import sys, contextlib\nfrom benchmark.cli import main\n"
+        "with contextlib.suppress(SystemExit): main([sys.argv[1]])\n"
+        "sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"
+    )
+    for word in ("--help", "list"):
+        times = []
+        for _ in range(3):
+            began = time.monotonic()
+            done = subprocess.run(
+                [sys.executable, "-c", code, word], capture_output=True, text=True
+            )
+            times.append(time.monotonic() - began)
+            assert done.returncode == 0, done.stderr
+        assert min(times) < 0.5
+
+
+def test_names_may_be_separated_by_commas_or_spaces():
+    for words in (["--methods", "dni,ftn"], ["--methods", "dni", "ftn"], ["--methods", "dni ftn"]):
+        assert [one.method for one in asked("sr", *words).methods] == ["dni", "ftn"]
+
+
+def test_specifications_are_made_canonical():
+    request = asked("sr", "--methods", "ftn:groups=4,dni", "--backbone", "small:width=8:blocks=2")
+    assert [one.method for one in request.methods] == ["ftn:groups=4", "dni"]
+    assert request.backbone == "small:blocks=2:width=8"
+
+
+def test_physical_values_become_levels():
+    assert asked("denoise", "--physical", "20,50,80").levels == ((0.0,), (0.5,), (1.0,))
+    assert asked("dejpeg", "--physical", "40,10").levels == ((0.0,), (1.0,))
+
+
+def test_a_method_file_joins_the_methods(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("")
+    chosen = asked("sr", "--methods", "floor", "--method", f"{file}:k=3").methods
+    assert [(one.method, one.file) for one in chosen] == [("floor", None), ("mine:k=3", str(file))]
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("run srr", "did you mean 'sr'"),
+        ("rnu sr", "did you mean 'run'"),
+        ("run sr --methods ftm", "did you mean 'ftn'"),
+        ("run sr --preset laptob", "did you mean 'laptop'"),
+        ("run sr --backbone smal", "did you mean 'small'"),
+        ("run sr --set stepps=3", "steps"),
+        ("run sr --set steps=many", "steps"),
+        ("run sr --levels 0,2", r"\[0, 1\]"),
+        ("run sr --levels zero", "not a level"),
+        ("run denoise --physical 5", "sigma"),
+        ("run sr --levels 0 --physical 0", "not allowed with"),
+        ("run sr --seeds one", "--seeds"),
+        ("run sr --jobs 0", "--jobs"),
+        ("run sr --engine lokal", "did you mean 'local'"),
+        ("run sr --method nowhere.py", r"nowhere\.py"),
+        ("run sr --force ftn --methods dni", "--force"),
+        ("run sr --methods ,", "no method"),
+        ("run", "TASK"),
+        ("run sr --presett x", "--presett"),
+        ("job nowhere.json", r"nowhere\.json"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home):
+    assert cli.main(words.split()) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith("dialbench: ")
+    assert re.search(part, error)
+
+
+def test_debug_shows_where_an_error_comes_from():
+    with pytest.raises(UserError):
+        cli.main(["run", "srr", "--debug"])
+
+
+def test_list_names_everything(capsys):
+    assert cli.main(["list"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in ("denoise", "hypernet", "experts", "resnet16", "smoke"))
+
+
+def test_data_lists_the_sets(capsys, home):
+    assert cli.main(["data"]) == 0
+    assert "builtin" in capsys.readouterr().out
+
+
+def test_a_job_file_runs_by_itself(home, tmp_path, capsys):
+    from benchmark import jobs, plan
+    from benchmark.store import Store
+
+    request = asked("sr", "--preset", "smoke", "--methods", "floor", "--offline", "--levels", "0")
+    (job,) = plan.make(request, Store()).jobs()
+    file = tmp_path / "job.json"
+    file.write_text(jobs.to_json(job))
+    assert cli.main(["job", str(file)]) == 0
+    (cell,) = (home / "cells" / "sr").glob("*.json")
+    rows = json.loads(cell.read_text())["rows"]
+    assert {row["image"] for row in rows} == {"astronaut", "chelsea", "flower"}

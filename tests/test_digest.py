@@ -1,0 +1,105 @@
+"""Digests of data and code."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmark.control import Axis
+from benchmark.digest import canonical, code_digest, digest
+
+SOURCE = '''
+"""Module."""
+import torch
+
+SCALE = 2
+TABLE = {"a": lambda x: first(x), "b": lambda x: second(x)}
+
+
+def first(x):
+    """Doubles."""
+    return x * SCALE  # why
+
+
+def second(x):
+    return x + 1
+
+
+class Net(torch.nn.Module):
+    def forward(self, x):
+        return first(x)
+'''
+
+
+@pytest.fixture
+def module(tmp_path):
+    def write(text: str = SOURCE) -> str:
+        # A new folder each time: sources are parsed once per name and text.
+        path = tmp_path / "net.py"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def test_canonical_json_ignores_the_order_of_keys():
+    assert canonical({"b": 1, "a": (1, 2.5)}) == '{"a":[1,2.5],"b":1}'
+
+
+def test_dataclasses_of_different_types_differ_even_with_equal_fields():
+    assert digest(Axis("sigma", 0, 1)) != digest(vars(Axis("sigma", 0, 1)))
+
+
+def test_what_has_no_canonical_form_is_refused():
+    with pytest.raises(TypeError):
+        digest(Path("x"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# why", "# because"),
+        ('"""Doubles."""', '"""Multiplies."""'),
+        ('"""Module."""', ""),
+        ("    return x * SCALE", "\n    return (x * SCALE)"),
+    ],
+)
+def test_comments_docstrings_and_layout_do_not_count(module, old, new):
+    before = code_digest([module()])
+    assert code_digest([module(SOURCE.replace(old, new, 1))]) == before
+
+
+@pytest.mark.parametrize(("old", "new"), [("SCALE = 2", "SCALE = 3"), ("x + 1", "x + 2")])
+def test_changed_code_counts(module, old, new):
+    before = code_digest([module()])
+    assert code_digest([module(SOURCE.replace(old, new, 1))]) != before
+
+
+@pytest.mark.parametrize(
+    ("start", "old", "counts"),
+    [
+        ("Net", "SCALE = 2", True),
+        ("Net", "x + 1", False),
+        ("TABLE[a]", "x * SCALE", True),
+        ("TABLE[a]", "x + 1", False),
+        ("TABLE[b]", "x + 1", True),
+    ],
+)
+def test_only_what_can_be_reached_counts(module, start, old, counts):
+    before = code_digest([f"{module()}:{start}"])
+    after = code_digest([f"{module(SOURCE.replace(old, '7', 1))}:{start}"])
+    assert (after != before) is counts
+
+
+def test_code_is_followed_into_other_modules_of_our_own(module):
+    start = "from benchmark.control import level_text\n\ndef f(x):\n    return level_text(x)\n"
+    alone = code_digest([module(start)], inside=())
+    assert code_digest([module(start)], inside=("benchmark.control",)) != alone
+
+
+def test_every_task_has_a_training_and_a_scoring_digest():
+    from benchmark import keys, tasks
+
+    found = [tasks.get(name) for name in tasks.names()]
+    digests = {keys.scoring_digest(task) for task in found}
+    digests |= {keys.training_digest(task, task.objective, ()) for task in found}
+    assert len(digests) == 2 * len(found)

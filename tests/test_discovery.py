@@ -1,0 +1,94 @@
+"""Finding methods, baselines and backbones."""
+
+import pytest
+
+from benchmark import discovery
+from benchmark.errors import JobError, UserError
+
+METHOD = """
+from benchmark.method import ControlMethod, start_stage
+
+class Mine(ControlMethod):
+    def __init__(self, gain: float = 1.0):
+        super().__init__()
+        self.gain = gain
+
+    def build(self, backbone, control):
+        pass
+
+    def stages(self, task):
+        return [start_stage()]
+
+    def forward(self, x, level):
+        return self.backbone(x)
+"""
+
+
+@pytest.fixture
+def file(tmp_path, request):
+    # A name of its own, since a file is imported once per name.
+    path = tmp_path / f"mine_{abs(hash(request.node.name))}.py"
+    path.write_text(METHOD)
+    return path
+
+
+def test_every_default_method_is_found_and_usable():
+    found = {entry.name: entry for entry in discovery.entries() if entry.group != "network"}
+    for name in discovery.default_methods():
+        assert found[name].error is None
+        assert found[name].summary
+        assert discovery.create_method(name) is not None
+
+
+def test_weight_space_methods_are_listed_as_folding():
+    found = {entry.name: entry for entry in discovery.entries()}
+    assert found["ftn"].folds is True
+    assert found["cfsnet"].folds is False
+    assert found["adafm"].folds is None
+
+
+def test_options_reach_the_constructor():
+    assert discovery.create_method("ftn:groups=4").groups == 4
+
+
+@pytest.mark.parametrize(
+    ("spec", "part"),
+    [("ftm", "did you mean 'ftn'"), ("small", "unknown method"), ("ftn:group=4", "'groups'")],
+)
+def test_an_unknown_name_or_option_names_the_nearest(spec, part):
+    with pytest.raises(UserError, match=part):
+        discovery.create_method(spec)
+
+
+def test_a_backbone_is_built_with_scale_and_options():
+    network = discovery.create_backbone("small:width=8:blocks=1", scale=2)
+    assert sum(p.numel() for p in network.parameters()) > 0
+    with pytest.raises(UserError, match="unknown backbone"):
+        discovery.create_backbone("ftn", scale=1)
+
+
+def test_a_method_can_come_from_a_file(file):
+    assert discovery.create_method(f"{file.stem}:gain=2.5", file).gain == 2.5
+
+
+@pytest.mark.parametrize("code", ["import nothing_like_it", "def broken(:", "x = 1", METHOD * 2])
+def test_a_broken_file_is_a_failure_of_that_method_alone(file, code):
+    file.write_text(code.replace("class Mine", "class Other", 1))
+    if code == METHOD * 2:
+        file.write_text(METHOD + METHOD.replace("class Mine", "class Other"))
+    with pytest.raises(JobError):
+        discovery.create_method(file.stem, file)
+
+
+def test_listing_shows_what_a_file_cannot_import(file):
+    file.write_text('"""Mine."""\nimport nothing_like_it\n')
+    entry = discovery.read_entry(file, "method")
+    assert (entry.summary, entry.error) == (
+        "Mine.",
+        "imports 'nothing_like_it', which is not installed",
+    )
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere\.py"):
+        discovery.create_method("nowhere", tmp_path / "nowhere.py")

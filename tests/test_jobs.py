@@ -1,0 +1,47 @@
+"""Jobs as files."""
+
+import pytest
+
+from benchmark import jobs
+from benchmark.config import preset
+from benchmark.errors import UserError
+from benchmark.jobs import SweepJob, TrainJob
+from benchmark.stage import Adam, Anchors, At, Stage, Uniform
+
+LEVELS = [At(0.0), At(1.0, 0.5), Anchors(3), Uniform()]
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+def test_a_train_job_survives_json(levels):
+    stage = Stage("tune", ("a.", "b."), levels, 0.5, "start", Adam(0.1), "backbone")
+    job = TrainJob("k", "sr", None, None, "small", stage, preset("smoke"), 1, ("builtin",), "s")
+    assert jobs.from_json(jobs.to_json(job)) == job
+
+
+def test_a_sweep_job_survives_json():
+    job = SweepJob(
+        "k",
+        "sr",
+        "ftn",
+        "f.py",
+        "small",
+        preset("laptop"),
+        0,
+        {"start": "a"},
+        "x",
+        ((0.0,), (1.0,)),
+    )
+    assert jobs.from_json(jobs.to_json(job)) == job
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "3", '{"type": "TrainJob"}', '{"type": "os"}'])
+def test_what_is_not_a_job_is_refused(text, tmp_path):
+    path = tmp_path / "job.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"job\.json"):
+        jobs.read(path)
+
+
+def test_a_missing_job_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"none\.json"):
+        jobs.read(tmp_path / "none.json")

@@ -1,0 +1,70 @@
+"""What a stage's key depends on, and what it does not."""
+
+import dataclasses
+
+import pytest
+
+from benchmark import keys
+from benchmark.config import preset
+from benchmark.stage import At, Stage, start_stage
+
+SMOKE = preset("smoke")
+
+
+def key(
+    stage=None,
+    steps=4,
+    chosen=SMOKE,
+    seed=0,
+    backbone="small",
+    training="t",
+    method=None,
+    start=None,
+):
+    return keys.stage_key(
+        stage or start_stage(), steps, chosen, seed, backbone, training, method, start
+    )
+
+
+def test_a_plain_network_has_the_same_key_whoever_trains_it_under_whatever_name():
+    one = Stage("end", ("",), At(1.0), 0.5, "start", network="end")
+    other = Stage("expert-1", ("",), At(1.0), 0.5, "anchor-0", network="networks.1")
+    assert key(one, start="s") == key(other, start="s")
+
+
+def test_a_stage_of_a_method_has_a_key_of_its_own():
+    assert key(method="a") != key(method="b") != key()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": 5},
+        {"seed": 1},
+        {"backbone": "resnet16"},
+        {"training": "u"},
+        {"start": "s"},
+        {"stage": Stage("start", ("",), At(1.0), network="backbone")},
+        {"chosen": dataclasses.replace(SMOKE, lr=1e-3)},
+        {"chosen": dataclasses.replace(SMOKE, patch=64)},
+    ],
+)
+def test_whatever_changes_training_changes_the_key(change):
+    assert key(**change) != key()
+
+
+@pytest.mark.parametrize("field", ["name", "crop", "points", "checkpoint_every", "workers"])
+def test_what_does_not_change_training_keeps_the_key(field):
+    value = "other" if field == "name" else 7
+    assert key(chosen=dataclasses.replace(SMOKE, **{field: value})) == key()
+
+
+def test_the_preset_column_shows_what_was_changed():
+    assert keys.preset_text(SMOKE) == "smoke"
+    assert keys.preset_text(preset("smoke", ["steps=9", "lr=0.1"])) == "smoke:lr=0.1:steps=9"
+
+
+def test_weights_of_one_stage_keep_their_own_hash():
+    assert keys.weights_digest({"joint": "abc"}) == "abc"
+    assert keys.weights_digest({"a": "x", "b": "y"}) == keys.weights_digest({"b": "y", "a": "x"})
+    assert keys.weights_digest({}) == ""

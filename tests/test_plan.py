@@ -1,0 +1,92 @@
+"""Plans: wanted less stored."""
+
+import pytest
+
+from benchmark import cli, plan
+from benchmark.engines import local
+from benchmark.request import request_of
+from benchmark.store import Store
+
+SMALL = ("--preset", "smoke", "--set", "steps=1", "--levels", "0,1", "--offline")
+
+
+@pytest.fixture
+def planned(home):
+    def make(*words: str) -> tuple[plan.Plan, Store]:
+        top, _ = cli.parser()
+        request = request_of(top.parse_args(["run", "sr", *SMALL, *words]))
+        store = Store()
+        store.prepare()
+        return plan.make(request, store), store
+
+    return make
+
+
+def kinds(made: plan.Plan) -> tuple[int, int]:
+    """Returns the numbers of train and of sweep jobs to run."""
+    jobs = made.jobs()
+    trains = [job for job in jobs if hasattr(job, "stage")]
+    return len(trains), len(jobs) - len(trains)
+
+
+def test_the_start_network_is_trained_once_for_all_who_need_it(planned):
+    made, _ = planned()
+    start = next(key for key, job in made.trains.items() if job.stage.name == "start")
+    assert set(made.users[start]) >= {"dni", "adafm", "cfsnet", "dynamic_net", "ftn", "blend"}
+    text = plan.describe(made)
+    assert "shared by dni, adafm, cfsnet, dynamic_net, ftn, blend" in text
+    assert f"training steps: {sum(map(made.steps, made.trains))} to do" in text
+
+
+def test_dni_and_blend_train_the_very_same_networks(planned):
+    dni, _ = planned("--methods", "dni")
+    blend, _ = planned("--methods", "blend")
+    assert dni.trains.keys() == blend.trains.keys()
+
+
+def test_seeds_share_nothing(planned):
+    one, _ = planned("--methods", "dni")
+    two, _ = planned("--methods", "dni", "--seeds", "0,1")
+    assert len(two.trains) == 2 * len(one.trains)
+    assert len(two.sweeps) == 2 * len(one.sweeps)
+
+
+def test_only_what_is_missing_is_done(planned):
+    made, store = planned("--methods", "dni")
+    assert kinds(made) == (2, 1)
+    assert local.run(made.jobs(), store, workers=1) == {}
+    assert kinds(planned("--methods", "dni")[0]) == (0, 0)
+
+    wider, _ = planned("--methods", "dni,blend,ftn", "--levels", "0,0.5,1")
+    assert kinds(wider) == (1, 3)
+    (dni,) = [job for job in wider.jobs() if job.method == "dni"]
+    assert dni.levels == ((0.5,),)
+
+    forced, _ = planned("--methods", "dni,blend", "--force", "dni")
+    again = [job.stage.name for job in forced.jobs() if hasattr(job, "stage")]
+    assert again == ["end"]
+    forced.begin(store)
+    assert local.run(forced.jobs(), store, workers=1) == {}
+    assert kinds(planned("--methods", "dni")[0]) == (0, 0)
+
+
+def test_a_damaged_stage_is_trained_again(planned):
+    made, store = planned("--methods", "dni")
+    local.run(made.jobs(sweep=False), store, workers=1)
+    key = next(iter(made.trains))
+    (store.stage_folder(key) / "model.safetensors").write_bytes(b"damaged")
+    again, _ = planned("--methods", "dni")
+    assert [job.key for job in again.jobs(sweep=False)] == [key]
+
+
+def test_a_grid_of_two_axes_is_the_product_of_the_axes():
+    assert plan.even_grid(2, 2) == ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
+    assert plan.even_grid(5, 1) == ((0.0,), (0.25,), (0.5,), (0.75,), (1.0,))
+
+
+def test_experts_leave_out_the_levels_they_were_not_trained_for(planned):
+    made, _ = planned("--methods", "experts", "--levels", "0,0.3,1")
+    (job,) = made.sweeps.values()
+    assert job.levels == ((0.0,), (1.0,))
+    assert "left out" in made.skipped[0].reason
+    assert "left out" in plan.describe(made)

@@ -1,0 +1,169 @@
+"""The store: atomic, self-healing, without locks."""
+
+import errno
+import os
+import time
+
+import pytest
+import torch
+
+from benchmark import store as storing
+from benchmark.errors import JobError, UserError
+from benchmark.report.results import Failure
+from benchmark.store import Cell, Store
+
+STATE = {"w": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2)}
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    found = Store(tmp_path / "runs")
+    found.prepare()
+    return found
+
+
+def cell(key: str = "c1", **changes) -> Cell:
+    row = {"image": "a", "metric": "psnr-rgb", "value": 30.0, "status": "ok", "reason": ""}
+    pictures = {"image": "a", "restored": f"{key}.png", "input": "i.png", "clean": "o.png"}
+    return Cell(key, {"method": "m"}, ({**row, **changes},), {"macs": 1}, pictures)
+
+
+def written(store: Store) -> Cell:
+    for name in ("c1.png", "i.png", "o.png"):
+        store.write_picture("sr", name, b"png")
+    store.write_cell("sr", cell())
+    return cell()
+
+
+def test_a_stage_comes_back_as_it_was_stored(store):
+    store.write_stage("k", STATE, {"steps": 4})
+    found = store.read_stage("k")
+    assert found.facts == {"steps": 4}
+    loaded = store.load_stage("k")
+    assert all(torch.equal(loaded[name], STATE[name]) for name in STATE)
+
+
+def test_the_same_weights_have_the_same_hash(store):
+    store.write_stage("a", STATE, {"steps": 4})
+    store.write_stage("b", dict(reversed(STATE.items())), {"steps": 9})
+    assert store.read_stage("a").weights_sha256 == store.read_stage("b").weights_sha256
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path):
+    blob = bytearray(path.read_bytes())
+    blob[len(blob) // 2] ^= 1
+    path.write_bytes(bytes(blob))
+
+
+DAMAGES = {
+    "gone": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "cut": cut,
+    "flipped": flip,
+    "other": lambda path: path.write_text("[1, 2]"),
+}
+
+
+@pytest.mark.parametrize("file", ["stage.json", "model.safetensors"])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_stage_counts_as_missing_and_is_replaced(store, damage, file):
+    store.write_stage("k", STATE, {"steps": 4})
+    damage(store.stage_folder("k") / file)
+    assert store.read_stage("k") is None
+    with pytest.raises(JobError, match="run again"):
+        store.load_stage("k")
+    store.write_stage("k", STATE, {"steps": 4})
+    assert store.read_stage("k") is not None
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_cell_counts_as_missing_and_is_replaced(store, damage):
+    expected = written(store)
+    assert store.read_cell("sr", "c1") == expected
+    damage(store.cell_path("sr", "c1"))
+    assert store.read_cell("sr", "c1") is None
+    store.write_cell("sr", expected)
+    assert store.read_cell("sr", "c1") == expected
+
+
+def test_a_cell_without_its_picture_counts_as_missing(store):
+    written(store)
+    store.picture_path("sr", "c1.png").unlink()
+    assert store.read_cell("sr", "c1") is None
+
+
+def test_a_record_of_another_schema_counts_as_missing(store, monkeypatch):
+    written(store)
+    monkeypatch.setattr(storing, "SCHEMA", storing.SCHEMA + 1)
+    assert store.read_cell("sr", "c1") is None
+
+
+def test_a_cell_lacks_metrics_that_are_new_or_can_be_had_now():
+    both = ["psnr-rgb", "niqe"]
+    assert cell().without(["psnr-rgb"], {}) == []
+    assert cell().without(both, {"niqe": "no weights"}) == ["niqe"]
+    null = cell(metric="niqe", status="unavailable", value=None)
+    assert null.without(["niqe"], {"niqe": "still no weights"}) == []
+    assert null.without(["niqe"], {"niqe": None}) == ["niqe"]
+    assert cell(status="failed", value=None).without(["psnr-rgb"], {}) == []
+
+
+def test_a_failed_write_leaves_the_old_content_and_no_temporary_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    storing.write(path, b"old")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(JobError, match="disk is full"):
+        storing.write(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_old_temporary_files_are_swept_and_fresh_ones_kept(store):
+    folder = store.home / "stages" / "k"
+    folder.mkdir(parents=True)
+    for name, age in (("old.tmp", 2 * storing.STALE), ("fresh.tmp", 0)):
+        (folder / name).write_bytes(b"")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    store.prepare()
+    assert [one.name for one in folder.iterdir()] == ["fresh.tmp"]
+
+
+def test_a_store_that_cannot_be_written_to_is_one_sentence(tmp_path):
+    (tmp_path / "runs").write_text("in the way")
+    with pytest.raises(UserError, match="DIALBENCH_HOME"):
+        Store(tmp_path / "runs").prepare()
+
+
+def test_checkpoints_of_a_dead_process_are_taken_over_and_those_of_a_living_one_are_not(
+    store, monkeypatch
+):
+    (store.scratch("k") / "last.ckpt").write_bytes(b"mine")
+    living = os.getpid()
+    monkeypatch.setattr(storing.os, "getpid", lambda: 4_000_001)
+    second = store.scratch("k")
+    assert list(second.iterdir()) == []
+    (second / "last.ckpt").write_bytes(b"second")
+    monkeypatch.setattr(storing.os, "getpid", lambda: living)
+    store.clear_scratch("k")
+    assert (store.scratch("k") / "last.ckpt").read_bytes() == b"second"
+
+
+def test_failures_are_recorded_and_cleared(store):
+    failure = Failure("ftn", "small", 0, "the loss is not finite")
+    store.write_failure("k", failure, "Traceback ...")
+    assert store.read_failure("k") == failure
+    store.clear_failure("k")
+    assert store.read_failure("k") is None
+
+
+def test_dialbench_home_moves_the_store(monkeypatch, tmp_path):
+    monkeypatch.setenv("DIALBENCH_HOME", str(tmp_path / "elsewhere"))
+    assert Store().home == tmp_path / "elsewhere"

@@ -1,0 +1,130 @@
+"""Sweeps: what a cell holds, and what is computed again."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import cli, plan, sweep, tasks
+from benchmark.data.sources import open_set
+from benchmark.request import request_of
+from benchmark.store import Store
+from benchmark.sweep import Samples
+
+WORDS = ("--methods", "floor", "--preset", "smoke", "--offline")
+
+
+@pytest.fixture
+def floor(home, photographs):
+    """The only job of a floor sweep over three levels, and the store."""
+
+    def make(task: str = "denoise"):
+        top, _ = cli.parser()
+        request = request_of(top.parse_args(["run", task, *WORDS, "--test", str(photographs)]))
+        store = Store()
+        store.prepare()
+        made = plan.make(request, store)
+        return made, store
+
+    return make
+
+
+def silent(_: str) -> None:
+    pass
+
+
+def test_a_cell_holds_one_row_for_each_image_and_metric(floor):
+    made, store = floor()
+    (job,) = made.jobs()
+    sweep.sweep(job, store, silent)
+    cells = plan.stored_cells(made, store)
+    assert [cell.facts["level"] for cell in cells] == ["0", "0.5", "1"]
+    assert [cell.facts["level_physical"] for cell in cells] == ["20", "50", "80"]
+    metrics = made.task.metrics
+    for cell in cells:
+        seen = [(row["image"], row["metric"]) for row in cell.rows]
+        assert seen == [(image, metric) for image in ("p0", "p1") for metric in metrics]
+        assert cell.cost["ms_per_image"] is None
+        assert cell.cost["macs"] == 0
+    # The floor gives back what it gets: unclipped noise, rounded for scoring.
+    noisiest = next(row for row in cells[2].rows if row["metric"] == "psnr-rgb")
+    assert 10 < noisiest["value"] < 14
+
+
+def test_noise_is_one_realisation_that_the_level_scales(photographs):
+    samples = Samples(open_set(str(photographs), "test"), tasks.get("denoise"))
+    clean = samples.clean(0)
+    weak, strong = (samples.degraded(0, (level,)) - clean for level in (0.0, 1.0))
+    torch.testing.assert_close(strong, weak * 4, rtol=0, atol=1e-5)
+    assert not torch.allclose(weak, samples.degraded(1, (0.0,)) - samples.clean(1))
+
+
+def test_rounded_noise_is_rounded_when_the_protocol_says_so(photographs):
+    task = tasks.get("denoise")
+    task = dataclasses.replace(task, protocol=dataclasses.replace(task.protocol, noise="uint8"))
+    image = Samples(open_set(str(photographs), "test"), task).degraded(0, (1.0,)) * 255
+    torch.testing.assert_close(image, image.round(), rtol=0, atol=1e-3)
+    assert image.min() >= 0
+
+
+def test_images_are_cropped_to_the_multiple_of_the_protocol(tmp_path):
+    from PIL import Image
+
+    pixels = np.zeros((99, 101, 3), np.uint8)
+    pixels[0, 0] = 255
+    Image.fromarray(pixels).save(tmp_path / "odd.png")
+    clean = Samples(open_set(str(tmp_path), "test"), tasks.get("sr")).clean(0)
+    assert clean.shape == (3, 96, 100)
+    assert clean[:, 0, 0].tolist() == [1, 1, 1]
+
+
+def test_metrics_that_can_be_had_now_are_filled_and_the_other_rows_kept(floor, monkeypatch):
+    metric = "psnr-rgb"
+
+    def without(ids, offline=False):
+        return {one: "its weights are missing" if one == metric else None for one in ids}
+
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmark.sweep.availability", without)
+        patch.setattr("benchmark.metrics.scorer.availability", without)
+        made, store = floor()
+        (job,) = made.jobs()
+        sweep.sweep(job, store, silent)
+    before = plan.stored_cells(made, store)
+    assert {row["status"] for row in before[0].rows if row["metric"] == metric} == {"unavailable"}
+
+    again, _ = floor()
+    (job,) = again.jobs()
+    assert len(job.levels) == 3
+    sweep.sweep(job, store, silent)
+    after = plan.stored_cells(again, store)
+    assert floor()[0].jobs() == []
+    for old, new in zip(before, after, strict=True):
+        assert [row["metric"] for row in old.rows] == [row["metric"] for row in new.rows]
+        kept = [row for row in old.rows if row["metric"] != metric]
+        assert [row for row in new.rows if row["metric"] != metric] == kept
+        assert all(row["value"] > 0 for row in new.rows if row["metric"] == metric)
+        assert old.facts == new.facts
+
+
+def test_a_stored_cell_is_not_scored_again(floor, monkeypatch):
+    made, store = floor()
+    (job,) = made.jobs()
+    sweep.sweep(job, store, silent)
+    monkeypatch.setattr(sweep, "loaded", lambda *_: pytest.fail("it was scored again"))
+    sweep.sweep(job, store, silent)
+
+
+def test_results_list_the_input_and_the_clean_picture(floor):
+    from benchmark.collect import collect
+
+    made, store = floor()
+    sweep.sweep(made.jobs()[0], store, silent)
+    results = collect(store, plan.stored_cells(made, store))
+    pictures = results.pictures
+    assert list(pictures[pictures["method"] == "input"]["level"]) == ["0", "0.5", "1"]
+    assert list(pictures[pictures["method"] == "clean"]["level"]) == [""]
+    assert pictures["path"].nunique() == len(pictures) == 7
+    assert len(results.costs) == 1
+    assert results.costs["ms_per_image"].isna().all()
