@@ -1,0 +1,72 @@
+"""Tables, curves and pages from collected results. Reads results only; imports no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmark.report.results import Results
+    from benchmark.tasks import Task
+
+__all__ = ["table", "write"]
+
+
+def table(results: Results, task: Task) -> pd.DataFrame:
+    """Returns one line per method, data set and level; see ``benchmark.report.averages``."""
+    from benchmark.report.averages import table as averaged
+
+    return averaged(results, task)
+
+
+def write(results: Results, task: Task, preset: str, out: Path) -> None:
+    """Writes the report into a folder; the same results give the same bytes.
+
+    Files: ``rows.csv``, ``table.{csv,md,tex}``, ``pd_curve.{svg,png}``,
+    ``levels_<metric>.{svg,png}``, ``strip.png`` and ``index.html``. Each is replaced in one step;
+    curves of metrics that have no values any more are removed.
+
+    Raises:
+        JobError: If a file cannot be written.
+    """
+    from benchmark import store
+    from benchmark.report.averages import means
+    from benchmark.report.curves import curves
+    from benchmark.report.latex import latex
+    from benchmark.report.markdown import markdown
+    from benchmark.report.page import page
+    from benchmark.report.strip import strip
+    from benchmark.report.summary import document
+
+    content = document(results, task, preset)
+    figures = curves(means(results), task)
+    pictures = strip(results, task)
+    drawings = {name: blob for name, blob in figures.items() if name.endswith(".svg")}
+    order = [
+        "dataset",
+        "method",
+        "backbone",
+        "preset",
+        "seed",
+        "level",
+        "set_level",
+        "metric",
+        "image",
+    ]
+    rows = results.rows.sort_values(order, kind="stable")
+    files = {
+        "rows.csv": rows.to_csv(index=False, lineterminator="\n").encode(),
+        "table.csv": table(results, task).to_csv(index=False, lineterminator="\n").encode(),
+        "table.md": markdown(content).encode(),
+        "table.tex": latex(content).encode(),
+        **figures,
+        "strip.png": pictures,
+        "index.html": page(content, drawings, pictures).encode(),
+    }
+    for name, blob in files.items():
+        store.write(out / name, blob)
+    for path in out.glob("levels_*"):
+        if path.suffix in (".svg", ".png") and path.name not in files:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,135 @@
+"""From rows to one line per method, data set and level."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmark.report.results import Results
+from benchmark.report.series import Series, level_key, place
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmark.tasks import Task
+
+KEYS = ["method", "backbone", "preset", "dataset", "level"]
+COSTS = ["params_stored", "params_folded", "macs", "ms_per_image", "train_steps"]
+DIGITS = 6
+"""Decimals kept in table.csv."""
+
+
+def matched(results: Results) -> pd.DataFrame:
+    """Returns the rows whose dial was set to the true level.
+
+    The others belong to the level x dial matrix. Keys are texts without nulls.
+    """
+    rows = results.rows
+    keys = [*KEYS, "metric", "image", "level_physical", "set_level"]
+    rows = rows.assign(**{key: rows[key].astype(object).fillna("").map(str) for key in keys})
+    return rows[(rows["set_level"] == rows["level"]) | (rows["set_level"] == "")]
+
+
+def means(results: Results) -> pd.DataFrame:
+    """Returns means: over the images of a seed first, then over seeds.
+
+    A mean that lacks a part is null: numbers over different images are not comparable.
+
+    Returns:
+        One line per method, backbone, preset, data set, level and metric, with ``level_physical``,
+        ``seeds`` and ``images`` (counts), ``mean``, ``std`` (over seeds, null for one seed) and
+        ``reason`` (empty unless the mean is null).
+    """
+    import pandas as pd
+
+    rows = matched(results)
+    rows = rows.assign(
+        value=pd.to_numeric(rows["value"], errors="coerce").where(rows["status"] == "ok"),
+        reason=rows["reason"].astype(object).fillna("").map(str),
+    )
+    rows = rows.sort_values([*KEYS, "metric", "seed", "image"], kind="stable")
+    lines = []
+    for keys, cell in rows.groupby([*KEYS, "metric"], sort=True):
+        by_seed = cell.groupby("seed", sort=True)["value"]
+        per_seed = by_seed.mean().where(by_seed.count() == by_seed.size())
+        missing = cell[cell["value"].isna()]
+        complete = missing.empty
+        lines.append(
+            {
+                **dict(zip([*KEYS, "metric"], keys, strict=True)),
+                "level_physical": cell["level_physical"].iloc[0],
+                "seeds": len(per_seed),
+                "images": cell["image"].nunique(),
+                "mean": per_seed.mean() if complete else float("nan"),
+                "std": per_seed.std() if complete and len(per_seed) > 1 else float("nan"),
+                "reason": "" if complete else _why(cell, missing),
+            }
+        )
+    columns = [*KEYS, "metric", "level_physical", "seeds", "images", "mean", "std", "reason"]
+    return _in_order(pd.DataFrame(lines, columns=columns), ["metric"])
+
+
+def _why(cell: pd.DataFrame, missing: pd.DataFrame) -> str:
+    reasons = [reason for reason in missing["reason"].unique() if reason]
+    reason = reasons[0] if reasons else "no reason was recorded"
+    if len(missing) == len(cell):
+        return reason
+    return f"{reason} ({len(missing)} of {len(cell)} scores, so there is no mean)"
+
+
+def _in_order(lines: pd.DataFrame, more: list[str]) -> pd.DataFrame:
+    """Sorts lines into table order: data set, method, level."""
+    if lines.empty:
+        return lines
+    ranks = lines.assign(
+        _place=[place(Series(*key)) for key in zip(*(lines[key] for key in KEYS[:3]), strict=True)],
+        _level=lines["level"].map(level_key),
+    )
+    ranks = ranks.sort_values(["dataset", "_place", "_level", *more], kind="stable")
+    return lines.loc[ranks.index].reset_index(drop=True)
+
+
+def costs(results: Results) -> pd.DataFrame:
+    """Returns costs per method, backbone and preset: counts, and run times averaged over seeds."""
+    import pandas as pd
+
+    lines = results.costs
+    lines = lines.assign(
+        **{key: lines[key].astype(object).fillna("").map(str) for key in KEYS[:3]},
+        **{key: pd.to_numeric(lines[key], errors="coerce") for key in COSTS},
+    )
+    lines = lines.sort_values([*KEYS[:3], "seed"], kind="stable")
+    grouped = lines.groupby(KEYS[:3], sort=True)
+    merged = grouped[COSTS].mean()
+    merged["folds"] = grouped["folds"].first()
+    return merged.reset_index()
+
+
+def metric_ids(results: Results, task: Task) -> list[str]:
+    """Returns the task's metrics, then whatever else was scored."""
+    extra = sorted(set(results.rows["metric"].dropna().map(str)) - set(task.metrics))
+    return [*task.metrics, *extra]
+
+
+def table(results: Results, task: Task) -> pd.DataFrame:
+    """Returns one line per method, backbone, preset, data set and (true) level.
+
+    Columns: the keys, ``level_physical``, ``seeds`` (how many), for every metric id its mean and
+    ``<id>_std``, and the costs. Nulls stay null.
+    """
+    import pandas as pd
+
+    long = means(results)
+    ids = metric_ids(results, task)
+    keys = [*KEYS, "level_physical"]
+    lines = long.groupby(keys, sort=False, as_index=False)["seeds"].max()
+    for metric in ids:
+        one = long[long["metric"] == metric]
+        one = one[[*keys, "mean", "std"]].rename(columns={"mean": metric, "std": f"{metric}_std"})
+        lines = lines.merge(one, on=keys, how="left")
+    lines = lines.merge(costs(results)[[*KEYS[:3], *COSTS]], on=KEYS[:3], how="left")
+    for column in COSTS:
+        if column != "ms_per_image":
+            lines[column] = pd.to_numeric(lines[column]).round().astype("Int64")
+    values = [column for metric in ids for column in (metric, f"{metric}_std")]
+    lines[[*values, "ms_per_image"]] = lines[[*values, "ms_per_image"]].astype(float).round(DIGITS)
+    return lines

@@ -1,0 +1,391 @@
+"""The perception-distortion curve, and every metric against the level."""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmark.control import parse_level
+from benchmark.errors import LevelError
+from benchmark.metrics.records import METRICS
+from benchmark.report import words
+from benchmark.report.averages import KEYS
+from benchmark.report.series import Series, labels, level_key, ordered
+from benchmark.report.style import Style, drawing, files, styles
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from benchmark.tasks import Task
+
+PANELS_ACROSS = 3
+PANEL = (3.9, 3.4)
+"""Width and height of a panel in inches."""
+LEGEND = 1.9
+PERCEPTION = ("lpips", "niqe")
+"""Metrics that may stand for perception, best first."""
+TICKS = 9
+
+
+@dataclass(frozen=True)
+class Line:
+    """One series on one data set: level texts, means and deviations over seeds (NaN: unknown)."""
+
+    levels: tuple[str, ...]
+    mean: dict[str, float]
+    std: dict[str, float]
+
+
+def file_names(metrics: Sequence[str]) -> dict[str, str]:
+    """Returns a file-safe stem per metric id; a release is named only where it tells two apart."""
+    short = [metric.partition("@")[0] for metric in metrics]
+    return {
+        metric: "levels_"
+        + re.sub(r"[^A-Za-z0-9.-]+", "-", metric if short.count(name) > 1 else name)
+        for metric, name in zip(metrics, short, strict=True)
+    }
+
+
+def curves(long: pd.DataFrame, task: Task) -> dict[str, bytes]:
+    """Returns all figures by file name.
+
+    Args:
+        long: Output of ``averages.means``.
+        task: The task.
+    """
+    scored = scored_metrics(long, task)
+    found = {}
+    with drawing("pd_curve"):
+        found.update({f"pd_curve.{k}": v for k, v in files(pd_curve(long, task)).items()})
+    for metric, name in file_names(scored).items():
+        with drawing(name):
+            found.update({f"{name}.{k}": v for k, v in files(levels(long, task, metric)).items()})
+    return found
+
+
+def scored_metrics(long: pd.DataFrame, task: Task) -> list[str]:
+    """Returns the task's metrics that have at least one value, headline first."""
+    known = set(long.loc[long["mean"].map(math.isfinite), "metric"]) if len(long) else set()
+    return sorted((m for m in task.metrics if m in known), key=lambda m: m != task.headline)
+
+
+def pair(scored: Sequence[str]) -> tuple[str, str] | None:
+    """Returns (distortion, perception) metrics, or the two best there are, or None."""
+    if not scored:
+        return None
+    perception = next((m for name in PERCEPTION for m in scored if m.startswith(name)), None)
+    distortion = next((m for m in scored if not m.startswith(PERCEPTION)), None)
+    if perception is None:
+        perception = next((m for m in scored if m != distortion), None)
+    return (distortion, perception) if distortion and perception else None
+
+
+def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
+    """Returns perception against distortion, one panel per data set, one line per method.
+
+    Where the level says how bad the input is, all lines run alike; a second row then shows the
+    distance to the best value at every level.
+    """
+    chosen = pair(scored_metrics(long, task))
+    if chosen is None:
+        return _words("Fewer than two metrics have values, so there is no curve to draw.")
+    across, up = chosen
+    title = f"{task.name}: perception against distortion"
+    if not up.startswith(PERCEPTION):
+        title = (
+            f"{task.name}: {METRICS[up].label} against {METRICS[across].label} "
+            "(no perception metric has values)"
+        )
+    sets = sorted(long["dataset"].unique())
+    gaps = task.kind != "objective"
+    figure, rows = _panels(len(sets), 2 if gaps else 1, title)
+    looks = styles(_series(long))
+    shown: set[Series] = set()
+    outside: set[Series] = set()
+    for at, dataset in enumerate(sets):
+        x, y = (_lines(long, dataset, metric) for metric in chosen)
+        paths = _paths(x, y, {}, {})
+        for one, path in paths.items():
+            _path(rows[0][at], path, looks[one], one.family in ("experts", "floor"))
+        shown |= set(paths)
+        outside |= _without_floor(rows[0][at], paths)
+        rows[0][at].set(title=dataset, xlabel=_label(across, "→"), ylabel=_label(up, "↑"))
+        if gaps:
+            for one, path in _paths(x, y, _best(x, across), _best(y, up)).items():
+                if one.family != "floor":
+                    _path(rows[1][at], path, looks[one], one.family == "experts")
+            rows[1][at].set(xlabel=_gap_label(across), ylabel=_gap_label(up, "\n"))
+    extra = dict.fromkeys(outside, " (off the scale)")
+    extra |= {one: " (no value)" for one in looks if one not in shown}
+    _legend(figure, looks, extra, ends=True)
+    return figure
+
+
+Path = list[tuple[float, float]]
+
+
+def _paths(
+    x: dict[Series, Line], y: dict[Series, Line], less_x: dict[str, float], less_y: dict[str, float]
+) -> dict[Series, Path]:
+    """Returns where each series has both metrics, minus what is given per level."""
+    found = {}
+    for one in x:
+        known = [
+            level
+            for level in x[one].levels
+            if one in y
+            and math.isfinite(x[one].mean[level])
+            and math.isfinite(y[one].mean.get(level, math.nan))
+            and (not less_x or (level in less_x and level in less_y))
+        ]
+        if known:
+            found[one] = [
+                (x[one].mean[at] - less_x.get(at, 0.0), y[one].mean[at] - less_y.get(at, 0.0))
+                for at in known
+            ]
+    return found
+
+
+def _path(axes: Axes, path: Path, look: Style, apart: bool) -> None:
+    """Draws one series: a line from a hollow start to a filled end."""
+    x, y = zip(*path, strict=True)
+    kind = {"color": look.color, "marker": look.marker}
+    if not apart:
+        axes.plot(x, y, color=look.color, linestyle=look.line, linewidth=1.3, zorder=2)
+        axes.plot(x[1:-1], y[1:-1], linestyle="", markersize=3, zorder=3, **kind)
+    elif len(path) > 2:
+        axes.plot(x[1:-1], y[1:-1], linestyle="", markersize=6, zorder=3, **kind)
+    big = {"linestyle": "", "markersize": 10 if look.marker == "*" else 7.5, "zorder": 4, **kind}
+    axes.plot(x[-1:], y[-1:], markeredgecolor=_edge(look), markeredgewidth=_edge_width(look), **big)
+    if len(path) > 1:
+        hollow = {} if look.marker == "x" else {"markerfacecolor": "none"}
+        axes.plot(x[:1], y[:1], markeredgewidth=1.5, **hollow, **big)
+
+
+def _edge(look: Style) -> str:
+    return look.color if look.marker == "x" else "white"
+
+
+def _edge_width(look: Style) -> float:
+    return 1.5 if look.marker == "x" else 0.6
+
+
+def _without_floor(axes: Axes, points: dict[Series, Path]) -> set[Series]:
+    """Keeps a far-away floor from squeezing the methods; returns the series left out of view."""
+    near = [point for one, path in points.items() if one.family != "floor" for point in path]
+    floors = [one for one in points if one.family == "floor"]
+    if len(near) < 2 or not floors:
+        return set()
+    limits = []
+    for values in zip(*near, strict=True):
+        room = max(max(values) - min(values), 1e-9)
+        limits.append((min(values) - 0.06 * room, max(values) + 0.06 * room, room))
+    far = {
+        one
+        for one in floors
+        if any(
+            not low - room <= value <= high + room
+            for point in points[one]
+            for value, (low, high, room) in zip(point, limits, strict=True)
+        )
+    }
+    if far:
+        axes.set(xlim=limits[0][:2], ylim=limits[1][:2])
+    return far
+
+
+def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
+    """Returns one metric against the level, one panel per data set.
+
+    Where the level says how bad the input is, all curves fall alike; a second row then shows the
+    distance to the best method at every level.
+    """
+    sets = sorted(long["dataset"].unique())
+    gaps = task.kind != "objective"
+    title = f"{task.name}: {words.metric_name(metric)} at every level"
+    figure, rows = _panels(len(sets), 2 if gaps else 1, title)
+    every = _series(long)
+    looks = styles(every)
+    shown: set[Series] = set()
+    for at, dataset in enumerate(sets):
+        lines = _lines(long, dataset, metric)
+        places = _places(sorted({v for one in lines.values() for v in one.levels}, key=level_key))
+        best = _best(lines, metric)
+        for one, line in lines.items():
+            if _curve(rows[0][at], line, places, looks[one], {}):
+                shown.add(one)
+            if gaps and one.family != "floor":
+                _curve(rows[1][at], line, places, looks[one], best)
+        rows[0][at].set(title=dataset, ylabel=_label(metric, "↑"))
+        if gaps:
+            rows[1][at].set(ylabel=_gap_label(metric, "\n"))
+        for row in rows:
+            _ticks(row[at], task, places, labelled=row is rows[-1])
+    extra = {one: " (no value)" for one in every if one not in shown}
+    _legend(figure, looks, extra, ends=False)
+    return figure
+
+
+def _curve(
+    axes: Axes, line: Line, places: dict[str, float], look: Style, less: dict[str, float]
+) -> bool:
+    """Draws one series, minus ``less`` at every level; returns whether there was anything."""
+    known = [level for level in line.levels if math.isfinite(line.mean[level])]
+    if less:
+        known = [level for level in known if level in less]
+    if not known:
+        return False
+    x = [places[level] for level in known]
+    y = [line.mean[level] - less.get(level, 0.0) for level in known]
+    spread = [line.std[level] for level in known]
+    axes.plot(
+        x,
+        y,
+        color=look.color,
+        linestyle=look.line,
+        linewidth=1.3,
+        marker=look.marker,
+        markersize=8 if look.marker == "*" else 5,
+        markeredgecolor=_edge(look),
+        markeredgewidth=_edge_width(look) if look.marker == "x" else 0.4,
+        zorder=4 if look.marker == "*" else 3,
+    )
+    if any(math.isfinite(value) for value in spread):
+        room = [0.0 if math.isnan(value) else value for value in spread]
+        low = [value - by for value, by in zip(y, room, strict=True)]
+        high = [value + by for value, by in zip(y, room, strict=True)]
+        if look.line:
+            axes.fill_between(x, low, high, color=look.color, alpha=0.15, linewidth=0, zorder=1)
+        else:
+            axes.vlines(x, low, high, color=look.color, linewidth=1, zorder=3)
+    return True
+
+
+def _best(lines: dict[Series, Line], metric: str) -> dict[str, float]:
+    """Returns the best method's mean at every level (baselines do not count)."""
+    values: dict[str, list[float]] = {}
+    for one, line in lines.items():
+        for level, value in line.mean.items():
+            if not one.baseline and math.isfinite(value):
+                values.setdefault(level, []).append(value)
+    choose = max if METRICS[metric].higher_is_better else min
+    return {level: choose(found) for level, found in values.items()}
+
+
+def _series(long: pd.DataFrame) -> list[Series]:
+    return ordered(Series(*key) for key in zip(*(long[key] for key in KEYS[:3]), strict=True))
+
+
+def _lines(long: pd.DataFrame, dataset: str, metric: str) -> dict[Series, Line]:
+    rows = long[(long["dataset"] == dataset) & (long["metric"] == metric)]
+    found: dict[Series, Line] = {}
+    for keys, part in rows.groupby(KEYS[:3], sort=True):
+        mean = dict(zip(part["level"], part["mean"], strict=True))
+        std = dict(zip(part["level"], part["std"], strict=True))
+        found[Series(*keys)] = Line(tuple(sorted(mean, key=level_key)), mean, std)
+    return {one: found[one] for one in ordered(found)}
+
+
+def _places(levels: Sequence[str]) -> dict[str, float]:
+    """Returns where levels lie: at their value for one axis, evenly spaced for several."""
+    try:
+        points = [parse_level(level) for level in levels]
+    except LevelError:
+        points = [()]
+    if all(len(point) == 1 for point in points):
+        return {level: point[0] for level, point in zip(levels, points, strict=True)}
+    return {level: float(at) for at, level in enumerate(levels)}
+
+
+def _ticks(axes: Axes, task: Task, places: dict[str, float], labelled: bool) -> None:
+    """Marks levels, with their physical values, leaving out those that would touch."""
+    low, high = min(places.values()), max(places.values())
+    margin = 0.05 * (high - low) or 0.5
+    axes.set_xlim(low - margin, high + margin)
+    kept: list[str] = []
+    for level, place in places.items():
+        last = places[kept[-1]] if kept else -math.inf
+        if place - last >= (high - low) / TICKS - 1e-9 or high == low:
+            kept.append(level)
+    axes.set_xticks([places[level] for level in kept], [""] * len(kept))
+    if labelled:
+        both = words.has_physical(task)
+        short = ["/".join(f"{value:.3g}" for value in level_key(level)) for level in kept]
+        physical = [f"\n{words.physical(task, level)}" if both else "" for level in kept]
+        axes.set_xticklabels([a + b for a, b in zip(short, physical, strict=True)])
+        name = words.axis_name(task)
+        axes.set_xlabel(f"level\n{name}" if both else f"level ({name})")
+
+
+def _label(metric: str, towards: str) -> str:
+    better = "higher" if METRICS[metric].higher_is_better else "lower"
+    opposite = {"→": "←", "↑": "↓"}[towards]
+    sign = towards if METRICS[metric].higher_is_better else opposite
+    return f"{words.metric_name(metric)}   {sign} {better} is better"
+
+
+def _gap_label(metric: str, breaks: str = " ") -> str:
+    return f"{words.metric_name(metric)}:{breaks}difference to the best"
+
+
+def _panels(count: int, rows: int, title: str) -> tuple[Figure, list[list[Axes]]]:
+    """Returns a figure and, per row of a panel, its axes by data set."""
+    from matplotlib.figure import Figure
+
+    across = min(count, PANELS_ACROSS)
+    bands = math.ceil(count / across)
+    width = PANEL[0] * across + LEGEND
+    height = PANEL[1] * bands * (1.65 if rows > 1 else 1.0)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)
+    title = textwrap.fill(title, round(11 * (width - LEGEND)))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    grid = figure.subplots(
+        bands * rows, across, squeeze=False, height_ratios=[1.6, 1][:rows] * bands
+    )
+    for spare in range(count, bands * across):
+        for row in range(rows):
+            grid[(spare // across) * rows + row][spare % across].set_visible(False)
+    return figure, [
+        [grid[(at // across) * rows + row][at % across] for at in range(count)]
+        for row in range(rows)
+    ]
+
+
+def _legend(
+    figure: Figure, looks: dict[Series, Style], extra: dict[Series, str], ends: bool
+) -> None:
+    from matplotlib.lines import Line2D
+
+    names = labels(looks)
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=look.color,
+            linestyle=look.line,
+            marker=look.marker,
+            markersize=8 if look.marker == "*" else 6,
+            label=names[one] + extra.get(one, ""),
+        )
+        for one, look in looks.items()
+    ]
+    if ends:
+        plain = {"color": "#444444", "linestyle": "", "marker": "o", "markersize": 7}
+        handles.append(Line2D([], [], markerfacecolor="white", label="start of the dial", **plain))
+        handles.append(Line2D([], [], label="end of the dial", **plain))
+    figure.legend(handles=handles, loc="outside right upper", handlelength=3.2, labelspacing=0.7)
+
+
+def _words(text: str) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 1.2))
+    figure.text(0.5, 0.5, text, ha="center", va="center")
+    return figure

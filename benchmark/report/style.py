@@ -1,0 +1,114 @@
+"""How figures look: one colour, marker and line per series, and byte-identical files.
+
+Colours follow Okabe and Ito and Paul Tol, and stay distinguishable for colour-blind readers;
+markers and lines say the same again. A known method keeps its style in every figure.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmark.discovery import METHODS
+from benchmark.report.series import Series, ordered
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Style(NamedTuple):
+    """Colour, marker and line of a series, as matplotlib names them."""
+
+    color: str
+    marker: str
+    line: str | tuple[int, tuple[float, ...]]
+
+
+COLORS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#E69F00",
+    "#882255",
+    "#332288",
+    "#999933",
+    "#117733",
+    "#AA4499",
+    "#661100",
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h", "<", ">", "p", "d", "8")
+LINES = ("-", (0, (6, 1, 1, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))
+REFERENCES = {
+    "blend": Style("#444444", "o", "--"),
+    "external": Style("#777777", "s", (0, (1, 2))),
+    "experts": Style("#000000", "*", ""),
+    "floor": Style("#808080", "x", ""),
+}
+
+
+def styles(series: Iterable[Series]) -> dict[Series, Style]:
+    """Returns a style per series; variants of one method share its colour."""
+    every = ordered(series)
+    unknown = [one.family for one in every if not one.baseline and one.family not in METHODS]
+    families = [*METHODS, *dict.fromkeys(unknown)]
+    variants: dict[str, int] = {}
+    chosen = {}
+    for one in every:
+        variant = variants.get(one.family, 0)
+        variants[one.family] = variant + 1
+        if one.baseline:
+            style = REFERENCES[one.family]
+            if variant:
+                style = style._replace(color=COLORS[-variant % len(COLORS)])
+        else:
+            family = families.index(one.family)
+            style = Style(
+                COLORS[family % len(COLORS)],
+                MARKERS[(family + 5 * variant) % len(MARKERS)],
+                LINES[(variant + family // len(COLORS)) % len(LINES)],
+            )
+        chosen[one] = style
+    return chosen
+
+
+@contextmanager
+def drawing(salt: str) -> Iterator[None]:
+    """Fixes everything outside the data that a figure's bytes depend on."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(
+            {
+                "svg.fonttype": "none",
+                "svg.hashsalt": salt,
+                "text.parse_math": False,
+                "font.size": 9,
+                "axes.titlesize": 10,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "axes.grid": True,
+                "grid.color": "#e4e4e4",
+                "grid.linewidth": 0.6,
+                "axes.axisbelow": True,
+                "legend.frameon": False,
+            }
+        )
+        yield
+
+
+def files(figure: Figure) -> dict[str, bytes]:
+    """Returns the figure as ``svg`` (text stays text) and ``png``, without dates or versions."""
+    images = {}
+    for suffix, metadata in (
+        ("svg", {"Date": None, "Creator": None}),
+        ("png", {"Software": None}),
+    ):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=suffix, metadata=metadata, dpi=150, facecolor="white")
+        images[suffix] = buffer.getvalue()
+    return images

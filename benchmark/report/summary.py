@@ -1,0 +1,267 @@
+"""What the readable tables say, before it is written as Markdown, LaTeX or HTML."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmark.metrics.records import METRICS
+from benchmark.report import words
+from benchmark.report.averages import KEYS, costs, means
+from benchmark.report.results import Failure, Results
+from benchmark.report.series import Series, labels, level_key, ordered
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmark.tasks import Task
+
+NOT_TIMED = "ms per image: run times were not measured; presets other than smoke measure them."
+NO_CELL = "There is no result at this level; run again to fill it, or see the failures."
+NO_EXPERT = "experts: no network was trained for this level; they exist at the anchors only."
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry: its text, whether it is the best method's, and the number of its note (0: none)."""
+
+    text: str
+    best: bool = False
+    note: int = 0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method's cells."""
+
+    label: str
+    cells: tuple[Cell, ...]
+    baseline: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: ``columns`` holds (group, name) headings."""
+
+    title: str
+    columns: tuple[tuple[str, str], ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """Everything the readable tables say."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    summaries: tuple[Grid, ...]
+    details: tuple[Grid, ...]
+    notes: tuple[str, ...]
+    failures: tuple[str, ...]
+
+
+class Notes:
+    """Numbers notes in the order in which they are first needed."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        """Returns the number of a note, a new one if the text is new."""
+        return self.texts.setdefault(text, len(self.texts) + 1)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The means of one data set, ready to look up."""
+
+    task: Task
+    series: tuple[Series, ...]
+    levels: tuple[str, ...]
+    found: dict[tuple[Series, str, str], tuple[float, float, str]]
+    failed: dict[Series, str]
+
+    def best(self, metric: str, level: str) -> str:
+        """Returns the best method's value as printed, or an empty text with fewer than two."""
+        values = [
+            self.found[one, level, metric][0]
+            for one in self.series
+            if not one.baseline and (one, level, metric) in self.found
+        ]
+        values = [value for value in values if not math.isnan(value)]
+        if len(values) < 2:
+            return ""
+        chosen = max(values) if METRICS[metric].higher_is_better else min(values)
+        return words.number(chosen, METRICS[metric].digits)
+
+    def cell(self, one: Series, metric: str, level: str, notes: Notes) -> Cell:
+        """Returns one score; a null carries the note that says why."""
+        if one in self.failed:
+            return Cell(words.NULL, note=notes.number(self.failed[one]))
+        if (one, level, metric) not in self.found:
+            return Cell(words.NULL, note=notes.number(self._absent(one, metric)))
+        mean, std, reason = self.found[one, level, metric]
+        if math.isnan(mean):
+            label = METRICS[metric].label
+            return Cell(words.NULL, note=notes.number(f"{label}: {reason}"))
+        best = self.best(metric, level) if not one.baseline else ""
+        printed = words.number(mean, METRICS[metric].digits)
+        return Cell(words.mean_and_deviation(metric, mean, std), best=printed == best)
+
+    def _absent(self, one: Series, metric: str) -> str:
+        if not any(key[2] == metric for key in self.found):
+            return f"{METRICS[metric].label}: it was not scored; run again to fill it."
+        return NO_EXPERT if one.family == "experts" else NO_CELL
+
+
+def document(results: Results, task: Task, preset: str) -> Document:
+    """Returns the summary per data set, the full tables and every note that belongs to them."""
+    long, cost = means(results), costs(results)
+    notes = Notes()
+    summaries, details = [], []
+    for dataset in sorted(long["dataset"].unique()):
+        scores = _scores(long[long["dataset"] == dataset], results, task, preset)
+        images = int(long.loc[long["dataset"] == dataset, "images"].max())
+        title = f"{dataset} ({_images(images)})"
+        summaries.append(_summary(scores, title, cost, notes))
+        details += _details(scores, title, notes)
+    return Document(
+        title=f"{task.name} v{task.version}: {task.summary}",
+        facts=tuple(_facts(results, task, preset, long)),
+        summaries=tuple(summaries),
+        details=tuple(details),
+        notes=tuple(notes.texts),
+        failures=tuple(_failed(failure) for failure in _in_order(results.failures)),
+    )
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'s' * (count != 1)}"
+
+
+def _in_order(failures: Sequence[Failure]) -> list[Failure]:
+    places = ordered(Series(one.method, one.backbone, "") for one in failures)
+    return sorted(
+        failures,
+        key=lambda one: (
+            places.index(Series(one.method, one.backbone, "")),
+            -1 if one.seed is None else one.seed,
+            one.reason,
+        ),
+    )
+
+
+def _failed(failure: Failure) -> str:
+    seed = "" if failure.seed is None else f", seed {failure.seed}"
+    where = f"{failure.backbone}{seed}".removeprefix(", ")
+    return f"{failure.method}{f' ({where})' if where else ''}: {failure.reason}"
+
+
+def _scores(long: pd.DataFrame, results: Results, task: Task, preset: str) -> Scores:
+    columns = [*KEYS[:3], "level", "metric", "mean", "std", "reason"]
+    found = {
+        (Series(*line[:3]), line[3], line[4]): line[5:]
+        for line in long[columns].itertuples(index=False, name=None)
+    }
+    present = {key[0] for key in found}
+    failed: dict[Series, str] = {}
+    for failure in _in_order(results.failures):
+        one = Series(failure.method, failure.backbone, preset)
+        if one not in present:
+            failed.setdefault(one, f"Failed: {_failed(failure)}")
+    levels = sorted(long["level"].unique(), key=level_key)
+    return Scores(task, tuple(ordered([*present, *failed])), tuple(levels), found, failed)
+
+
+def _summary(scores: Scores, title: str, cost: pd.DataFrame, notes: Notes) -> Grid:
+    task, levels = scores.task, scores.levels
+    ends = list(dict.fromkeys((levels[0], levels[-1])))
+    three = list(dict.fromkeys((levels[0], levels[len(levels) // 2], levels[-1])))
+    columns: list[tuple[str, str]] = []
+    cells: list[Callable[[Series], Cell]] = []
+    metrics = [task.headline, *(metric for metric in task.metrics if metric != task.headline)]
+    for metric in metrics:
+        heading = f"{words.metric_name(metric)} {words.arrow(metric)}"
+        for level in three if metric == task.headline else ends:
+            columns.append((heading, words.level_name(task, level)))
+            cells.append(lambda one, m=metric, at=level: scores.cell(one, m, at, notes))
+    spent = {Series(line.method, line.backbone, line.preset): line for line in cost.itertuples()}
+    for name, key, scale, digits, untold in COST_COLUMNS:
+        columns.append(("cost", name))
+        cells.append(
+            lambda one, k=key, by=scale, n=digits, why=untold: _cost(
+                getattr(spent.get(one), k, None), by, n, why, notes
+            )
+        )
+    return Grid(title, tuple(columns), _lines(scores, cells))
+
+
+COST_COLUMNS = (
+    ("stored, M", "params_stored", 1e-6, 3, ""),
+    ("folded, M", "params_folded", 1e-6, 3, ""),
+    ("GMACs", "macs", 1e-9, 2, ""),
+    ("ms/image", "ms_per_image", 1.0, 1, NOT_TIMED),
+    ("steps", "train_steps", 1.0, 0, ""),
+)
+"""Heading, column of the costs, factor, decimals, and the note of a null."""
+
+
+def _cost(value: float | None, scale: float, digits: int, untold: str, notes: Notes) -> Cell:
+    if value is None:
+        return Cell(words.NULL)
+    text = "0" if value == 0 else words.number(float(value) * scale, digits)
+    return Cell(text, note=notes.number(untold) if untold and text == words.NULL else 0)
+
+
+def _details(scores: Scores, title: str, notes: Notes) -> list[Grid]:
+    grids = []
+    for metric in scores.task.metrics:
+        scored = [v[0] for key, v in scores.found.items() if key[2] == metric]
+        if all(math.isnan(value) for value in scored):
+            continue
+        columns = [("", words.level_name(scores.task, level)) for level in scores.levels]
+        cells = [
+            lambda one, m=metric, at=level: scores.cell(one, m, at, notes)
+            for level in scores.levels
+        ]
+        better = "higher" if METRICS[metric].higher_is_better else "lower"
+        heading = f"{words.metric_name(metric)}, {better} is better, on {title}"
+        grids.append(Grid(heading, tuple(columns), _lines(scores, cells)))
+    return grids
+
+
+def _lines(scores: Scores, cells: list[Callable[[Series], Cell]]) -> tuple[Line, ...]:
+    names = labels(scores.series)
+    return tuple(
+        Line(names[one], tuple(cell(one) for cell in cells), one.baseline) for one in scores.series
+    )
+
+
+def _facts(results: Results, task: Task, preset: str, long: pd.DataFrame) -> list[tuple[str, str]]:
+    rows = results.rows
+
+    def distinct(column: str) -> str:
+        return ", ".join(sorted({str(value) for value in rows[column].dropna() if str(value)}))
+
+    sets = long.groupby("dataset")["images"].max()
+    levels = sorted(long["level"].unique(), key=level_key)
+    shown = [
+        f"{level} ({words.physical(task, level)})" if words.has_physical(task) else level
+        for level in levels
+    ]
+    name = words.axis_name(task)
+    facts = [
+        ("protocol", distinct("protocol") or task.protocol.id),
+        ("data sets", ", ".join(f"{key} ({_images(int(count))})" for key, count in sets.items())),
+        ("levels", f"{', '.join(shown)}; 0 is the start and 1 the end of {name}"),
+        ("preset", preset),
+        ("backbone", distinct("backbone")),
+        ("seeds", distinct("seed")),
+        ("averages", "over the images of a seed, then over seeds; ± is the deviation over seeds"),
+        ("cost", "parameters as stored and as folded at one level; MACs of a 256x256 input"),
+        ("dialbench", distinct("harness_version")),
+        ("torch", f"{distinct('torch')} on {distinct('device')}"),
+    ]
+    return [(key, value) for key, value in facts if value.strip()]

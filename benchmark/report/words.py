@@ -1,0 +1,71 @@
+"""How metrics, levels and numbers are written, the same in every table and figure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from benchmark.control import parse_level
+from benchmark.errors import LevelError
+from benchmark.metrics.records import METRICS
+
+if TYPE_CHECKING:
+    from benchmark.tasks import Task
+
+NULL = "—"
+
+
+def arrow(metric: str) -> str:
+    """Returns the direction in which a metric improves."""
+    return "↑" if METRICS[metric].higher_is_better else "↓"
+
+
+def metric_name(metric: str) -> str:
+    """Returns a metric's label with its unit: ``PSNR (Y), dB``."""
+    record = METRICS[metric]
+    return f"{record.label}, {record.unit}" if record.unit else record.label
+
+
+def number(value: float, digits: int) -> str:
+    """Returns ``value`` with a fixed number of decimals; a null prints as a dash."""
+    if math.isnan(value):
+        return NULL
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:.{digits}f}"
+
+
+def mean_and_deviation(metric: str, mean: float, std: float) -> str:
+    """Returns ``28.41`` or, over several seeds, ``28.41 ± 0.03``."""
+    digits = METRICS[metric].digits
+    text = number(mean, digits)
+    if math.isfinite(mean) and not math.isnan(std):
+        text += f" ± {number(std, digits)}"
+    return text
+
+
+def physical(task: Task, level: str) -> str:
+    """Returns the physical values of a level text: ``35``, or ``35/1`` for two axes."""
+    try:
+        return "/".join(f"{value:g}" for value in task.space.physical(parse_level(level)))
+    except LevelError:
+        return level
+
+
+def has_physical(task: Task) -> bool:
+    """Whether physical values say more than levels do."""
+    return any((axis.start, axis.end) != (0.0, 1.0) for axis in task.space.axes)
+
+
+def axis_name(task: Task) -> str:
+    """Returns the names of the axes: ``sigma (of 255)``."""
+    return " / ".join(
+        f"{axis.name} ({axis.unit})" if axis.unit else axis.name for axis in task.space.axes
+    )
+
+
+def level_name(task: Task, level: str) -> str:
+    """Returns a column heading: ``sigma 35``, or ``level 0.25`` where levels have no unit."""
+    if not has_physical(task):
+        return f"level {level}"
+    return f"{'/'.join(axis.name for axis in task.space.axes)} {physical(task, level)}"
