@@ -16,7 +16,7 @@ TASK = Task(
     objective=Objective(
         (
             (Term("l1"),),
-            (Term("low_frequency_l1"), Term("l1", 0.1), Term("adversarial", 0.02)),
+            (Term("low_frequency_l1"), Term("l1", 0.2), Term("adversarial", 0.01)),
         )
     ),
     protocol=Protocol("sr-y", shave=4, multiple=4),
