@@ -153,33 +153,42 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
     failed = local.run(plan.jobs(train, sweep), store, args.jobs)
     if sweep:
         results = _results(plan, store)
-        _write_report(results, plan, store)
-        if args.wandb:
-            _mirror(results, plan, store)
+        if results.rows.empty:
+            print("nothing was scored, so there is no report", file=sys.stderr)
+        else:
+            _write_report(results, plan, store)
+            if args.wandb:
+                _mirror(results, plan, store)
     return _outcome(plan, store, failed)
 
 
 def report(args: argparse.Namespace) -> int:
     """Writes the report of what is stored."""
-    plan, store = _stored(args)
-    _write_report(_results(plan, store), plan, store)
+    plan, store, results = _stored(args)
+    _write_report(results, plan, store)
     return 0
 
 
 def publish(args: argparse.Namespace) -> int:
     """Mirrors what is stored to Weights & Biases."""
-    plan, store = _stored(args)
-    _mirror(_results(plan, store), plan, store)
+    plan, store, results = _stored(args)
+    _mirror(results, plan, store)
     return 0
 
 
-def _stored(args: argparse.Namespace) -> tuple[Plan, Store]:
+def _stored(args: argparse.Namespace) -> tuple[Plan, Store, Results]:
     request, store = request_of(args), Store()
     store.prepare()
 
     from benchmark import plan as planning
 
-    return planning.make(request, store), store
+    plan = planning.make(request, store)
+    results = _results(plan, store)
+    if results.rows.empty:
+        raise UserError(
+            f"nothing is stored for this request; start with 'dialbench run {plan.task.name}'"
+        )
+    return plan, store, results
 
 
 def _results(plan: Plan, store: Store) -> Results:
@@ -194,10 +203,6 @@ def _write_report(results: Results, plan: Plan, store: Store) -> None:
     from benchmark import report
     from benchmark.keys import preset_text
 
-    if results.rows.empty:
-        raise JobError(
-            f"nothing is stored for this request; 'dialbench run {plan.task.name}' does it"
-        )
     folder = store.home / "report" / plan.task.name
     report.write(results, plan.task, preset_text(plan.request.preset), folder)
     print(headline(results, plan))

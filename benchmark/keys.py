@@ -1,7 +1,4 @@
-"""Keys of stages and cells: digests of everything that determines a result, and of nothing else.
-
-This module imports no torch.
-"""
+"""Keys of stages and cells: digests of everything that determines a result, and of nothing else."""
 
 from __future__ import annotations
 
@@ -9,13 +6,14 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmark import tasks
 from benchmark.config import PRESETS, Preset
 from benchmark.control import Level, level_text
 from benchmark.data.sources import ImageSet
 from benchmark.digest import code_digest, digest
 from benchmark.discovery import backbone_source, source_of
-from benchmark.jobs import SweepJob
-from benchmark.stage import Stage
+from benchmark.jobs import SweepJob, TrainJob
+from benchmark.objectives.choice import resolved
 from benchmark.tasks import Objective, Task
 
 TRAINING_CODE = (
@@ -33,7 +31,7 @@ METHOD_CODE = ("baselines", "benchmark.layers", "benchmark.method", "methods")
 SCORING_CODE = ("benchmark.degradations", "benchmark.metrics", "benchmark.sweep")
 
 BUDGET = ("batch", "patch", "patch_sr", "lr", "schedule", "precision", "critic_width")
-"""Preset fields that determine a training run; its number of steps is given apart."""
+"""Preset fields that determine a training run, besides its number of steps."""
 
 
 def preset_text(preset: Preset) -> str:
@@ -45,6 +43,36 @@ def preset_text(preset: Preset) -> str:
         if value != vars(own)[key] and key != "backbone"
     ]
     return ":".join([preset.name, *changed])
+
+
+def train_key(job: TrainJob, set_digests: tuple[str, ...]) -> str:
+    """Returns the key of a stage.
+
+    Of a plain network, neither the method that asks for it nor the stage's name matters.
+
+    Args:
+        job: The stage; its own ``key`` is not looked at.
+        set_digests: Content digests of the training sets.
+    """
+    from benchmark.train import steps_of
+
+    task, stage, plain = tasks.get(job.task), job.stage, job.method is None
+    objective = resolved(task.objective, job.preset.perceptual, job.offline)
+    return digest(
+        {
+            "task": training_digest(task, objective, set_digests),
+            "trains": stage.trains,
+            "levels": stage.levels,
+            "optimizer": stage.optimizer,
+            "steps": steps_of(stage, job.preset),
+            "budget": {name: getattr(job.preset, name) for name in BUDGET},
+            "seed": job.seed,
+            "backbone": [job.backbone, backbone_digest(job.backbone)],
+            "start": job.start_key,
+            "name": None if plain else stage.name,
+            "method": None if plain else method_digest(job.method, job.method_file, job.backbone),
+        }
+    )
 
 
 def training_digest(task: Task, objective: Objective, set_digests: tuple[str, ...]) -> str:
@@ -60,46 +88,11 @@ def training_digest(task: Task, objective: Objective, set_digests: tuple[str, ..
         (
             "benchmark.train:train_stage",
             f"benchmark.degradations:DEGRADATIONS[{task.degradation}]",
-            *(f"benchmark.objectives:TERMS[{name}]" for name in terms),
+            *(f"benchmark.objectives:TERMS[{name}]" for name in sorted(terms)),
         ),
         TRAINING_CODE,
     )
     return digest([task.training_facts(), objective, list(set_digests), code])
-
-
-def stage_key(
-    stage: Stage,
-    steps: int,
-    preset: Preset,
-    seed: int,
-    backbone: str,
-    training: str,
-    method: str | None,
-    start_key: str | None,
-) -> str:
-    """Returns the key of one stage.
-
-    Args:
-        stage: The stage; of a plain network, its name does not matter.
-        steps: Number of training steps.
-        preset: The budget.
-        seed: The seed.
-        backbone: Backbone specification.
-        training: ``training_digest`` of the run.
-        method: ``method_digest`` of the method, or None for a plain network.
-        start_key: Key of the stage this one starts from.
-    """
-    fields = {
-        "trains": stage.trains,
-        "levels": stage.levels,
-        "optimizer": stage.optimizer,
-        "name": stage.name if method else None,
-        "steps": steps,
-    }
-    budget = {key: getattr(preset, key) for key in BUDGET}
-    return digest(
-        [fields, budget, seed, backbone, backbone_digest(backbone), training, method, start_key]
-    )
 
 
 def backbone_digest(backbone: str) -> str:
@@ -131,7 +124,7 @@ def sweep_key(job: SweepJob) -> str:
     """Returns the key of a sweep, whatever its levels."""
     return digest(
         [
-            job.task,
+            scoring_digest(tasks.get(job.task)),
             method_digest(job.method, job.method_file, job.backbone),
             job.stage_keys,
             preset_text(job.preset),

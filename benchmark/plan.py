@@ -15,7 +15,6 @@ from benchmark.errors import JobError, UserError
 from benchmark.jobs import Job, SweepJob, TrainJob
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import availability
-from benchmark.objectives.choice import resolved
 from benchmark.report.results import Failure
 from benchmark.request import Choice, Request
 from benchmark.store import Cell, Store
@@ -106,16 +105,15 @@ def make(request: Request, store: Store) -> Plan:
         for name in request.test
     }
     plan = Plan(request, task, tests)
-    objective = resolved(task.objective, request.preset.perceptual, request.offline)
     images = [open_set(one, "train", offline=request.offline) for one in request.train]
-    training = keys.training_digest(task, objective, tuple(one.digest for one in images))
+    set_digests = tuple(one.digest for one in images)
     try:
         build.build_backbone(request.backbone, task, request.seeds[0])
     except JobError as error:
         raise UserError(str(error)) from error
     for seed in request.seeds:
         for choice in request.methods:
-            _add_method(plan, choice, seed, training)
+            _add_method(plan, choice, seed, set_digests)
     _look_up(plan, store)
     return plan
 
@@ -137,7 +135,7 @@ def even_grid(points: int, d: int) -> tuple[Level, ...]:
     return tuple(grid)
 
 
-def _add_method(plan: Plan, choice: Choice, seed: int, training: str) -> None:
+def _add_method(plan: Plan, choice: Choice, seed: int, set_digests: tuple[str, ...]) -> None:
     request, task = plan.request, plan.task
     try:
         method = _assembled(choice, request.backbone, task, seed)
@@ -153,30 +151,12 @@ def _add_method(plan: Plan, choice: Choice, seed: int, training: str) -> None:
     if reason:
         plan.skipped.append(Failure(choice.method, request.backbone, None, f"skipped: {reason}"))
         return
-    own = keys.method_digest(choice.method, choice.file, request.backbone)
     known: dict[str, str] = {}
     for stage in stages:
         plain = stage.network is not None
         start = known[stage.starts_from] if stage.starts_from else None
-        steps = steps_of(stage, request.preset)
-        stage_key = keys.stage_key(
-            stage,
-            steps,
-            request.preset,
-            seed,
-            request.backbone,
-            training,
-            None if plain else own,
-            start,
-        )
-        known[stage.name] = stage_key
-        users = plan.users.setdefault(stage_key, [])
-        if choice.method not in users:
-            users.append(choice.method)
-        if choice.method in request.force and (not plain or start):
-            plan.forced[0].add(stage_key)
         job = TrainJob(
-            stage_key,
+            "",
             task.name,
             None if plain else choice.method,
             None if plain else choice.file,
@@ -188,7 +168,14 @@ def _add_method(plan: Plan, choice: Choice, seed: int, training: str) -> None:
             start,
             request.offline,
         )
-        plan.trains.setdefault(stage_key, job)
+        job = dataclasses.replace(job, key=keys.train_key(job, set_digests))
+        known[stage.name] = job.key
+        plan.trains.setdefault(job.key, job)
+        users = plan.users.setdefault(job.key, [])
+        if choice.method not in users:
+            users.append(choice.method)
+        if choice.method in request.force and (not plain or start):
+            plan.forced[0].add(job.key)
     levels = tuple(one for one in request.levels if answers is None or one in answers)
     if answers is not None and len(levels) < len(request.levels):
         have = ", ".join(level_text(one) for one in answers)

@@ -6,47 +6,39 @@ import pytest
 
 from benchmark import keys
 from benchmark.config import preset
+from benchmark.jobs import TrainJob
 from benchmark.stage import At, Stage, start_stage
 
 SMOKE = preset("smoke")
 
 
-def key(
-    stage=None,
-    steps=4,
-    chosen=SMOKE,
-    seed=0,
-    backbone="small",
-    training="t",
-    method=None,
-    start=None,
-):
-    return keys.stage_key(
-        stage or start_stage(), steps, chosen, seed, backbone, training, method, start
-    )
+def key(sets=("abc",), **changes) -> str:
+    job = TrainJob("", "sr", None, None, "small", start_stage(), SMOKE, 0, ("builtin",), None, True)
+    return keys.train_key(dataclasses.replace(job, **changes), sets)
 
 
 def test_a_plain_network_has_the_same_key_whoever_trains_it_under_whatever_name():
     one = Stage("end", ("",), At(1.0), 0.5, "start", network="end")
     other = Stage("expert-1", ("",), At(1.0), 0.5, "anchor-0", network="networks.1")
-    assert key(one, start="s") == key(other, start="s")
+    assert key(stage=one, start_key="s") == key(stage=other, start_key="s")
 
 
 def test_a_stage_of_a_method_has_a_key_of_its_own():
-    assert key(method="a") != key(method="b") != key()
+    assert len({key(), key(method="ftn"), key(method="ftn:groups=4"), key(method="dni")}) == 4
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"steps": 5},
+        {"task": "denoise"},
         {"seed": 1},
         {"backbone": "resnet16"},
-        {"training": "u"},
-        {"start": "s"},
+        {"sets": ("abd",)},
+        {"start_key": "s"},
         {"stage": Stage("start", ("",), At(1.0), network="backbone")},
-        {"chosen": dataclasses.replace(SMOKE, lr=1e-3)},
-        {"chosen": dataclasses.replace(SMOKE, patch=64)},
+        {"preset": dataclasses.replace(SMOKE, steps=5)},
+        {"preset": dataclasses.replace(SMOKE, lr=1e-3)},
+        {"preset": dataclasses.replace(SMOKE, patch=64)},
     ],
 )
 def test_whatever_changes_training_changes_the_key(change):
@@ -56,7 +48,7 @@ def test_whatever_changes_training_changes_the_key(change):
 @pytest.mark.parametrize("field", ["name", "crop", "points", "checkpoint_every", "workers"])
 def test_what_does_not_change_training_keeps_the_key(field):
     value = "other" if field == "name" else 7
-    assert key(chosen=dataclasses.replace(SMOKE, **{field: value})) == key()
+    assert key(preset=dataclasses.replace(SMOKE, **{field: value})) == key()
 
 
 def test_the_preset_column_shows_what_was_changed():

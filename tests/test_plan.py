@@ -90,3 +90,14 @@ def test_experts_leave_out_the_levels_they_were_not_trained_for(planned):
     assert job.levels == ((0.0,), (1.0,))
     assert "left out" in made.skipped[0].reason
     assert "left out" in plan.describe(made)
+
+
+def test_code_that_changes_while_a_run_goes_on_fails_its_jobs_instead_of_mislabelling_them(
+    planned, monkeypatch
+):
+    made, store = planned("--methods", "dni")
+    monkeypatch.setattr(plan.keys, "method_digest", lambda *_: "edited")
+    monkeypatch.setattr(plan.keys, "backbone_digest", lambda *_: "edited")
+    failed = local.run(made.jobs(), store, workers=1)
+    assert set(failed) == {job.key for job in made.jobs()}
+    assert all("run again" in reason for reason in failed.values())

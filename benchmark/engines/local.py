@@ -12,6 +12,7 @@ import os
 import signal
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from benchmark.engines.perform import fail, perform, settle
@@ -149,28 +150,47 @@ def _in_process(graph: Graph, store: Store, progress: Progress) -> dict[str, str
 
 
 class Worker:
-    """A persistent child process that runs one job at a time."""
+    """A persistent child process that runs one job at a time; it starts with its first job."""
 
     def __init__(self, home: Path, threads: int):
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(
-            target=_serve, args=(theirs, str(home), threads), daemon=True
-        )
-        self.process.start()
-        theirs.close()
+        self.home, self.threads = home, threads
+        self.process: BaseProcess | None = None
+        self.pipe: Connection | None = None
         self.job: Job | None = None
 
     def give(self, job: Job) -> None:
-        """Starts a job."""
+        """Starts a job; ``hear`` tells if the process is gone by now."""
         self.job = job
-        self.pipe.send(to_json(job))
+        if self.process is None:
+            context = multiprocessing.get_context("spawn")
+            self.pipe, theirs = context.Pipe()
+            arguments = (theirs, str(self.home), self.threads)
+            self.process = context.Process(target=_serve, args=arguments)
+            self.process.start()
+            theirs.close()
+        with contextlib.suppress(OSError):
+            self.pipe.send(to_json(job))
+
+    def hear(self) -> tuple[str, str | None]:
+        """Returns the next message: ``("say", text)``, or ``("done", failure)``."""
+        try:
+            return self.pipe.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            code = self.process.exitcode
+            self.kill()
+            return (
+                "died",
+                f"the worker process died (exit {code}; out of memory?); use fewer --jobs",
+            )
 
     def kill(self) -> None:
-        """Ends the process and what it started."""
-        self.process.kill()
-        self.process.join()
-        self.pipe.close()
+        """Ends the process; the next job starts another one."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
+            self.pipe.close()
+            self.process = None
 
 
 def _serve(pipe: Connection, home: str, threads: int) -> None:
@@ -204,30 +224,21 @@ def _in_workers(graph: Graph, store: Store, progress: Progress, count: int) -> d
             for worker in workers:
                 if worker.job is None and (job := graph.take()) is not None:
                     progress.started(label(job))
-                    with contextlib.suppress(OSError):  # a dead worker is noticed below
-                        worker.give(job)
+                    worker.give(job)
             busy = {worker.pipe: worker for worker in workers if worker.job is not None}
             if not busy:
                 return graph.failures
             for pipe in wait(list(busy)):
                 worker = busy[pipe]
                 job = worker.job
-                try:
-                    kind, text = worker.pipe.recv()
-                except (EOFError, OSError):
-                    worker.process.join()
-                    code = worker.process.exitcode
-                    reason = (
-                        f"the worker process died (exit {code}; out of memory?); use fewer --jobs"
-                    )
-                    fail(job, store, reason)
-                    kind, text = "done", reason
-                    workers[workers.index(worker)] = Worker(store.home, threads)
+                kind, text = worker.hear()
                 if kind == "say":
                     progress.update(label(job), text)
-                else:
-                    worker.job = None
-                    _close(graph, store, progress, job, text)
+                    continue
+                if kind == "died":
+                    fail(job, store, text)
+                worker.job = None
+                _close(graph, store, progress, job, text)
     finally:
         for worker in workers:
             worker.kill()

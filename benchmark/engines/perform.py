@@ -11,11 +11,13 @@ import warnings
 from collections.abc import Callable
 
 from benchmark.errors import JobError, UserError
-from benchmark.jobs import Job, TrainJob
+from benchmark.jobs import Job, SweepJob, TrainJob
 from benchmark.report.results import Failure
 from benchmark.store import Store, disk_trouble
 
 Say = Callable[[str], None]
+
+CHANGED = "the code or the training images changed after this job was planned; run again"
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
@@ -30,9 +32,7 @@ def perform(job: Job, store: Store, say: Say) -> str | None:
         if isinstance(job, TrainJob):
             _train(job, store, say)
         else:
-            from benchmark.sweep import sweep
-
-            sweep(job, store, say)
+            _sweep(job, store, say)
     except KeyboardInterrupt:
         raise
     except Exception as error:  # noqa: BLE001 - one failing job must not stop the others
@@ -42,14 +42,28 @@ def perform(job: Job, store: Store, say: Say) -> str | None:
 
 
 def _train(job: TrainJob, store: Store, say: Say) -> None:
+    from benchmark import keys
+    from benchmark.data.sources import open_set
     from benchmark.train import train_stage
 
     if store.read_stage(job.key) is not None:
         return
+    digests = [open_set(one, "train", offline=job.offline).digest for one in job.train_sets]
+    if keys.train_key(job, tuple(digests)) != job.key:
+        raise JobError(CHANGED)
     start = store.load_stage(job.start_key) if job.start_key else None
     result = train_stage(job, start, store.scratch(job.key), say)
     store.write_stage(job.key, result.state, {**result.facts, "job": dataclasses.asdict(job)})
     store.clear_scratch(job.key)
+
+
+def _sweep(job: SweepJob, store: Store, say: Say) -> None:
+    from benchmark import keys
+    from benchmark.sweep import sweep
+
+    if keys.sweep_key(job) != job.key:
+        raise JobError(CHANGED)
+    sweep(job, store, say)
 
 
 def fail(job: Job, store: Store, reason: str, trace: str = "") -> str:

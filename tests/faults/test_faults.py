@@ -1,0 +1,192 @@
+"""What goes wrong for users: each time one clear line, and nothing else stops."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from benchmark import cli
+
+SMALL = ["--preset", "smoke", "--set", "steps=1", "--levels", "0,1", "--offline", "--jobs", "1"]
+
+METHOD = '''
+import torch
+from benchmark.method import ControlMethod, Stage, Uniform
+
+
+class {name}(ControlMethod):
+    """A level scales the output."""
+
+    def build(self, backbone, control):
+        self.gain = torch.nn.Parameter(torch.ones(1))
+
+    def stages(self, task):
+        return [Stage("joint", ("",), Uniform())]
+
+    def forward(self, x, level):
+        return self.backbone(x) * {factor}
+'''
+
+
+@pytest.fixture
+def run(home, capsys):
+    """Runs a command line; returns its exit code and what it wrote to stderr."""
+
+    def call(*words: str) -> tuple[int, str]:
+        capsys.readouterr()
+        code = cli.main([*words])
+        return code, capsys.readouterr().err
+
+    return call
+
+
+def method_file(folder: Path, stem: str, factor: str = "self.gain") -> str:
+    file = folder / f"{stem}.py"
+    file.write_text(METHOD.format(name=stem.title().replace("_", ""), factor=factor))
+    return str(file)
+
+
+def methods_in_table(home: Path, task: str = "sr") -> set[str]:
+    return set(pd.read_csv(home / "report" / task / "table.csv")["method"])
+
+
+def one_failure(error: str) -> str:
+    """Returns the only failure listed at the end of a run."""
+    _, failed, rest = error.partition("failed:\n")
+    assert failed
+    (line,) = rest.strip().splitlines()
+    return line
+
+
+def test_a_method_with_a_nan_loss_fails_and_the_others_finish(run, home, tmp_path):
+    bad = method_file(tmp_path, "nan_method", "float('nan') * self.gain")
+    words = ["run", "sr", *SMALL, "--methods", "floor,dni", "--method", bad]
+    code, error = run(*words)
+    assert code == 1
+    assert "nan_method" in one_failure(error)
+    assert "not finite" in one_failure(error)
+    assert methods_in_table(home) == {"floor", "dni"}
+    assert "not finite" in (home / "report" / "sr" / "table.md").read_text()
+    reasons = [json.loads(path.read_text())["reason"] for path in (home / "failures").iterdir()]
+    assert all("not finite" in reason for reason in reasons)
+
+    code, error = run(*words)
+    assert (code, "[2/2]" in error) == (1, True), "only the failed method is tried again"
+
+
+def test_a_method_file_that_does_not_import_fails_alone_and_is_cleared_when_repaired(
+    run, home, tmp_path
+):
+    file = tmp_path / "typo_method.py"
+    file.write_text("import torhc\n")
+    words = ["run", "sr", *SMALL, "--methods", "floor", "--method", str(file)]
+    code, error = run(*words)
+    assert code == 1
+    assert "torhc" in one_failure(error)
+    assert methods_in_table(home) == {"floor"}
+    assert len(list((home / "failures").iterdir())) == 1
+
+    method_file(tmp_path, "typo_method")
+    assert run(*words)[0] == 0
+    assert methods_in_table(home) == {"floor", "typo_method"}
+    assert list((home / "failures").iterdir()) == []
+
+
+def test_a_method_that_cannot_be_built_fails_alone(run, home, tmp_path):
+    file = tmp_path / "unbuilt_method.py"
+    text = METHOD.format(name="Unbuilt", factor="1")
+    file.write_text(text.replace("torch.nn.Parameter(torch.ones(1))", "backbone.no_such_layer"))
+    code, error = run("run", "sr", *SMALL, "--methods", "floor", "--method", str(file))
+    assert code == 1
+    assert "no_such_layer" in one_failure(error)
+    assert methods_in_table(home) == {"floor"}
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "empty"),
+        (b"no image at all", "not an image"),
+        (None, "damaged"),
+    ],
+    ids=["empty", "not an image", "truncated"],
+)
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_bad_image_is_named(run, photographs, split, content, what):
+    bad = photographs / "p1.png"
+    bad.write_bytes(bad.read_bytes()[:2000] if content is None else content)
+    method = "dni" if split == "train" else "floor"
+    code, error = run("run", "sr", *SMALL, "--methods", method, f"--{split}", str(photographs))
+    assert code in (1, 2)
+    assert str(bad) in error.strip().splitlines()[-1]
+    assert what in error
+    assert "Traceback" not in error
+
+
+def test_a_missing_folder_and_an_empty_one_are_named(run, tmp_path):
+    for name in ("nowhere", "empty"):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        code, error = run("run", "sr", *SMALL, "--methods", "floor", "--test", str(tmp_path / name))
+        assert (code, error.count("\n")) == (2, 1)
+        assert name in error
+
+
+def test_an_image_smaller_than_a_patch_is_named(run, tmp_path):
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    Image.fromarray(np.zeros((40, 100, 3), np.uint8)).save(folder / "low.png")
+    code, error = run("run", "sr", *SMALL, "--methods", "floor,dni", "--train", str(folder))
+    assert code == 1
+    assert "low.png" in one_failure(error)
+    assert "smaller" in one_failure(error)
+
+
+def test_a_store_that_cannot_be_written_to_is_one_line(run, home):
+    home.write_text("a file stands where the folder should be")
+    code, error = run("run", "sr", *SMALL, "--methods", "floor")
+    assert (code, error.count("\n")) == (2, 1)
+    assert "DIALBENCH_HOME" in error
+
+
+def test_a_full_disk_is_a_clear_failure(run, home, monkeypatch):
+    import errno
+    import os
+
+    real = os.fsync
+
+    def full(descriptor: int) -> None:
+        if "model.safetensors" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, error = run("run", "sr", *SMALL, "--methods", "floor,dni")
+    assert code == 1
+    assert "disk is full" in one_failure(error)
+    assert methods_in_table(home) == {"floor"}
+
+
+def test_a_damaged_cell_is_scored_again_and_the_table_stays_the_same(run, home):
+    words = ["run", "denoise", *SMALL, "--methods", "floor"]
+    assert run(*words)[0] == 0
+    table = home / "report" / "denoise" / "table.csv"
+    before = table.read_bytes()
+    cell = next((home / "cells" / "denoise").glob("*.json"))
+    cell.write_bytes(cell.read_bytes()[:100])
+    code, error = run(*words)
+    assert code == 0
+    assert "[1/1] sweep floor" in error
+    assert table.read_bytes() == before
+
+
+def test_a_method_that_cannot_take_the_task_is_shown_with_its_reason(run, home, tmp_path):
+    file = tmp_path / "choosy_method.py"
+    skip = '\n    def skip(self, task):\n        return "it dislikes super-resolution"\n'
+    file.write_text(METHOD.format(name="Choosy", factor="1") + skip)
+    code, error = run("run", "sr", *SMALL, "--methods", "floor", "--method", str(file))
+    assert code == 0
+    assert "dislikes" in error
+    assert "dislikes" in (home / "report" / "sr" / "table.md").read_text()
