@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import http.client
 import os
 import sys
 import tempfile
@@ -278,7 +279,7 @@ def _unreachable(root: str) -> str:
             answer[0] = ""
         except urllib.error.HTTPError:
             answer[0] = ""
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             answer[0] = str(getattr(error, "reason", error))
 
     # In a thread, because looking up a host name has no timeout of its own.
@@ -308,7 +309,7 @@ def _download(asset: Asset) -> str:
         if problem := _problem_of(asset, temporary):
             return f"what arrived {problem}"
         os.replace(temporary, folder / asset.files[0])
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return str(getattr(error, "reason", None) or error)
     finally:
         if temporary:

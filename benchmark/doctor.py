@@ -171,17 +171,21 @@ def _weights(offline: bool) -> list[str]:
     closed: dict[str, str] = {}
     for name, asset in assets.ASSETS.items():
         served = [metric.label for metric in METRICS.values() if metric.asset == name]
-        title = f"{asset.title} ({', '.join(served) or 'perceptual loss'})"
+        title = ", ".join(served) or "perceptual loss"
         found = assets.state(name, offline)
         if found.status == "downloadable" and (problem := assets.unreachable(asset.url)):
             closed[urlsplit(asset.url).netloc] = problem
             found = assets.state(name, offline=True)
         if found.status == "found":
-            lines.append(_line("ok", f"{title}: {found.path}"))
+            lines.append(_line("ok", f"{title}: {asset.title} in {found.path}"))
         elif found.status == "wrong":
             lines.append(_line("BAD", f"{title}: {found.reason} ({found.path})"))
         elif found.status == "downloadable":
-            lines.append(_line("miss", f"{title}: {asset.megabytes} MB, downloaded when needed"))
+            lines.append(
+                _line(
+                    "miss", f"{title}: {asset.title}, {asset.megabytes} MB, downloaded when needed"
+                )
+            )
         else:
             lines.append(_line("miss", f"{title}: {found.reason}"))
     return lines + [_line("note", f"{host}: no connection ({why})") for host, why in closed.items()]

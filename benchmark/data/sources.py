@@ -28,6 +28,8 @@ from PIL import Image
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
+    import datasets
+
     from benchmark.tasks import Task
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -102,8 +104,8 @@ class Picture:
             UserError: If the file is missing, empty, damaged, or of a kind that is not read.
         """
         with warnings.catch_warnings():
-            # A large photograph is not an attack; Pillow still refuses twice that size.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Pillow warns of large files and of odd tags; what it cannot read it raises.
+            warnings.simplefilter("ignore")
             pixels = _pixels(self.path, _bytes(self.path, self.content))
         height, width = (min(self.crop or side, side) for side in pixels.shape[:2])
         top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
@@ -282,7 +284,7 @@ def _hub(spec: str, offline: bool) -> list[Picture]:
     return pictures
 
 
-def hub_pictures(spec: str, rows) -> list[Picture]:
+def hub_pictures(spec: str, rows: datasets.Dataset) -> list[Picture]:
     """Returns the images in the first image column of a ``datasets.Dataset``, as file contents.
 
     Raises:

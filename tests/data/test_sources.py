@@ -1,0 +1,304 @@
+"""Image sources: folders, built-in photographs, hub sets, and files that are not what they seem."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark import tasks
+from benchmark.data import sources
+from benchmark.data.sources import Picture, default_sets, open_set
+from benchmark.errors import UserError
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+
+
+def save(path, mode="RGB", pixels=PIXELS, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).convert(mode).save(path, **options)
+    return path
+
+
+def rgb16_png() -> bytes:
+    """A 1 x 1 PNG with three 16-bit samples, which Pillow cannot write."""
+
+    def chunk(kind, content):
+        body = kind + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
+    pixels = zlib.compress(b"\x00" + struct.pack(">HHH", 1000, 2000, 3000))
+    signature = b"\x89PNG\r\n\x1a\n"
+    return signature + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A DIALBENCH_DATA folder with two test sets."""
+    monkeypatch.setenv("DIALBENCH_DATA", str(tmp_path))
+    for name in ("img_10.png", "img_9.PNG", "img_1.bmp", "b.webp"):
+        save(tmp_path / "test" / "mine" / name)
+    (tmp_path / "test" / "mine" / "notes.txt").write_text("not an image")
+    (tmp_path / "test" / "mine" / "._img_1.png").write_bytes(b"not an image either")
+    save(tmp_path / "test" / "pairs" / "clean" / "1.png")
+    (tmp_path / "train").mkdir()
+    return tmp_path
+
+
+def read(path):
+    return Picture("x", path).read()
+
+
+def test_a_folder_is_read_in_natural_order(data):
+    found = open_set("mine", "test")
+    assert found.name == "mine"
+    assert [picture.name for picture in found.pictures] == ["b", "img_1", "img_9", "img_10"]
+    assert np.array_equal(found.pictures[1].read(), PIXELS)
+
+
+@pytest.mark.parametrize("spec", ["mine/", "./mine", "pairs/clean"])
+def test_folders_are_found_below_the_data_root(data, spec):
+    assert open_set(spec, "test").name == spec.strip("./")
+
+
+def test_a_path_is_a_set_too(data, monkeypatch):
+    by_name = open_set("mine", "test")
+    monkeypatch.delenv("DIALBENCH_DATA")
+    by_path = open_set(str(data / "test" / "mine"), "test")
+    assert (by_path.name, by_path.digest) == ("mine", by_name.digest)
+
+
+def test_a_local_folder_wins_over_a_hub_set_of_the_same_name(data):
+    save(data / "test" / "hub" / "set5" / "own.png")
+    assert open_set("hub/set5", "test", offline=True).pictures[0].name == "own"
+
+
+def test_files_that_share_a_stem_keep_their_suffixes(data):
+    for name in ("a.png", "a.jpg", "c.png"):
+        save(data / "test" / "twins" / name)
+    names = [picture.name for picture in open_set("twins", "test").pictures]
+    assert names == ["a.jpg", "a.png", "c"]
+
+
+@pytest.mark.parametrize(
+    "files", [["a.png", "a.jpg", "a.png.bmp"], ["x.jpg.png", "x.jpg", "x.bmp"]]
+)
+def test_names_are_unique_whatever_the_files_are_called(files):
+    assert len(set(sources.unique_names(files))) == len(files)
+
+
+def test_the_digest_follows_content_and_names_not_place_or_time(data):
+    first = open_set("mine", "test").digest
+    (data / "test" / "mine").rename(data / "test" / "moved")
+    assert open_set("moved", "test").digest == first
+    (data / "test" / "moved" / "b.webp").rename(data / "test" / "moved" / "c.webp")
+    renamed = open_set("moved", "test").digest
+    save(data / "test" / "moved" / "img_1.bmp", pixels=PIXELS[::-1])
+    assert len({first, renamed, open_set("moved", "test").digest}) == 3
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_every_built_in_image_is_there_and_in_colour(split):
+    found = open_set("builtin", split)
+    assert len(found.pictures) == len(sources.BUILTIN[split])
+    for picture in found.pictures:
+        pixels = picture.read()
+        assert pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
+        assert min(pixels.shape[:2]) >= 300
+        assert np.ptp(pixels.astype(int), axis=2).max() > 20
+
+
+def test_only_built_in_test_images_are_cropped_at_the_centre(data):
+    whole, part = (open_set("builtin", "test", crop=crop).pictures[1] for crop in (0, 100))
+    height, width = whole.read().shape[:2]
+    top, left = (height - 100) // 2, (width - 100) // 2
+    assert np.array_equal(part.read(), whole.read()[top : top + 100, left : left + 100])
+    assert open_set("builtin", "train", crop=100).pictures[0].read().shape[0] > 100
+    assert open_set("mine", "test", crop=10).pictures[0].read().shape == PIXELS.shape
+    assert open_set("builtin", "test", crop=9999).pictures[1].read().shape == whole.read().shape
+    digests = {open_set("builtin", "test", crop=crop).digest for crop in (0, 100, 200)}
+    assert len(digests) == 3
+
+
+def test_a_missing_builtin_package_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(sources.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="need the package skimage"):
+        open_set("builtin", "test")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
+def test_every_eight_bit_mode_becomes_three_channels(tmp_path, mode):
+    pixels = read(save(tmp_path / "x.png", mode))
+    assert pixels.shape == PIXELS.shape and pixels.dtype == np.uint8
+    if mode in ("1", "L", "LA"):
+        assert np.array_equal(pixels[..., 0], pixels[..., 2])
+    if mode == "L":
+        assert np.array_equal(pixels[..., 0], np.asarray(Image.fromarray(PIXELS).convert("L")))
+
+
+def test_alpha_is_dropped_not_composited(tmp_path):
+    transparent = np.concatenate([PIXELS, np.zeros_like(PIXELS[..., :1])], axis=2)
+    Image.fromarray(transparent).save(tmp_path / "x.png")
+    assert np.array_equal(read(tmp_path / "x.png"), PIXELS)
+
+
+def test_stored_pixels_are_read_whatever_the_exif_orientation_says(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert read(save(tmp_path / "x.png", exif=exif)).shape == PIXELS.shape
+
+
+def test_sixteen_bits_are_refused_in_every_form(tmp_path):
+    deep = (PIXELS[..., 0].astype(np.uint16) << 8) + 7
+    Image.fromarray(deep).save(tmp_path / "gray.png")
+    Image.fromarray(deep).save(tmp_path / "gray.tif")
+    (tmp_path / "colour.png").write_bytes(rgb16_png())
+    for name in ("gray.png", "gray.tif", "colour.png"):
+        with pytest.raises(UserError, match=f"{name} has more than 8 bits"):
+            read(tmp_path / name)
+
+
+def test_other_colour_modes_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"x\.jpg is CMYK; convert it to RGB"):
+        read(save(tmp_path / "x.jpg", "CMYK"))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "webp"])
+def test_truncated_files_are_named(tmp_path, suffix):
+    path = save(tmp_path / f"cut.{suffix}", pixels=np.repeat(np.repeat(PIXELS, 8, 0), 8, 1))
+    content = path.read_bytes()
+    for length in (len(content) // 2, 40, 3):
+        path.write_bytes(content[:length])
+        with pytest.raises(UserError, match=rf"image .*cut\.{suffix} is damaged or not an image; "):
+            read(path)
+
+
+@pytest.mark.parametrize("content", [b"hello", b"<html></html>", b"\x89PNG\r\n\x1a\n", bytes(500)])
+def test_files_that_are_no_images_are_named(tmp_path, content):
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.png is damaged or not an image; replace or remove it"):
+        read(tmp_path / "x.png")
+
+
+def test_empty_and_missing_files_are_named(data):
+    (data / "test" / "mine" / "void.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"void\.png is empty"):
+        open_set("mine", "test")
+    with pytest.raises(UserError, match=r"gone\.png cannot be read \(No such file"):
+        read(data / "gone.png")
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(UserError, match="too large"):
+        read(save(tmp_path / "x.png"))
+
+
+def test_reading_does_not_depend_on_order(data):
+    pictures = open_set("mine", "test").pictures
+    forward = [picture.read() for picture in pictures]
+    backward = [picture.read() for picture in reversed(pictures)][::-1]
+    assert all(np.array_equal(*pair) for pair in zip(forward, backward, strict=True))
+
+
+def test_unknown_empty_and_nested_folders_say_what_to_do(data):
+    with pytest.raises(
+        UserError, match="unknown test set 'nope'; give a path, or one of: builtin, mine"
+    ):
+        open_set("nope", "test")
+    with pytest.raises(UserError, match="holds no images .* subfolders, name one of them: clean"):
+        open_set("pairs", "test")
+    (data / "test" / "bare").mkdir()
+    with pytest.raises(UserError, match="bare holds no images"):
+        open_set("bare", "test")
+    with pytest.raises(UserError, match="is not a folder"):
+        open_set(str(data / "test" / "mine" / "notes.txt"), "test")
+
+
+def test_a_wrong_data_variable_is_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("DIALBENCH_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="DIALBENCH_DATA names .* not a folder"):
+        open_set("set5", "test")
+    monkeypatch.delenv("DIALBENCH_DATA")
+    with pytest.raises(UserError, match="DIALBENCH_DATA is not set"):
+        open_set("set5", "test")
+
+
+def test_default_sets_are_those_at_hand_else_the_built_in_ones(data, monkeypatch):
+    task = tasks.get("sr")
+    assert default_sets(task, "test") == ("builtin",)
+    save(data / "test" / "set14" / "a.png")
+    assert default_sets(task, "test") == ("set14",)
+    assert default_sets(task, "train") == ("builtin",)
+    monkeypatch.delenv("DIALBENCH_DATA")
+    assert default_sets(task, "test") == ("builtin",)
+
+
+def test_the_listing_counts_images(data):
+    lines = [line.split(maxsplit=2) for line in sources.listing()]
+    assert ["test", "mine", "4 images, DIALBENCH_DATA"] in lines
+    assert ["test", "pairs/clean", "1 images, DIALBENCH_DATA"] in lines
+    assert ["test", "hub/set5", "5 images, downloaded from goodfellowliu/Set5"] in lines
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """Stands in for the hub; returns a function that fills it."""
+    import datasets
+
+    from benchmark import assets
+
+    monkeypatch.setattr(assets, "unreachable", lambda url: "")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    sources._hub.cache_clear()
+
+    def fill(count, column="image"):
+        buffer = io.BytesIO()
+        Image.fromarray(PIXELS).save(buffer, "PNG")
+        rows = [{"bytes": buffer.getvalue(), "path": f"im{n}.png"} for n in reversed(range(count))]
+        kind = datasets.Image() if column == "image" else datasets.Value("string")
+        content = rows if column == "image" else [row["path"] for row in rows]
+        features = datasets.Features({"label": datasets.Value("int64"), column: kind})
+        loaded = datasets.Dataset.from_dict(
+            {"label": list(range(count)), column: content}, features=features
+        )
+        monkeypatch.setattr(
+            datasets, "load_dataset", lambda name, revision: datasets.DatasetDict(train=loaded)
+        )
+
+    yield fill
+    sources._hub.cache_clear()
+
+
+def test_a_hub_set_becomes_pictures_in_natural_order(hub):
+    hub(5)
+    found = open_set("hub/set5", "test")
+    assert found.name == "hub/set5"
+    assert [picture.name for picture in found.pictures] == [f"im{n}" for n in range(5)]
+    assert np.array_equal(found.pictures[0].read(), PIXELS)
+
+
+def test_a_hub_set_with_another_number_of_images_is_refused(hub):
+    hub(4)
+    with pytest.raises(UserError, match="holds 4 images instead of 5"):
+        open_set("hub/set5", "test")
+
+
+def test_a_hub_set_of_paths_is_refused(hub):
+    hub(5, column="hr")
+    with pytest.raises(UserError, match="no image column"):
+        open_set("hub/set5", "test")
+
+
+def test_a_hub_out_of_reach_is_one_sentence(hub, monkeypatch):
+    import datasets
+
+    def closed(*args, **options):
+        raise ConnectionError("no route\nto host")
+
+    monkeypatch.setattr(datasets, "load_dataset", closed)
+    with pytest.raises(UserError, match=r"cannot be read \(ConnectionError\); go online, or put"):
+        open_set("hub/set5", "test", offline=True)

@@ -1,0 +1,96 @@
+"""The doctor's findings."""
+
+import importlib
+import importlib.metadata
+
+import pytest
+
+from benchmark import assets, doctor
+
+
+@pytest.fixture
+def bare(monkeypatch, tmp_path):
+    """No data, no weights."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.delenv("DIALBENCH_WEIGHTS", raising=False)
+    monkeypatch.delenv("DIALBENCH_DATA", raising=False)
+    return tmp_path
+
+
+def test_a_sound_installation_has_no_bad_line(bare, capsys):
+    assert doctor.main(offline=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line[:6].rstrip() in ("ok", "note", "miss") for line in lines)
+    text = "\n".join(lines)
+    for fact in ("torch 2.", "cores", "non-commercial", "DIALBENCH_DATA is not set", "LPIPS:"):
+        assert fact in text
+
+
+@pytest.mark.parametrize(
+    ("package", "version", "finding"),
+    [
+        ("lightning", "2.6.2", "BAD   lightning 2.6.2 was compromised"),
+        ("lightning", "2.6.3", "BAD   lightning 2.6.3 was compromised"),
+        ("lightning", "2.5.9", "BAD   lightning 2.5.9 is older than 2.6.4"),
+        ("torch", "2.9.0+cpu", "BAD   torch 2.9.0+cpu is older than 2.11"),
+        ("pyiqa", None, "miss  pyiqa is not installed"),
+    ],
+)
+def test_known_bad_packages_are_named(package, version, finding, monkeypatch):
+    real = importlib.metadata.version
+
+    def fake(name):
+        if name != package:
+            return real(name)
+        if version is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(importlib.metadata, "version", fake)
+    assert any(line.startswith(finding) for line in doctor.report(offline=True))
+
+
+def test_a_torch_that_does_not_import_is_a_bad_line_not_a_crash(bare, monkeypatch):
+    def broken(name):
+        raise RuntimeError("operator torchvision::nms does not exist\nmore")
+
+    monkeypatch.setattr(importlib, "import_module", broken)
+    lines = [line for line in doctor.report(offline=True) if line.startswith("BAD")]
+    assert lines[0] == (
+        "BAD   torch does not import (operator torchvision::nms does not exist); run make setup"
+    )
+
+
+def test_wrong_folders_and_files_are_bad_lines(bare, monkeypatch):
+    monkeypatch.setenv("DIALBENCH_DATA", str(bare / "nowhere"))
+    monkeypatch.setenv("DIALBENCH_WEIGHTS", str(bare / "nowhere"))
+    assert sum(line.startswith("BAD") for line in doctor.report(offline=True)) == 2
+    (bare / "modelparameters.mat").write_bytes(b"<html>")
+    monkeypatch.setenv("DIALBENCH_WEIGHTS", str(bare))
+    monkeypatch.delenv("DIALBENCH_DATA")
+    bad = [line for line in doctor.report(offline=True) if line.startswith("BAD")]
+    assert len(bad) == 1 and "modelparameters.mat is damaged" in bad[0]
+    assert doctor.main(offline=True) == 1
+
+
+def test_a_closed_network_is_said_and_how_to_do_without(bare, monkeypatch):
+    monkeypatch.setattr(assets, "unreachable", lambda url: "no route")
+    text = "\n".join(doctor.report())
+    assert "note  download.pytorch.org: no connection (no route)" in text
+    assert "put vgg19-dcbb9e9d.pth" in text and "downloaded when needed" not in text
+
+
+def test_nothing_is_downloaded_by_the_doctor(bare, monkeypatch):
+    monkeypatch.setattr(assets, "unreachable", lambda url: "")
+    monkeypatch.setattr(assets, "_download", lambda asset: 1 / 0)
+    assert "downloaded when needed" in "\n".join(doctor.report())
+
+
+def test_local_sets_are_listed(bare, monkeypatch):
+    folder = bare / "test" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "a.png").write_bytes(b"x")
+    monkeypatch.setenv("DIALBENCH_DATA", str(bare))
+    lines = doctor.report(offline=True)
+    assert "ok    test sets in DIALBENCH_DATA: mine" in lines
+    assert "note  train sets in DIALBENCH_DATA: none" in lines
