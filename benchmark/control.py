@@ -45,7 +45,8 @@ class Axis:
             value = math.exp((1 - level) * math.log(self.start) + level * math.log(self.end))
         else:
             value = self.start + level * (self.end - self.start)
-        return float(round(value)) if self.integer else round(value, DECIMALS)
+        # Five significant digits: what a level of DECIMALS decimals can tell apart, no more.
+        return float(round(value)) if self.integer else float(f"{value:.5g}")
 
     def level(self, physical: float) -> float:
         """Returns the level of a physical value; it may lie outside [0, 1]."""
@@ -86,7 +87,9 @@ class ControlSpace:
             names = ", ".join(axis.name for axis in self.axes)
             raise LevelError(f"level {point} has {len(point)} values, but the axes are: {names}")
         if not all(0.0 <= value <= 1.0 for value in point):
-            raise LevelError(f"level {level_text(point)} lies outside [0, 1]; give values from 0 to 1")
+            raise LevelError(
+                f"level {level_text(point)} lies outside [0, 1]; give values from 0 to 1"
+            )
         return point
 
     def physical(self, level: Sequence[float]) -> tuple[float, ...]:

@@ -25,7 +25,7 @@ LEVELS_A_STEP = 2
 
 def to_tensor(pixels: np.ndarray) -> Tensor:
     """Returns (3, H, W) float32 in [0, 1] from (H, W, 3) uint8."""
-    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+    return torch.tensor(pixels).permute(2, 0, 1).float() / 255
 
 
 def draw_levels(

@@ -1,0 +1,54 @@
+"""Levels and their physical values."""
+
+import pytest
+
+from benchmark.control import Axis, ControlSpace, level_text, parse_level
+from benchmark.errors import LevelError, UserError
+
+QUALITY = ControlSpace((Axis("quality", 40, 10, integer=True),))
+SIGMA = ControlSpace((Axis("sigma", 20, 80),))
+
+
+@pytest.mark.parametrize("sigma", [20, 30, 40, 50, 60, 70, 80])
+def test_a_physical_value_survives_the_way_to_a_level_and_back(sigma):
+    assert SIGMA.physical(SIGMA.level_of((sigma,))) == (sigma,)
+
+
+def test_level_zero_is_the_start_whatever_the_direction_of_the_axis():
+    assert QUALITY.physical((0.0,)) == (40.0,)
+    assert QUALITY.physical((1.0,)) == (10.0,)
+
+
+def test_an_integer_axis_only_has_whole_values():
+    assert QUALITY.physical((0.21,)) == (34.0,)
+
+
+def test_a_logarithmic_axis_has_its_geometric_mean_in_the_middle():
+    axis = Axis("lambda", 0.002, 0.2, log=True)
+    assert axis.physical(0.5) == pytest.approx(0.02)
+    assert axis.level(0.02) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("level", [(1.01,), (-0.01,), (float("nan"),), (0.5, 0.5), ()])
+def test_a_level_outside_the_space_raises(level):
+    with pytest.raises(LevelError):
+        SIGMA.check(level)
+
+
+def test_a_physical_value_outside_the_range_raises_and_names_the_axis():
+    with pytest.raises(UserError, match="sigma 90"):
+        SIGMA.level_of((90,))
+
+
+@pytest.mark.parametrize(
+    ("level", "text"), [((0.25,), "0.25"), ((-0.0,), "0"), ((1.0, 0.333333), "1/0.333333")]
+)
+def test_levels_print_as_short_decimals_and_parse_back(level, text):
+    assert level_text(level) == text
+    assert parse_level(text) == tuple(value + 0.0 for value in level)
+
+
+@pytest.mark.parametrize("text", ["", "x", "0.5/", "nan", "inf"])
+def test_text_that_is_no_level_raises(text):
+    with pytest.raises(LevelError):
+        parse_level(text)

@@ -1,0 +1,114 @@
+"""Degradations against closed forms and independent implementations."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from benchmark import degradations
+from benchmark.degradations.resize import bicubic_down, symmetric_indices
+from benchmark.errors import UserError
+
+
+def photograph(height=128, width=160, seed=0):
+    rng = np.random.default_rng(seed)
+    smooth = rng.random((3, height // 8, width // 8), dtype=np.float32)
+    image = torch.nn.functional.interpolate(torch.from_numpy(smooth)[None], (height, width))[0]
+    return (image * 255).round() / 255
+
+
+def matlab_bicubic(image, scale):
+    """imresize as MATLAB documents it: cubic a = -0.5 stretched by the scale, mirrored border."""
+
+    def cubic(x):
+        x = np.abs(x)
+        near = 1.5 * x**3 - 2.5 * x**2 + 1
+        far = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+        return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
+
+    def matrix(length):
+        out = np.zeros((length // scale, length))
+        for row in range(length // scale):
+            centre = (row + 0.5) * scale - 0.5
+            taps = np.arange(math.floor(centre - 2 * scale), math.ceil(centre + 2 * scale) + 1)
+            weight = cubic((taps - centre) / scale)
+            mirrored = taps % (2 * length)
+            mirrored = np.where(mirrored < length, mirrored, 2 * length - 1 - mirrored)
+            np.add.at(out[row], mirrored, weight / weight.sum())
+        return out
+
+    rows, columns = matrix(image.shape[1]), matrix(image.shape[2])
+    small = np.einsum("rh,chw,kw->crk", rows, image.double().numpy(), columns)
+    return np.round(small.clip(0, 1) * 255)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_bicubic_shrinking_is_matlabs_up_to_ties_of_rounding(scale):
+    clean = photograph(96, 144)
+    ours = (bicubic_down(clean, scale) * 255).double().numpy()
+    difference = np.abs(ours - matlab_bicubic(clean, scale))
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 1e-3
+
+
+def test_a_size_that_is_no_multiple_is_refused():
+    with pytest.raises(UserError, match="crop it first"):
+        bicubic_down(photograph(128, 160)[:, :127], 4)
+
+
+def test_mirroring_repeats_the_edge_sample_even_for_lines_shorter_than_the_margin():
+    assert symmetric_indices(3, 5).tolist() == [1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]
+
+
+@pytest.mark.parametrize("sigma", [20, 50, 80])
+def test_noisy_input_has_the_psnr_of_its_sigma(sigma):
+    clean = photograph(512, 512)
+    noisy = degradations.degrade(
+        "gaussian_noise", clean, (sigma,), degradations.generator("test", sigma)
+    )
+    psnr = -10 * torch.log10((noisy - clean).double().square().mean()).item()
+    assert psnr == pytest.approx(20 * math.log10(255 / sigma), abs=0.02)
+
+
+def test_one_generator_key_gives_the_same_noise_scaled_at_every_sigma():
+    clean = photograph()
+    noise = {
+        sigma: degradations.degrade(
+            "gaussian_noise", clean, (sigma,), degradations.generator("set", "image", 0)
+        )
+        - clean
+        for sigma in (20, 80)
+    }
+    torch.testing.assert_close(noise[80], 4 * noise[20], rtol=0, atol=1e-6)
+
+
+def test_generators_depend_on_every_part_of_their_key():
+    drawn = {
+        float(degradations.generator(*key).random())
+        for key in (("a", "b", 0), ("a", "b", 1), ("ab", "", 0), ("a", "c", 0))
+    }
+    assert len(drawn) == 4
+
+
+def test_jpeg_is_pillows_at_half_chroma_resolution(tmp_path):
+    clean = photograph()
+    pixels = (clean * 255).byte().permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=30, subsampling=2)
+    expected = np.array(Image.open(tmp_path / "a.jpg"))
+    ours = degradations.degrade("jpeg", clean, (30.0,), degradations.generator("unused"))
+    assert np.array_equal((ours * 255).round().byte().permute(1, 2, 0).numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "physical"), [("jpeg", (0.0,)), ("jpeg", (32.5,)), ("gaussian_noise", (-1.0,))]
+)
+def test_physical_values_without_a_meaning_raise(name, physical):
+    with pytest.raises(UserError):
+        degradations.degrade(name, photograph(), physical, degradations.generator("x"))
+
+
+def test_an_unknown_degradation_is_named_with_the_choices():
+    with pytest.raises(UserError, match="unknown degradation 'fog'.*jpeg"):
+        degradations.get("fog")

@@ -1,0 +1,74 @@
+"""The mixture of losses along the dial."""
+
+import pytest
+import torch
+
+from benchmark import tasks
+from benchmark.errors import UserError
+from benchmark.objectives import MixedObjective, end_weights
+from benchmark.tasks import Objective, Term
+
+TWO = Objective(((Term("l1"),), (Term("l2", 3.0), Term("l1", 0.5))))
+
+
+def pair(batch=4):
+    generator = torch.Generator().manual_seed(0)
+    return [torch.rand(batch, 3, 16, 16, generator=generator) for _ in range(2)]
+
+
+def test_the_loss_at_a_level_is_the_mix_of_the_losses_of_the_two_ends():
+    output, target = pair()
+    objective = MixedObjective(TWO)
+    ends = [objective(output, target, torch.full((4, 1), t)) for t in (0.0, 1.0)]
+    middle = objective(output, target, torch.full((4, 1), 0.3))
+    torch.testing.assert_close(middle, 0.7 * ends[0] + 0.3 * ends[1])
+    torch.testing.assert_close(ends[0], (output - target).abs().mean())
+    torch.testing.assert_close(
+        ends[1], 3 * (output - target).square().mean() + 0.5 * (output - target).abs().mean()
+    )
+
+
+def test_samples_of_one_batch_are_weighed_by_their_own_levels():
+    output, target = pair(2)
+    objective = MixedObjective(TWO)
+    mixed = objective(output, target, torch.tensor([[0.0], [1.0]]))
+    alone = [
+        objective(output[i : i + 1], target[i : i + 1], torch.tensor([[float(i)]])) for i in (0, 1)
+    ]
+    torch.testing.assert_close(mixed, (alone[0] + alone[1]) / 2)
+
+
+def test_three_ends_are_weighed_on_the_simplex():
+    weights = end_weights(torch.tensor([[0.2, 0.5]]), 3)
+    torch.testing.assert_close(weights, torch.tensor([[0.3, 0.2, 0.5]]))
+
+
+def test_a_fidelity_stage_trains_no_critic_and_a_perception_stage_does():
+    objective = tasks.get("sr").objective
+    assert MixedObjective(objective, (0.0,)).critic is None
+    assert MixedObjective(objective, (1.0,)).critic is not None
+    assert MixedObjective(objective).critic is not None
+
+
+def test_the_network_loss_leaves_the_critic_alone_and_the_critics_leaves_the_network_alone():
+    objective = MixedObjective(tasks.get("sr").objective, (1.0,))
+    output, target = pair()
+    output.requires_grad_(True)
+    objective(output, target, torch.ones(4, 1)).backward()
+    assert output.grad is not None
+    assert all(one.grad is None for one in objective.critic.parameters())
+    before = output.grad.clone()
+    objective.critic_loss().backward()
+    assert torch.equal(output.grad, before)
+    assert all(one.grad is not None for one in objective.critic.parameters())
+
+
+def test_the_critic_cannot_see_brightness():
+    critic = MixedObjective(tasks.get("sr").objective, (1.0,)).critic.eval()
+    image = pair()[0]
+    torch.testing.assert_close(critic(image), critic(image + 0.25), atol=1e-4, rtol=1e-4)
+
+
+def test_an_unknown_loss_is_named():
+    with pytest.raises(UserError, match="unknown loss 'ssim'"):
+        MixedObjective(Objective(((Term("ssim"),),)))

@@ -1,0 +1,133 @@
+"""Training of one stage: determinism, resuming, freezing, bad losses."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import config, tasks, train
+from benchmark.build import build_backbone
+from benchmark.data.patches import Patches, draw_levels
+from benchmark.errors import JobError, UserError
+from benchmark.jobs import TrainJob
+from benchmark.stage import Anchors, At, Stage, Uniform, start_stage
+
+SMOKE = config.preset("smoke", ["steps=6"])
+
+
+def job(task="denoise", stage=None, method=None, preset=SMOKE, seed=0, start_key=None):
+    return TrainJob(
+        key="test",
+        task=task,
+        method=method,
+        method_file=None,
+        backbone=preset.backbone,
+        stage=stage or start_stage(),
+        preset=preset,
+        seed=seed,
+        train_sets=("builtin",),
+        start_key=start_key,
+        offline=True,
+    )
+
+
+def silent(text):
+    del text
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
+    runs = [train.train_stage(job(seed=seed), None, tmp_path, silent) for seed in (0, 0, 1)]
+    assert same(runs[0].state, runs[1].state)
+    assert not same(runs[0].state, runs[2].state)
+    assert runs[0].facts["steps"] == 6
+
+
+@pytest.mark.parametrize("task", ["denoise", "sr"])
+def test_a_killed_stage_resumes_to_the_same_weights_bit_for_bit(tmp_path, monkeypatch, task):
+    stage = Stage("end", ("",), At(1.0), network="backbone")  # with a critic on sr
+    whole = train.train_stage(job(task, stage), None, tmp_path / "whole", silent)
+
+    class Killed(Exception):
+        pass
+
+    def kill_after_saving(self, trainer, module, *rest):
+        if module.steps_done == 3:
+            self.folder.mkdir(parents=True)
+            trainer.save_checkpoint(self.folder / train.CHECKPOINT)
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Progress, "on_train_batch_end", kill_after_saving)
+        with pytest.raises(Killed):
+            train.train_stage(job(task, stage), None, tmp_path / "killed", silent)
+    resumed = train.train_stage(job(task, stage), None, tmp_path / "killed", silent)
+    assert same(whole.state, resumed.state)
+
+
+def test_a_damaged_checkpoint_is_dropped_and_the_stage_starts_over(tmp_path):
+    whole = train.train_stage(job(), None, tmp_path / "whole", silent)
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / train.CHECKPOINT).write_bytes(b"PK\x03\x04 half a file")
+    torn = train.train_stage(job(), None, tmp_path / "torn", silent)
+    assert same(whole.state, torn.state)
+
+
+def test_a_tuning_stage_moves_only_what_it_declares(tmp_path):
+    task = tasks.get("denoise")
+    start = build_backbone(SMOKE.backbone, task, 0).state_dict()
+    stage = Stage("tune", ("transitions.",), At(1.0), starts_from="start")
+    result = train.train_stage(job(stage=stage, method="ftn"), start, tmp_path, silent)
+    kept = {
+        key.removeprefix("backbone."): v for key, v in result.state.items() if "backbone" in key
+    }
+    assert same(kept, dict(start))
+    assert any(key.startswith("transitions.") for key in result.state)
+
+
+def test_a_loss_that_is_not_finite_fails_the_job_with_advice(tmp_path):
+    wild = dataclasses.replace(SMOKE, lr=1e30)
+    with pytest.raises(JobError, match="not finite.*--set lr"):
+        train.train_stage(job(preset=wild), None, tmp_path, silent)
+
+
+def test_a_patch_larger_than_an_image_is_refused_and_the_image_named():
+    images = train.merged(("builtin",), offline=True)
+    with pytest.raises(UserError, match=r"coffee.*smaller than a training patch"):
+        Patches(images, tasks.get("denoise"), Uniform(), config.preset("smoke", ["patch=404"]), 0)
+
+
+def test_batches_depend_on_seed_and_step_alone():
+    images = train.merged(("builtin",), offline=True)
+    first, second = (Patches(images, tasks.get("sr"), Uniform(), SMOKE, 0) for _ in range(2))
+    second[4]
+    for ours, theirs in zip(first[3], second[3], strict=True):
+        assert torch.equal(ours, theirs)
+    assert not torch.equal(first[3].y, first[4].y)
+
+
+def test_super_resolution_inputs_are_the_shrunken_targets():
+    images = train.merged(("builtin",), offline=True)
+    batch = Patches(images, tasks.get("sr"), Uniform(), SMOKE, 0)[0]
+    assert batch.x.shape == (2, 3, 12, 12)
+    assert batch.y.shape == (2, 3, 48, 48)
+    small = torch.nn.functional.interpolate(batch.y, (12, 12), mode="bicubic", antialias=True)
+    inner = (slice(None), slice(None), slice(2, -2), slice(2, -2))
+    assert (batch.x - small)[inner].abs().max() < 2.01 / 255
+
+
+def test_drawn_levels_cover_the_space_and_stand_next_to_their_equals():
+    space = tasks.get("denoise").space
+    generator = np.random.default_rng(0)
+    drawn = [draw_levels(Uniform(), space, 8, generator) for _ in range(200)]
+    assert all(len(set(levels)) == 2 for levels in drawn)
+    assert all(len(set(levels[:4])) == 1 for levels in drawn)
+    low = [min(levels)[0] for levels in drawn]
+    high = [max(levels)[0] for levels in drawn]
+    assert max(low) <= 0.5 <= min(high)
+    assert draw_levels(Anchors(3), space, 3, generator) == [(0.0,), (0.5,), (1.0,)]
+    assert draw_levels(At(1.0), space, 2, generator) == [(1.0,), (1.0,)]
