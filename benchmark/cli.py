@@ -313,7 +313,7 @@ def run_job(args: argparse.Namespace) -> int:
 
     job, store = jobs.read(args.file), Store()
     store.prepare()
-    settle(local.cores())
+    settle(local.threads_each(1))
     failure = perform(
         job, store, lambda text: print(f"{local.label(job)}: {text}", file=sys.stderr)
     )

@@ -33,6 +33,13 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
+def threads_each(count: int) -> int:
+    """Returns the torch threads of each of ``count`` processes; OMP_NUM_THREADS is a limit."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    fair = max(1, cores() // count)
+    return min(fair, int(limit)) if limit.isdigit() and int(limit) > 0 else fair
+
+
 def default_jobs() -> int:
     """Returns how many jobs run at once: one on a GPU, two on a CPU (small networks gain by it)."""
     import torch
@@ -140,7 +147,7 @@ def _close(graph: Graph, store: Store, progress: Progress, job: Job, failure: st
 
 
 def _in_process(graph: Graph, store: Store, progress: Progress) -> dict[str, str]:
-    settle(cores())
+    settle(threads_each(1))
     while (job := graph.take()) is not None:
         name = label(job)
         progress.started(name)
@@ -216,8 +223,7 @@ def _tell(pipe: Connection, text: str) -> None:
 
 
 def _in_workers(graph: Graph, store: Store, progress: Progress, count: int) -> dict[str, str]:
-    threads = max(1, cores() // count)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
+    threads = threads_each(count)
     workers = [Worker(store.home, threads) for _ in range(count)]
     try:
         while True:
