@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from benchmark.digest import digest
 from benchmark.report.results import CLEAN, INPUT, Results
 
 if TYPE_CHECKING:
+    from benchmark.report.series import Series
     from benchmark.tasks import Task
 
 PROJECT = "dialbench"
@@ -40,7 +42,7 @@ class Mirrored:
         name: Name to show.
         config: Facts that do not depend on the level.
         levels: Per level text: the numbers to log, by key.
-        pictures: Per level text: (caption, path).
+        pictures: Per level text: path by key, such as ``set5/restored``.
         curve: (distortion, perception, level, data set) points; empty without both metrics.
         axes: Labels of distortion and perception.
         summary: Numbers of the whole run.
@@ -50,7 +52,7 @@ class Mirrored:
     name: str
     config: dict[str, Any]
     levels: dict[str, dict[str, float]]
-    pictures: dict[str, list[tuple[str, str]]]
+    pictures: dict[str, dict[str, str]]
     curve: list[tuple[float, float, str, str]]
     axes: tuple[str, str]
     summary: dict[str, float]
@@ -59,7 +61,9 @@ class Mirrored:
         """Returns a digest per level, and of the rest under an empty text."""
         rest = [self.config, self.curve, self.axes, self.summary]
         levels = {
-            level: digest([numbers, self.pictures.get(level, [])])
+            level: digest(
+                [numbers, [Path(one).name for one in self.pictures.get(level, {}).values()]]
+            )
             for level, numbers in self.levels.items()
         }
         return {**levels, "": digest(json.loads(json.dumps(rest)))}
@@ -83,14 +87,13 @@ def mirror(results: Results, task: Task, out: Path) -> str:
     except ImportError:
         return "W&B: not mirrored; wandb is not installed, so run pip install wandb"
     except Exception as error:  # noqa: BLE001 - a mirror must never cost the user the results
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return f"W&B: not mirrored; {reason}"
+        return f"W&B: not mirrored; {_reason(error)}"
 
 
 def runs(results: Results, task: Task) -> list[Mirrored]:
     """Returns what is to be mirrored, without touching Weights & Biases."""
-    from benchmark.report.averages import KEYS, costs, means
-    from benchmark.report.curves import pair, scored_metrics
+    from benchmark.report.averages import KEYS, costs, means, metric_ids
+    from benchmark.report.curves import file_names, pair, scored_metrics
     from benchmark.report.series import Series, labels, level_key, ordered
 
     every = ordered(
@@ -98,7 +101,10 @@ def runs(results: Results, task: Task) -> list[Mirrored]:
         for key in zip(*(results.rows[name].fillna("") for name in KEYS[:3]), strict=True)
     )
     names = labels(every)
-    axes = pair(scored_metrics(means(results), task)) or ("", "")
+    stems = file_names(metric_ids(results, task))
+    short = {metric: _plain(stem.removeprefix("levels_")) for metric, stem in stems.items()}
+    across, up = pair(scored_metrics(means(results), task)) or ("", "")
+    axes = (short.get(across, ""), short.get(up, ""))
     spent = {Series(*line[:3]): line for line in costs(results).itertuples(index=False)}
     found = []
     for one in every:
@@ -115,7 +121,7 @@ def runs(results: Results, task: Task) -> list[Mirrored]:
             for level in sorted(long["level"].unique(), key=level_key):
                 part = long[long["level"] == level]
                 levels[level] = {
-                    f"{dataset}/{metric}": float(mean)
+                    f"{_plain(dataset)}/{short[metric]}": float(mean)
                     for dataset, metric, mean in zip(
                         part["dataset"], part["metric"], part["mean"], strict=True
                     )
@@ -137,9 +143,15 @@ def runs(results: Results, task: Task) -> list[Mirrored]:
     return found
 
 
-def _config(own: Results, task: Task, one: Any, seed: Any) -> dict[str, Any]:
+def _plain(name: str) -> str:
+    """Returns a key that charts can address; a dot would mean a part of something."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", str(name)).strip("-")
+
+
+def _config(own: Results, task: Task, one: Series, seed: Any) -> dict[str, Any]:
     facts = {"task": task.name, "version": task.version, "kind": task.kind, "seed": int(seed)}
     facts |= {"method": one.method, "backbone": one.backbone, "preset": one.preset}
+    facts["metrics"] = sorted(own.rows["metric"].dropna().astype(str).unique().tolist())
     facts["axes"] = [f"{axis.name}: {axis.start:g} to {axis.end:g}" for axis in task.space.axes]
     for column in ("protocol", "dataset", "method_digest", "task_digest", "weights_sha256"):
         facts[column] = sorted(own.rows[column].dropna().astype(str).unique().tolist())
@@ -152,25 +164,24 @@ def _config(own: Results, task: Task, one: Any, seed: Any) -> dict[str, Any]:
     return facts
 
 
-def _pictures(results: Results, one: Any, seed: Any) -> dict[str, list[tuple[str, str]]]:
-    """Returns captioned paths by level: the restored picture, its input and the clean image."""
+def _pictures(results: Results, one: Series, seed: Any) -> dict[str, dict[str, str]]:
+    """Returns paths by level and key: the restored picture, its input and the clean image."""
     pictures = results.pictures
     own = (
         (pictures["method"] == one.method)
         & (pictures["backbone"].fillna("") == one.backbone)
         & (pictures["seed"] == seed)
     )
-    found: dict[str, list[tuple[str, str]]] = {}
+    found: dict[str, dict[str, str]] = {}
     for line in pictures[own].sort_values(["dataset", "image", "level"]).itertuples():
         same = pictures[(pictures["dataset"] == line.dataset) & (pictures["image"] == line.image)]
-        given = same[(same["method"] == INPUT) & (same["level"] == line.level)]["path"]
-        clean = same[same["method"] == CLEAN]["path"]
-        where = f"{line.image} of {line.dataset}"
-        found.setdefault(str(line.level), []).extend(
-            (f"{what}: {where}", str(path))
-            for what, paths in (("restored", [line.path]), ("input", given), ("clean", clean))
-            for path in list(paths)[:1]
-        )
+        given = same[(same["method"] == INPUT) & (same["level"] == line.level)]
+        clean = same[same["method"] == CLEAN]
+        here = found.setdefault(str(line.level), {})
+        here.setdefault(f"{_plain(line.dataset)}/restored", str(line.path))
+        for name, paths in (("input", given["path"]), ("clean", clean["path"])):
+            for path in paths:
+                here.setdefault(f"{_plain(line.dataset)}/{name}", str(path))
     return found
 
 
@@ -223,7 +234,7 @@ def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path) -> str:
     folder = out / "wandb"
     folder.mkdir(parents=True, exist_ok=True)
     ledger = _read(folder / LEDGER)
-    logged, troubles = 0, []
+    logged, failed, troubles = 0, 0, []
     for one in wanted:
         known = ledger.get(one.id, {})
         if mode == "offline":
@@ -234,17 +245,38 @@ def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path) -> str:
             continue
         kept = _kept(folder, one.id, known, mode)
         try:
-            _log(wandb, one, task, out, mode, silent, kept)
+            try:
+                _log(wandb, one, task, out, mode, silent, kept)
+            except Exception as error:
+                if mode == "offline":
+                    raise
+                troubles.append(f"W&B could not be reached, so offline ({_reason(error)})")
+                mode = "offline"
+                _forget(wandb, folder, one.id)
+                wandb.setup(settings=silent)
+                _log(wandb, one, task, out, mode, silent, kept)
         except Exception as error:  # noqa: BLE001 - the other runs are still worth mirroring
-            troubles.append(f"{one.name}: {' '.join(str(error).split()) or type(error).__name__}")
+            failed += 1
+            troubles.append(f"{one.name} failed ({_reason(error)})")
             continue
         logged += 1
         ledger[one.id] = {"mode": mode, "name": one.name, "digests": one.digests()}
         store.write(folder / LEDGER, json.dumps(ledger, indent=1, sort_keys=True).encode())
-    said = f"W&B: {logged} runs mirrored {mode}, {len(wanted) - logged - len(troubles)} unchanged"
+    said = f"W&B: {logged} runs mirrored {mode}, {len(wanted) - logged - failed} unchanged"
     if mode == "offline" and logged:
         said += f"; upload with: wandb sync {folder}/offline-run-*"
-    return said + "".join(f"; failed: {trouble}" for trouble in troubles)
+    return "; ".join([said, *troubles])
+
+
+def _forget(wandb: Any, folder: Path, run: str) -> None:
+    """Ends a run that could not start, so that its id is free again."""
+    wandb.teardown()
+    for path in folder.glob(f"run-*-{run}"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _mode() -> str:
@@ -312,20 +344,19 @@ def _log(
     code = 1
     try:
         run.define_metric("level")
-        keys = sorted({key for numbers in one.levels.values() for key in numbers})
-        for key in [*keys, "pictures"]:
+        logged = [*one.levels.values(), *one.pictures.values()]
+        for key in sorted({key for entry in logged for key in entry}):
             run.define_metric(key, step_metric="level")
         digests = one.digests()
         for level, numbers in one.levels.items():
             if kept.get(level) == digests[level]:
                 continue
-            entry: dict[str, Any] = {"level": _number(level), **numbers}
-            images = [
-                wandb.Image(path, caption=caption)
-                for caption, path in one.pictures.get(level, [])
+            images = {
+                key: wandb.Image(path)
+                for key, path in one.pictures.get(level, {}).items()
                 if Path(path).is_file()
-            ]
-            run.log(entry | ({"pictures": images} if images else {}))
+            }
+            run.log({"level": _number(level), **numbers, **images})
         if one.curve:
             run.log({"pd_curve": _chart(wandb, one)})
         run.summary.update(one.summary)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from typing import TYPE_CHECKING
 
 from benchmark.report.results import Results
@@ -60,12 +62,19 @@ def means(results: Results) -> pd.DataFrame:
                 "seeds": len(per_seed),
                 "images": cell["image"].nunique(),
                 "mean": per_seed.mean() if complete else float("nan"),
-                "std": per_seed.std() if complete and len(per_seed) > 1 else float("nan"),
+                "std": _deviation(per_seed.tolist()) if complete else float("nan"),
                 "reason": "" if complete else _why(cell, missing),
             }
         )
     columns = [*KEYS, "metric", "level_physical", "seeds", "images", "mean", "std", "reason"]
     return _in_order(pd.DataFrame(lines, columns=columns), ["metric"])
+
+
+def _deviation(per_seed: list[float]) -> float:
+    """Returns the sample standard deviation, or NaN if there is none."""
+    if len(per_seed) < 2 or not all(map(math.isfinite, per_seed)):
+        return math.nan
+    return statistics.stdev(per_seed)
 
 
 def _why(cell: pd.DataFrame, missing: pd.DataFrame) -> str:

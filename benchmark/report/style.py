@@ -103,6 +103,8 @@ def drawing(salt: str) -> Iterator[None]:
 
 def files(figure: Figure) -> dict[str, bytes]:
     """Returns the figure as ``svg`` (text stays text) and ``png``, without dates or versions."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     images = {}
     for suffix, metadata in (
         ("svg", {"Date": None, "Creator": None}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import zlib
 from collections.abc import Sequence
@@ -47,8 +48,11 @@ def score(task: str, method: str, seed: int, level: float, image: str, metric: s
 def make(tmp_path):
     """Returns a builder of results; see ``build``."""
 
+    calls = itertools.count()
+
     def make(task: str = "sr", **options) -> tuple[Results, object]:
-        return build(tmp_path / "pictures", task, **options), tasks.get(task)
+        folder = tmp_path / f"pictures{next(calls)}"
+        return build(folder, task, **options), tasks.get(task)
 
     return make
 

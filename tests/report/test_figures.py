@@ -1,0 +1,230 @@
+"""The curves and the picture strip."""
+
+import io
+import math
+import re
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+
+from benchmark.report import curves
+from benchmark.report.averages import means
+from benchmark.report.results import Results
+from benchmark.report.series import Series
+from benchmark.report.strip import TILE, most_detailed, strip
+from benchmark.report.style import drawing, styles
+
+PSNR, SSIM, LPIPS, NIQE = "psnr-y601", "ssim-y601", "lpips-alex@lpips-0.1.4", "niqe@pyiqa-0.1.16"
+
+
+def drawn(figure):
+    """Lays a figure out; returns it with its renderer."""
+    with drawing("test"):
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+    return figure, canvas.get_renderer()
+
+
+def labels_of(figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_file_names_are_safe_and_name_the_release_only_to_tell_two_apart():
+    names = curves.file_names([PSNR, LPIPS, NIQE, "niqe@dialbench-bsds"])
+    assert names[PSNR] == "levels_psnr-y601"
+    assert names[LPIPS] == "levels_lpips-alex"
+    assert names[NIQE] == "levels_niqe-pyiqa-0.1.16"
+    assert names["niqe@dialbench-bsds"] == "levels_niqe-dialbench-bsds"
+
+
+@pytest.mark.parametrize(
+    ("scored", "pair"),
+    [
+        ([PSNR, SSIM, LPIPS, NIQE], (PSNR, LPIPS)),
+        ([PSNR, SSIM, NIQE], (PSNR, NIQE)),
+        ([PSNR, SSIM], (PSNR, SSIM)),
+        ([PSNR], None),
+        ([LPIPS, NIQE], None),
+        ([], None),
+    ],
+)
+def test_perception_is_lpips_then_niqe_then_honestly_something_else(scored, pair):
+    assert curves.pair(scored) == pair
+
+
+def test_without_a_perception_metric_the_title_says_so(make):
+    results, task = make(methods=("dni",), null=("lpips", "niqe"))
+    figure = curves.pd_curve(means(results), task)
+    title = " ".join(figure.get_suptitle().split())
+    assert title == "sr: SSIM-Y against PSNR-Y (no perception metric has values)"
+
+
+def test_eleven_series_have_distinct_colours_or_markers_and_keep_them_in_any_company():
+    methods = "decouple dni adafm cfsnet dynamic_net ftn tunable_conv hypernet blend experts floor"
+    every = [Series(method, "small", "laptop") for method in methods.split()]
+    looks = styles(every)
+    assert len({look.color for look in looks.values()}) == 11
+    assert len({look.marker for one, look in looks.items() if not one.baseline}) == 8
+    assert styles(every[5:])[every[5]] == looks[every[5]]
+
+
+def test_variants_of_a_method_share_its_colour_but_no_marker():
+    every = [Series(f"ftn{variant}", "small", "") for variant in ("", ":groups=16", ":groups=4")]
+    looks = list(styles(every).values())
+    assert len({look.color for look in looks}) == 1
+    assert len({look.marker for look in looks}) == 3
+
+
+@pytest.mark.parametrize("task", ["sr", "denoise"])
+@pytest.mark.parametrize("datasets", [("set5",), ("cbsd68", "kodak24")])
+def test_no_label_is_cut_and_the_legend_covers_no_panel(make, task, datasets):
+    levels = ("0", "0.166667", "0.333333", "0.5", "0.666667", "0.833333", "1")
+    results, task = make(task, datasets=datasets, levels=levels, seeds=(0, 1), pictures=False)
+    long = means(results)
+    with drawing("test"):
+        figures = [
+            curves.pd_curve(long, task),
+            curves.levels(long, task, task.headline),
+        ]
+    for figure in figures:
+        figure, renderer = drawn(figure)
+        page = figure.bbox
+        assert figure.legends[0].get_texts()
+        for axes in figure.axes:
+            box = axes.get_tightbbox(renderer)
+            assert box.x0 >= page.x0 - 1 and box.x1 <= page.x1 + 1
+            assert box.y0 >= page.y0 - 1 and box.y1 <= page.y1 + 1
+            ticks = [tick.get_window_extent(renderer) for tick in axes.get_xticklabels()]
+            ticks = [tick for tick in ticks if tick.width > 0]
+            assert all(a.x1 < b.x0 for a, b in zip(ticks, ticks[1:], strict=False))
+        legend = figure.legends[0].get_window_extent(renderer)
+        assert legend.x1 <= page.x1 + 1 and legend.y0 >= page.y0 - 1
+        title = figure._suptitle.get_window_extent(renderer)
+        assert not any(
+            legend.overlaps(box)
+            for box in [title, *(axes.get_tightbbox(renderer) for axes in figure.axes)]
+        )
+
+
+def test_the_curve_marks_start_and_end_and_names_every_series(make):
+    results, task = make(methods=("dni", "experts", "floor", "blend"))
+    figure = curves.pd_curve(means(results), task)
+    ends = ["start of the dial", "end of the dial"]
+    assert labels_of(figure) == ["dni", "blend", "experts", "floor", *ends]
+    hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "none"]
+    (first,) = [line for line in hollow if line.get_marker() == "s"]
+    rows = means(results).set_index(["method", "level", "metric"])["mean"]
+    assert first.get_xdata()[0] == rows["dni", "0", PSNR]
+    assert first.get_ydata()[0] == rows["dni", "0", LPIPS]
+    assert any(line.get_linestyle() == "--" for line in figure.axes[0].lines)
+
+
+def test_a_series_without_values_is_named_as_such(make):
+    results, task = make(methods=("dni", "ftn"))
+    rows = results.rows
+    lost = (rows["method"] == "ftn") & (rows["metric"] == LPIPS)
+    rows.loc[lost, ["value", "status"]] = [math.nan, "failed"]
+    assert "ftn (no value)" in labels_of(curves.pd_curve(means(results), task))
+
+
+def test_a_far_away_floor_does_not_squeeze_the_methods(make):
+    results, task = make("denoise", levels=("0", "0.5", "1"))
+    rows = results.rows
+    floor = (rows["method"] == "floor") & (rows["metric"] == "psnr-rgb")
+    rows.loc[floor, "value"] = -50.0
+    figure = curves.pd_curve(means(results), task)
+    assert figure.axes[0].get_xlim()[0] > 0
+    assert "floor (off the scale)" in labels_of(figure)
+
+
+def test_a_degradation_also_shows_the_distance_to_the_best_method(make):
+    results, task = make("denoise", methods=("dni", "ftn", "floor"), levels=("0", "1"))
+    figure = curves.levels(means(results), task, "psnr-rgb")
+    gaps = [line.get_ydata() for line in figure.axes[1].lines]
+    assert len(gaps) == 2
+    assert np.max(gaps, axis=0) == pytest.approx([0.0, 0.0])
+    assert np.min(gaps) < 0
+
+
+def test_a_band_is_drawn_only_over_several_seeds(make):
+    one, task = make(methods=("dni",))
+    two, _ = make(methods=("dni",), seeds=(0, 1))
+    assert not curves.levels(means(one), task, PSNR).axes[0].collections
+    assert curves.levels(means(two), task, PSNR).axes[0].collections
+
+
+def test_svg_text_stays_text_and_files_are_identical_when_drawn_again(make):
+    results, task = make(
+        methods=("dni", "x:a='$b_c$'"), levels=("0", "1"), pictures=False, null=("ssim", "niqe")
+    )
+    long = means(results)
+    first, second = curves.curves(long, task), curves.curves(long, task)
+    assert first == second
+    assert set(first) >= {"pd_curve.svg", "pd_curve.png", "levels_lpips-alex.svg"}
+    text = first["pd_curve.svg"].decode()
+    assert re.search(r"<text[^>]*>x:a='\$b_c\$'</text>", text)
+    assert "dc:date" not in text
+    assert b"Software" not in first["pd_curve.png"]
+
+
+def test_drawing_leaves_the_users_matplotlib_alone(make):
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    results, task = make(methods=("dni",), levels=("0",), pictures=False, null=("niqe", "lpips"))
+    curves.curves(means(results), task)
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_two_axes_are_drawn_in_order_of_their_levels():
+    places = curves._places(["0/0", "0/1", "1/0.5"])
+    assert list(places.values()) == [0.0, 1.0, 2.0]
+
+
+def test_the_window_with_most_detail_is_found():
+    image = np.zeros((60, 80, 3), np.uint8)
+    image[31:39:2, 52:60] = 255
+    top, left = most_detailed(image, 16)
+    assert top <= 31 and top + 16 >= 39
+    assert left <= 52 and left + 16 >= 60
+
+
+def test_the_window_fits_an_image_smaller_than_itself():
+    assert most_detailed(np.zeros((5, 7, 3)), 16) == (0, 0)
+
+
+def opened(blob: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(blob))
+
+
+def test_the_strip_grows_with_levels_and_methods(make):
+    few, task = make(methods=("dni",), levels=("0", "1"))
+    more, _ = make(methods=("dni", "ftn"), levels=("0", "0.25", "0.5", "0.75", "1"))
+    small, large = opened(strip(few, task)), opened(strip(more, task))
+    assert large.width > TILE * 5
+    assert large.height >= small.height + TILE
+
+
+def test_an_input_that_is_the_same_at_every_level_is_shown_once(make):
+    sr, task = make(methods=("dni",), levels=("0", "1"))
+    denoise, other = make("denoise", methods=("dni",), levels=("0", "1"))
+    assert opened(strip(denoise, other)).height >= opened(strip(sr, task)).height + TILE
+
+
+def test_missing_and_damaged_pictures_leave_a_marked_gap(make, tmp_path):
+    results, task = make(methods=("dni", "ftn"), levels=("0", "1"))
+    whole = strip(results, task)
+    pictures = results.pictures.copy()
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"not a picture")
+    pictures.loc[pictures["method"] == "ftn", "path"] = [str(damaged), str(tmp_path / "gone.png")]
+    torn = strip(Results(results.rows, results.costs, pictures), task)
+    assert opened(torn).size == opened(whole).size
+    assert torn != whole
+
+
+def test_without_pictures_the_strip_says_so(make):
+    results, task = make(pictures=False)
+    assert opened(strip(results, task)).height < TILE

@@ -1,0 +1,183 @@
+"""The readable tables: Markdown and LaTeX."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from benchmark.report.latex import escape, latex
+from benchmark.report.markdown import markdown
+from benchmark.report.results import Failure, Results
+from benchmark.report.summary import document
+
+
+def lines_of(text: str, heading: str) -> dict[str, list[str]]:
+    """Returns the cells of the Markdown table below a heading, by method."""
+    part = text[text.index(heading) :].split("\n\n")[1]
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in part.splitlines()]
+    return {line[0].strip(): line[1:] for line in cells}
+
+
+def test_the_summary_shows_the_headline_at_three_levels_and_other_metrics_at_two(make):
+    results, task = make(methods=("dni", "ftn"))
+    header = lines_of(markdown(document(results, task, "laptop")), "## set5")["method"]
+    assert header[:5] == [
+        "PSNR-Y, dB ↑ level 0",
+        "PSNR-Y, dB ↑ level 0.5",
+        "PSNR-Y, dB ↑ level 1",
+        "SSIM-Y ↑ level 0",
+        "SSIM-Y ↑ level 1",
+    ]
+    assert [name for name in header if name.startswith("cost")] == [
+        "cost stored, M",
+        "cost folded, M",
+        "cost GMACs",
+        "cost ms/image",
+        "cost steps",
+    ]
+
+
+def test_physical_values_name_the_levels_of_a_degradation(make):
+    results, task = make("dejpeg", methods=("dni",), levels=("0", "0.5", "1"))
+    header = lines_of(markdown(document(results, task, "laptop")), "## set5")["method"]
+    assert header[0].endswith("quality 40") and header[2].endswith("quality 10")
+
+
+def test_the_best_method_is_bold_even_where_a_baseline_is_better(make):
+    results, task = make(methods=("dni", "ftn", "experts"), levels=("0",))
+    rows = results.rows
+    psnr = rows["metric"] == "psnr-y601"
+    for method, value in (("dni", 28.0), ("ftn", 29.0), ("experts", 40.0)):
+        rows.loc[psnr & (rows["method"] == method), "value"] = value
+    lpips = rows["metric"].str.startswith("lpips")
+    for method, value in (("dni", 0.2), ("ftn", 0.3), ("experts", 0.1)):
+        rows.loc[lpips & (rows["method"] == method), "value"] = value
+    table = lines_of(markdown(document(results, task, "laptop")), "## set5")
+    assert (table["dni"][0], table["ftn"][0], table["experts"][0]) == (
+        "28.00",
+        "**29.00**",
+        "40.00",
+    )
+    assert (table["dni"][2], table["ftn"][2], table["experts"][2]) == (
+        "**0.2000**",
+        "0.3000",
+        "0.1000",
+    )
+
+
+def test_several_seeds_print_mean_and_deviation(make):
+    results, task = make(methods=("dni", "ftn"), levels=("0",), seeds=(0, 1))
+    cell = lines_of(markdown(document(results, task, "laptop")), "## set5")["dni"][0]
+    assert re.fullmatch(r"(\*\*)?\d+\.\d\d ± \d\.\d\d(\*\*)?", cell)
+
+
+def test_a_metric_without_weights_prints_a_dash_with_a_note_that_says_how_to_get_them(make):
+    results, task = make(methods=("dni",), levels=("0",), null=("lpips", "niqe"))
+    text = markdown(document(results, task, "laptop"))
+    table = lines_of(text, "## set5")
+    assert table["dni"][2:4] == ["—¹", "—²"]
+    assert "¹ LPIPS: weights were not found; set DIALBENCH_WEIGHTS" in text
+    assert "### LPIPS" not in text
+
+
+def test_experts_without_a_network_at_a_level_say_so(make):
+    results, task = make(methods=("dni", "experts"), levels=("0", "0.25", "1"))
+    text = markdown(document(results, task, "laptop"))
+    assert lines_of(text, "### PSNR-Y")["experts"][1] == "—¹"
+    assert "¹ experts: no network was trained for this level" in text
+
+
+def test_a_failed_method_is_a_line_of_dashes_and_is_listed_with_its_reason(make):
+    failure = Failure("mine:k=3", "small", 0, "the loss is not finite at step 25")
+    results, task = make(methods=("dni",), levels=("0",), failures=(failure,))
+    text = markdown(document(results, task, "laptop"))
+    assert lines_of(text, "## set5")["mine:k=3"][0] == "—¹"
+    assert "- mine:k=3 (small, seed 0): the loss is not finite at step 25" in text
+
+
+def test_a_method_of_which_one_seed_failed_keeps_its_numbers_and_is_listed(make):
+    failure = Failure("dni", "small", 1, "the loss is not finite")
+    results, task = make(methods=("dni",), levels=("0",), failures=(failure,))
+    text = markdown(document(results, task, "laptop"))
+    assert re.fullmatch(r"\d+\.\d\d", lines_of(text, "## set5")["dni"][0])
+    assert "- dni (small, seed 1): the loss is not finite" in text
+
+
+def test_untimed_results_say_so(make):
+    results, task = make(methods=("dni",), levels=("0",), timed=False)
+    text = markdown(document(results, task, "smoke"))
+    assert "run times were not measured" in text
+
+
+def test_the_facts_name_protocol_sets_preset_seeds_and_versions(make):
+    results, task = make(methods=("dni",), datasets=("set5", "set14"), seeds=(0, 3))
+    text = markdown(document(results, task, "laptop"))
+    for fact in (
+        "- protocol: sr-y",
+        "- data sets: set14 (2 images), set5 (2 images)",
+        "- preset: laptop",
+        "- seeds: 0, 3",
+        "- dialbench: 0.1.0",
+        "- torch: 2.14.1 on cpu",
+    ):
+        assert fact in text
+
+
+def test_backbones_are_named_only_where_they_differ(make):
+    results, task = make(methods=("dni",), levels=("0",), backbones=("small",))
+    assert "dni" in lines_of(markdown(document(results, task, "laptop")), "## set5")
+    results, task = make(methods=("dni",), levels=("0",), backbones=("small", "adafm_net"))
+    table = lines_of(markdown(document(results, task, "laptop")), "## set5")
+    assert {"dni · small", "dni · adafm_net"} <= set(table)
+
+
+@pytest.mark.parametrize("bad", ["a|b", "line\nbreak", "<b>", "[x](y)", "*bold*"])
+def test_text_from_outside_cannot_break_a_markdown_table(make, bad):
+    results, task = make(methods=(f"dni:x={bad}",), levels=("0",))
+    text = markdown(document(results, task, "laptop"))
+    table = text[text.index("## set5") :].split("\n\n")[1].splitlines()
+    bars = {len(re.findall(r"(?<!\\)\|", line)) for line in table}
+    assert len(bars) == 1
+
+
+def test_latex_rows_have_as_many_cells_as_columns_and_escaped_names(make):
+    results, task = make(methods=("dynamic_net", "x:a='50%&$'", "blend"), null=("niqe",))
+    text = latex(document(results, task, "laptop"))
+    columns = len(re.search(r"\\begin\{tabular\}\{(l r*|lr*)\}", text)[1])
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
+    rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+    assert len(rows) == 3
+    assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {columns}
+    assert r"dynamic\_net" in text and r"x:a='50\%\&\$'" in text
+    assert r"\cmidrule" in text and r"---\textsuperscript{1}" in text
+    assert text.count("{") == text.count("}")
+
+
+def test_every_special_character_is_escaped_in_latex():
+    assert escape("a_b%c&d#e$f{g}h~i^j\\k") == (
+        r"a\_b\%c\&d\#e\$f\{g\}h\textasciitilde{}i\textasciicircum{}j\textbackslash{}k"
+    )
+
+
+def test_tables_do_not_depend_on_the_order_of_the_rows(make):
+    results, task = make(seeds=(0, 1))
+    mixed = Results(
+        results.rows.sample(frac=1, random_state=0), results.costs[::-1], results.pictures
+    )
+    assert markdown(document(mixed, task, "laptop")) == markdown(document(results, task, "laptop"))
+
+
+def test_infinite_scores_print_as_such(make):
+    results, task = make(methods=("dni", "ftn"), levels=("0",))
+    results.rows.loc[results.rows["metric"] == "psnr-y601", "value"] = float("inf")
+    assert lines_of(markdown(document(results, task, "laptop")), "## set5")["dni"][0] == "**∞**"
+
+
+def test_backbones_and_presets_may_be_missing(make):
+    results, task = make(methods=("floor", "dni"), levels=("0",))
+    results.rows["backbone"] = results.rows["backbone"].astype(object)
+    floor = results.rows["method"] == "floor"
+    results.rows.loc[floor, "backbone"] = None
+    costs = results.costs.assign(backbone=[None, "small"])
+    some = Results(results.rows, pd.DataFrame(costs), results.pictures)
+    assert "floor" in lines_of(markdown(document(some, task, "laptop")), "## set5")

@@ -1,0 +1,262 @@
+"""The mirror in Weights & Biases, read back from the file that wandb wrote."""
+
+import json
+import math
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark import tasks, tracking
+from benchmark.report.results import CLEAN, INPUT, Results
+
+BLOCK, HEADER = 32768, 7
+FULL, FIRST, LAST = 1, 2, 4
+LEVELS = ("0", "0.5", "1")
+PSNR, LPIPS = "psnr-y601", "lpips-alex@lpips-0.1.4"
+
+
+def build(folder: Path, methods=("dni",), seeds=(0,), levels=LEVELS, gain: float = 0.0) -> Results:
+    """Results of the sr task with two metrics, and one picture per level."""
+    folder.mkdir(exist_ok=True)
+    pictures = []
+
+    def paint(method: str, backbone: str, level: str, size: int) -> None:
+        path = folder / f"{len(pictures)}.png"
+        Image.fromarray(np.full((size, size, 3), 7 * len(pictures), np.uint8)).save(path)
+        pictures.append((method, backbone, 0, "set5", "a", level, str(path)))
+
+    paint(CLEAN, "", "", 32)
+    for level in levels:
+        paint(INPUT, "", level, 8)
+        for method in methods:
+            paint(method, "small", level, 32)
+    keys = ("method", "backbone", "seed", "dataset", "image", "level", "path")
+    rows = [
+        {
+            "task": "sr",
+            "protocol": "sr-y",
+            "dataset": "set5",
+            "image": "a",
+            "method": method,
+            "backbone": "small",
+            "preset": "laptop",
+            "seed": seed,
+            "level": level,
+            "set_level": level,
+            "level_physical": level,
+            "metric": metric,
+            "value": start + slope * float(level) + 0.1 * seed + gain,
+            "status": "ok",
+            "reason": "",
+        }
+        for method in methods
+        for seed in seeds
+        for level in levels
+        for metric, start, slope in ((PSNR, 28.0, -0.5), (LPIPS, 0.3, -0.05))
+    ]
+    costs = [
+        {
+            "method": method,
+            "backbone": "small",
+            "preset": "laptop",
+            "seed": seed,
+            "folds": True,
+            "params_stored": 300,
+            "params_folded": 150,
+            "macs": 1000,
+            "ms_per_image": math.nan,
+            "train_steps": 800,
+        }
+        for method in methods
+        for seed in seeds
+    ]
+    return Results.of(rows, costs, [dict(zip(keys, one, strict=True)) for one in pictures])
+
+
+def records(path: Path) -> list:
+    """Returns the records of a .wandb file: a LevelDB log of protocol buffers."""
+    from wandb.proto import wandb_internal_pb2
+
+    data, at, found, parts = path.read_bytes(), HEADER, [], b""
+    assert data[:4] == b":W&B"
+    while at + HEADER <= len(data):
+        if BLOCK - at % BLOCK < HEADER:
+            at += BLOCK - at % BLOCK
+            continue
+        _, length, kind = struct.unpack("<IHB", data[at : at + HEADER])
+        piece = data[at + HEADER : at + HEADER + length]
+        at += HEADER + length
+        parts = piece if kind in (FULL, FIRST) else parts + piece
+        if kind in (FULL, LAST):
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(parts)
+            found.append(record)
+    return found
+
+
+def history(folder: Path) -> list[dict]:
+    """Returns what an offline run logged, step by step."""
+    (path,) = folder.glob("run-*.wandb")
+    steps = []
+    for record in records(path):
+        if record.WhichOneof("record_type") != "history":
+            continue
+        step: dict = {}
+        for item in record.history.item:
+            *outer, last = item.nested_key or [item.key]
+            inside = step
+            for name in outer:
+                inside = inside.setdefault(name, {})
+            inside[last] = json.loads(item.value_json)
+        steps.append(step)
+    return steps
+
+
+def offline(out: Path) -> list[Path]:
+    return sorted((out / "wandb").glob("offline-run-*"))
+
+
+@pytest.fixture
+def wandb(monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.delenv("WANDB_PROJECT", raising=False)
+    module = pytest.importorskip("wandb")
+    yield module
+    module.teardown()
+
+
+def test_importing_the_mirror_does_not_import_wandb():
+    import subprocess
+
+    code = "import sys, benchmark.tracking; assert not {'wandb', 'torch'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_offline_run_holds_metrics_pictures_the_curve_and_the_facts(tmp_path, wandb):
+    results = build(tmp_path / "pictures")
+    said = tracking.mirror(results, tasks.get("sr"), tmp_path / "report")
+    assert "1 runs mirrored offline" in said
+    (folder,) = offline(tmp_path / "report")
+    logged = history(folder)
+    steps = [one for one in logged if "level" in one]
+    assert [one["level"] for one in steps] == [0, 0.5, 1]
+    assert [one["set5/psnr-y601"] for one in steps] == pytest.approx([28.0, 27.75, 27.5])
+    assert [one["set5/lpips-alex"] for one in steps] == pytest.approx([0.3, 0.275, 0.25])
+    for one in steps:
+        assert one["set5/restored"]["_type"] == "image-file"
+        assert {"set5/input", "set5/clean"} <= set(one)
+        assert (folder / "files" / one["set5/restored"]["path"]).is_file()
+    (curve,) = [value for one in logged for key, value in one.items() if key.startswith("pd_curve")]
+    table = json.loads((folder / "files" / curve["path"]).read_text())
+    assert table["columns"] == ["psnr-y601", "lpips-alex", "level", "data set"]
+    assert table["data"][-1][2:] == ["1", "set5"]
+    assert table["data"][-1][:2] == pytest.approx([27.5, 0.25])
+    (path,) = folder.glob("run-*.wandb")
+    every = records(path)
+    run = next(one.run for one in every if one.WhichOneof("record_type") == "run")
+    assert (run.run_group, run.project) == ("sr", "dialbench")
+    config = {item.key: json.loads(item.value_json) for item in run.config.update}
+    assert (config["method"], config["seed"], config["protocol"]) == ("dni", 0, ["sr-y"])
+    stepped = {one.metric.name for one in every if one.metric.step_metric == "level"}
+    assert {"set5/psnr-y601", "set5/lpips-alex", "set5/restored"} <= stepped
+    summary = {
+        item.key: json.loads(item.value_json)
+        for one in every
+        if one.WhichOneof("record_type") == "summary"
+        for item in one.summary.update
+    }
+    assert summary["params_stored"] == 300
+    assert summary["end/set5/psnr-y601"] == pytest.approx(27.5)
+
+
+def test_the_same_results_are_mirrored_once_and_changed_ones_replace_the_offline_copy(
+    tmp_path, wandb
+):
+    task, out = tasks.get("sr"), tmp_path / "report"
+    tracking.mirror(build(tmp_path / "pictures", ("dni", "ftn:groups=4"), (0, 1)), task, out)
+    first = offline(out)
+    assert len(first) == 4
+    said = tracking.mirror(build(tmp_path / "pictures", ("dni", "ftn:groups=4"), (0, 1)), task, out)
+    assert "0 runs mirrored offline, 4 unchanged" in said
+    assert offline(out) == first
+    said = tracking.mirror(build(tmp_path / "pictures", ("dni",), (0,), gain=1.0), task, out)
+    assert "1 runs mirrored offline" in said
+    ids = [folder.name.rpartition("-")[2] for folder in offline(out)]
+    assert sorted(ids) == sorted(folder.name.rpartition("-")[2] for folder in first)
+    values = [history(folder)[0]["set5/psnr-y601"] for folder in offline(out)]
+    assert max(values) == pytest.approx(29.0)
+
+
+def test_after_an_upload_only_changed_levels_are_logged(tmp_path, wandb):
+    task, out = tasks.get("sr"), tmp_path / "report"
+    tracking.mirror(build(tmp_path / "pictures", levels=("0", "1")), task, out)
+    (old,) = offline(out)
+    (path,) = old.glob("run-*.wandb")
+    path.with_name(f"{path.name}.synced").touch()
+    results = build(tmp_path / "pictures", levels=("0", "1"))
+    changed = results.rows["level"] == "1"
+    results.rows.loc[changed, "value"] += 1.0
+    tracking.mirror(results, task, out)
+    (new,) = [folder for folder in offline(out) if folder != old]
+    assert [one["level"] for one in history(new) if "level" in one] == [1]
+
+
+def test_disabled_mode_and_trouble_are_reported_and_never_raise(tmp_path, wandb, monkeypatch):
+    results, task = build(tmp_path / "pictures"), tasks.get("sr")
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert "disabled" in tracking.mirror(results, task, tmp_path / "off")
+    assert not (tmp_path / "off").exists()
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
+    def broken(*_, **__):
+        raise RuntimeError("no room\nleft")
+
+    monkeypatch.setattr(wandb, "init", broken)
+    said = tracking.mirror(results, task, tmp_path / "broken")
+    assert "0 runs mirrored" in said
+    assert "dni · seed 0 failed (no room left)" in said
+
+
+def test_without_a_server_an_online_mirror_goes_offline(tmp_path, wandb, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "online")
+    start = wandb.init
+
+    def unreachable(*args, **options):
+        if options["mode"] == "online":
+            raise ConnectionError("no route to the server")
+        return start(*args, **options)
+
+    monkeypatch.setattr(wandb, "init", unreachable)
+    said = tracking.mirror(build(tmp_path / "pictures", seeds=(0, 1)), tasks.get("sr"), tmp_path)
+    assert "2 runs mirrored offline" in said
+    assert said.count("no route to the server") == 1
+    assert len(offline(tmp_path)) == 2
+
+
+def test_without_a_login_nothing_asks_for_one(wandb, monkeypatch, tmp_path):
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked for input"))
+    wandb.teardown()
+    assert tracking._mode() == "offline"
+
+
+def test_without_wandb_the_mirror_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    said = tracking.mirror(build(tmp_path / "pictures"), tasks.get("sr"), tmp_path)
+    assert "pip install wandb" in said
+
+
+def test_run_ids_depend_on_who_was_trained_but_not_on_the_numbers(tmp_path):
+    task = tasks.get("sr")
+    one = tracking.runs(build(tmp_path / "p", ("dni",), (0, 1)), task)
+    other = tracking.runs(build(tmp_path / "p", ("dni", "ftn"), (0, 1), gain=2.0), task)
+    assert [run.id for run in one] == [run.id for run in other[:2]]
+    assert len({run.id for run in other}) == 4
+    assert one[0].digests() != other[0].digests()
