@@ -184,28 +184,32 @@ def data_root(split: str) -> Path | None:
 
 def set_names(split: str) -> list[str]:
     """Returns the names to offer: built-in, folders with images, and hub sets (for tests)."""
+    hub = HUB if split == "test" else ()
+    return list(dict.fromkeys(["builtin", *_local(split), *hub]))
+
+
+def _local(split: str) -> dict[str, int]:
+    """Returns the number of images in every folder below DIALBENCH_DATA/``split`` that has any."""
     root = data_root(split)
-    folders = sorted(root.rglob("*")) if root and root.is_dir() else []
-    local = [
-        folder.relative_to(root).as_posix()
-        for folder in folders
-        if folder.is_dir() and next(_image_files(folder), None)
-    ]
-    return ["builtin", *local, *(HUB if split == "test" else ())]
+    if root is None or not root.is_dir():
+        return {}
+    folders = sorted(path for path in root.rglob("*") if path.is_dir())
+    counts = {one.relative_to(root).as_posix(): len(list(_image_files(one))) for one in folders}
+    return {name: count for name, count in counts.items() if count}
 
 
 def listing() -> list[str]:
     """Returns one line per known set, for the ``data`` command."""
     lines = []
     for split in SPLITS:
-        root = data_root(split)
+        local = _local(split)
         for name in set_names(split):
             if name == "builtin":
                 origin = f"{len(BUILTIN[split])} images, inside scikit-image and scikit-learn"
-            elif name in HUB and not (root and (root / name).is_dir()):
-                origin = f"{HUB[name].images} images, downloaded from {HUB[name].repository}"
+            elif name in local:
+                origin = f"{local[name]} images, DIALBENCH_DATA"
             else:
-                origin = f"{sum(1 for _ in _image_files(root / name))} images, DIALBENCH_DATA"
+                origin = f"{HUB[name].images} images, downloaded from {HUB[name].repository}"
             lines.append(f"{split:<5}  {name:<20}  {origin}")
     return lines
 

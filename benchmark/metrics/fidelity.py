@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from torch import Tensor
 
@@ -59,7 +60,7 @@ def ssim(restored: Tensor, clean: Tensor) -> float:
         raise Unscorable(
             f"SSIM's {SSIM_WINDOW}x{SSIM_WINDOW} window does not fit into a {width}x{height} image"
         )
-    value = structural_similarity(
+    value: Any = structural_similarity(
         clean.double().numpy(),
         restored.double().numpy(),
         data_range=1.0,

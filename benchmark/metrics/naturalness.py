@@ -49,7 +49,7 @@ class Niqe:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 value = self.model(restored[None]).item()
-        except torch.linalg.LinAlgError:
+        except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]
             value = math.nan
         if not math.isfinite(value):
             raise Unscorable("the image is too flat for NIQE's statistics")

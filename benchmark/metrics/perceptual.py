@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +58,7 @@ class Lpips:
 
     def __init__(self, net: str, offline: bool = False):
         self.net = net
-        self.model = lpips_network(net, offline)
+        self.model: Any = lpips_network(net, offline)
         self._clean: dict[bytes, list[Tensor]] = {}
         self._bytes = 0
 
