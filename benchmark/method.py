@@ -95,7 +95,7 @@ class Bound(nn.Module):
     def __init__(self, method: ControlMethod, level: Level):
         super().__init__()
         self.method = method
-        self.register_buffer("level", torch.tensor([level]), persistent=False)
+        self.register_buffer("level", torch.tensor([level], dtype=torch.float64), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Restores (B, 3, h, w) at the bound level."""
@@ -180,7 +180,8 @@ class ControlMethod(L.LightningModule, ABC):
             if level.shape[-1] != d:
                 raise LevelError(f"level has {level.shape[-1]} values for {d} control axes")
             level = level.expand(x.shape[0], d)
-        if not torch.jit.is_tracing() and not bool(((level >= 0) & (level <= 1)).all()):
+        unseen = level.is_meta or torch.jit.is_tracing()
+        if not unseen and not bool(((level >= 0) & (level <= 1)).all()):
             raise LevelError("level lies outside [0, 1]; give values from 0 to 1")
         return level
 

@@ -44,13 +44,14 @@ class Decouple(WeightSpaceMethod):
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         self.names = [f"{name}.weight" for name in layers(backbone)]
         kernels = [backbone.get_parameter(name) for name in self.names]
-        self.slopes = nn.ParameterList(torch.zeros(control.d, *kernel.shape) for kernel in kernels)
+        self.slopes = nn.ParameterList(torch.zeros(k.numel(), control.d) for k in kernels)
 
     def stages(self, task: Task) -> Sequence[Stage]:
         return [Stage("joint", trains=("",), levels=Uniform(), share=JOINT)]
 
     def weights(self, level: Tensor) -> dict[str, Tensor]:
+        kernels = [self.backbone.get_parameter(name) for name in self.names]
         return {
-            name: self.backbone.get_parameter(name) + torch.tensordot(level, slope, dims=1)
-            for name, slope in zip(self.names, self.slopes, strict=True)
+            name: (slope @ level).reshape(kernel.shape) + kernel
+            for name, slope, kernel in zip(self.names, self.slopes, kernels, strict=True)
         }

@@ -61,7 +61,7 @@ class TunableConv(WeightSpaceMethod):
             nn.init.zeros_(phi.bias)
             self.phi.append(phi)
             for own in _tunable(layer).values():
-                slots = own.detach().repeat(p * self.expand - 1, *(1,) * own.ndim)
+                slots = own.detach().flatten().repeat(p * self.expand - 1, 1)
                 if self.expand > 1:
                     slots[p - 1 :] += 0.1 * own.std(correction=0) * torch.randn_like(slots[p - 1 :])
                 self.slots.append(slots)
@@ -76,8 +76,8 @@ class TunableConv(WeightSpaceMethod):
         for (name, layer), phi in zip(layers(self.backbone).items(), self.phi, strict=True):
             alpha = phi(omega)
             for key, own in _tunable(layer).items():
-                mixed = torch.tensordot(alpha[1:], next(slots), dims=1)
-                weights[f"{name}.{key}"] = alpha[0] * own + mixed
+                others = (alpha[1:] @ next(slots)).reshape(own.shape)
+                weights[f"{name}.{key}"] = alpha[0] * own + others
         return weights
 
 

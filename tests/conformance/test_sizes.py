@@ -1,0 +1,199 @@
+"""Parameters and multiply-accumulates are the papers', to the last one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmark.control import Axis, ControlSpace
+from benchmark.cost import macs
+from benchmark.discovery import create_backbone, create_method
+from benchmark.layers import parameters_of
+from benchmark.method import ControlMethod
+
+SIGMA = Axis("sigma", 20.0, 80.0)
+
+
+class DecoupleNet(nn.Module):
+    """The base network of Decouple learning: 20 layers without biases, instance norms."""
+
+    class Block(nn.Module):
+        def __init__(self, dilation: int):
+            super().__init__()
+            self.steps = nn.Sequential(
+                nn.Conv2d(64, 64, 3, padding=dilation, dilation=dilation, bias=False),
+                nn.InstanceNorm2d(64, affine=True),
+                nn.ReLU(),
+                nn.Conv2d(64, 64, 3, padding=dilation, dilation=dilation, bias=False),
+                nn.InstanceNorm2d(64, affine=True),
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (x + self.steps(x)).relu()
+
+    def __init__(self):
+        super().__init__()
+
+        def normed(layer: nn.Module) -> list[nn.Module]:
+            return [layer, nn.InstanceNorm2d(64, affine=True), nn.ReLU()]
+
+        self.steps = nn.Sequential(
+            *normed(nn.Conv2d(4, 64, 3, padding=1, bias=False)),
+            *normed(nn.Conv2d(64, 64, 3, padding=1, bias=False)),
+            *normed(nn.Conv2d(64, 64, 3, stride=2, padding=1, bias=False)),
+            *(self.Block(dilation) for dilation in (2, 4, 4, 8, 8, 16, 1)),
+            *normed(nn.ConvTranspose2d(64, 64, 4, stride=2, padding=1, bias=False)),
+            *normed(nn.Conv2d(64, 64, 3, padding=1, bias=False)),
+            nn.Conv2d(64, 3, 3, padding=1, bias=False),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.steps(x)
+
+
+class TransformNet(nn.Module):
+    """Johnson's style network, the backbone of Dynamic-Net."""
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.steps = nn.Sequential(
+                nn.Conv2d(128, 128, 3, padding=1, padding_mode="reflect"),
+                nn.InstanceNorm2d(128, affine=True),
+                nn.ReLU(),
+                nn.Conv2d(128, 128, 3, padding=1, padding_mode="reflect"),
+                nn.InstanceNorm2d(128, affine=True),
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.steps(x)
+
+    def __init__(self):
+        super().__init__()
+
+        def normed(taken: int, given: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+            conv = nn.Conv2d(taken, given, kernel, stride, kernel // 2, padding_mode="reflect")
+            return [conv, nn.InstanceNorm2d(given, affine=True), nn.ReLU()]
+
+        self.steps = nn.Sequential(
+            *normed(3, 32, 9),
+            *normed(32, 64, 3, 2),
+            *normed(64, 128, 3, 2),
+            *(self.Block() for _ in range(5)),
+            nn.Upsample(scale_factor=2),
+            *normed(128, 64, 3),
+            nn.Upsample(scale_factor=2),
+            *normed(64, 32, 3),
+            nn.Conv2d(32, 3, 9, padding=4, padding_mode="reflect"),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.steps(x)
+
+
+def assembled(method: str, backbone: nn.Module, *axes: Axis) -> ControlMethod:
+    return create_method(method).assemble(backbone, ControlSpace(axes or (SIGMA,)))
+
+
+@pytest.mark.parametrize(
+    ("spec", "scale", "parameters", "operations"),
+    [
+        ("small", 1, 127_180, 2_076_180_480),
+        ("small", 4, 134_992, 8_814_329_856),
+        ("adafm_net", 1, 1_406_787, 24_904_728_576),
+        ("adafm_net:blocks=1", 1, 298_947, 6_785_335_296),
+        ("cfsnet_main", 1, 742_016, 48_544_874_496),
+        ("cfsnet_main", 2, 2_272_384, 149_011_038_208),
+        ("cfsnet_main", 3, 2_292_864, 150_919_446_528),
+        ("cfsnet_main", 4, 2_288_768, 154_664_960_000),
+        ("cfsnet_main:as_ftn=True", 2, 2_366_592, 155_185_053_696),
+        ("resnet16", 1, 1_185_219, 77_535_903_744),
+        ("resnet16", 4, 1_480_643, 127_552_978_944),
+    ],
+)
+def test_backbone_has_the_published_size_and_cost(spec, scale, parameters, operations):
+    network = create_backbone(spec, scale)
+    assert parameters_of(network) == parameters
+    assert macs(network, 256) == operations
+
+
+@pytest.mark.parametrize(
+    ("method", "backbone", "scale", "stored"),
+    [
+        ("adafm:k=1", "adafm_net", 1, 1_411_011),
+        ("adafm:k=3", "adafm_net", 1, 1_427_907),
+        ("adafm:k=5", "adafm_net", 1, 1_461_699),
+        ("adafm:k=7", "adafm_net", 1, 1_512_387),
+        ("adafm:k=5", "cfsnet_main:as_ftn=True", 2, 2_466_432),
+        ("cfsnet", "cfsnet_main", 1, 1_733_248),
+        ("cfsnet", "cfsnet_main", 2, 4_963_456),
+        ("cfsnet", "cfsnet_main", 3, 5_004_416),
+        ("cfsnet", "cfsnet_main", 4, 4_996_224),
+        ("ftn", "adafm_net", 1, 1_829_632),
+        ("ftn:groups=16", "adafm_net", 1, 1_437_952),
+        ("hypernet", "adafm_net:blocks=1", 1, 372_803),
+        ("hypernet", "adafm_net:blocks=2", 1, 520_515),
+        ("hypernet", "adafm_net:blocks=4", 1, 815_939),
+        ("hypernet", "adafm_net", 1, 2_588_483),
+        ("tunable_conv", "resnet16", 1, 2_370_642),
+        ("dni", "adafm_net", 1, 2 * 1_406_787),
+        ("blend", "adafm_net", 1, 2 * 1_406_787),
+        ("experts", "adafm_net", 1, 3 * 1_406_787),
+        ("floor", "small", 4, 0),
+    ],
+)
+def test_method_stores_the_published_number_of_parameters(method, backbone, scale, stored):
+    assert parameters_of(assembled(method, create_backbone(backbone, scale))) == stored
+
+
+@pytest.mark.parametrize(
+    ("method", "low", "high"),
+    [("ftn", 3_005_696, 3_006_169), ("ftn:groups=16", 2_414_336, 2_414_809)],
+)
+def test_ftn_on_cfsnet_lies_in_the_range_that_the_paper_allows(method, low, high):
+    backbone = create_backbone("cfsnet_main:as_ftn=True", 2)
+    assert low <= parameters_of(assembled(method, backbone)) <= high
+
+
+def test_decouple_has_the_published_sizes_on_its_own_network():
+    operator = Axis("operator", 0.1, 1.0)
+    assert parameters_of(DecoupleNet()) == 698_688
+    assert parameters_of(assembled("decouple", DecoupleNet())) == 1_394_944
+    assert parameters_of(assembled("decouple", DecoupleNet(), SIGMA, operator)) == 2_091_200
+
+
+def test_tunable_convolutions_with_three_objectives_have_the_published_size():
+    backbone = create_backbone("resnet16", 1)
+    method = assembled("tunable_conv", backbone, SIGMA, Axis("blur", 0.0, 4.0))
+    assert parameters_of(method) == 3_556_065
+
+
+def test_dynamic_net_finds_the_published_places_on_its_own_network():
+    method = assembled("dynamic_net", TransformNet())
+    assert parameters_of(TransformNet()) == 1_679_235
+    assert parameters_of(method) == 2_592_483
+    assert method.names == ["steps.11", "steps.15", "steps.22"]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "scale", "added"),
+    [("adafm_net", 1, 0.900), ("cfsnet_main:as_ftn=True", 2, 6.543)],
+)
+def test_adafm_adds_the_operations_that_ftn_counts(backbone, scale, added):
+    network = create_backbone(backbone, scale)
+    extra = macs(assembled("adafm:k=5", network).tuned((1.0,))) - macs(network)
+    # FTN counts the bias as one operation beside the 25 of a 5 x 5 filter.
+    assert extra * 26 / 25 / 1e9 == pytest.approx(added, abs=0.001)
+
+
+@pytest.mark.parametrize("backbone", ["small", "adafm_net", "cfsnet_main", "resnet16"])
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_backbone_takes_odd_sizes(backbone, scale):
+    network = create_backbone(f"{backbone}:width=8:blocks=1", scale)
+    assert network(torch.rand(1, 3, 11, 9)).shape == (1, 3, 11 * scale, 9 * scale)
+
+
+def test_an_untrained_small_network_is_close_to_its_skip():
+    x = torch.rand(1, 3, 16, 16)
+    assert (create_backbone("small", 1)(x) - x).abs().mean() < 0.05

@@ -1,0 +1,252 @@
+"""Each method computes what its paper says, beyond what the contract asks of all."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from benchmark import tasks
+from benchmark.control import Axis, ControlSpace
+from benchmark.discovery import create_backbone, create_method
+from benchmark.errors import LevelError
+from benchmark.layers import (
+    after_blocks,
+    from_output_rows,
+    layers,
+    output_rows,
+    residual_blocks,
+    trunk_convolutions,
+)
+from benchmark.method import ControlMethod
+
+SIGMA = Axis("sigma", 20.0, 80.0)
+
+
+def assembled(
+    method: str, axis: Axis = SIGMA, backbone: str = "small:width=8:blocks=3", scale: int = 1
+) -> ControlMethod:
+    torch.manual_seed(0)
+    network = create_backbone(backbone, scale)
+    return create_method(method).assemble(network, ControlSpace((axis,))).double().eval()
+
+
+def images(count: int = 1) -> torch.Tensor:
+    return torch.rand(count, 3, 12, 10, dtype=torch.float64)
+
+
+@torch.no_grad()
+def scramble(module: nn.Module) -> None:
+    for parameter in module.parameters():
+        parameter.add_(torch.randn_like(parameter) * 0.1)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4, 8])
+@pytest.mark.parametrize("level", [0.0, 0.4, 1.0])
+def test_ftn_starts_as_the_identity_at_every_level(groups, level):
+    method = assembled(f"ftn:groups={groups}").float()
+    for name, value in method.tuned((level,)).state_dict().items():
+        assert torch.allclose(value, method.backbone.state_dict()[name], rtol=1e-6, atol=0)
+
+
+def test_ftn_falls_back_to_one_group_where_channels_do_not_divide():
+    method = assembled("ftn:groups=4", scale=3, backbone="small:width=8:blocks=1")
+    groups = [transition[0].groups for transition in method.transitions]
+    assert groups == [4, 4, 4, 4, 1]
+
+
+@pytest.mark.parametrize(
+    "method", ["adafm:k=1", "adafm:k=5", "decouple", "tunable_conv", "tunable_conv:expand=3", "dni"]
+)
+def test_method_starts_as_the_plain_network_at_every_level(method):
+    method, x = assembled(method), images()
+    plain = method.backbone(x)
+    if getattr(method, "expand", 1) > 1:
+        assert (method(x, 0.5) - plain).abs().max() < 0.1
+    else:
+        assert torch.allclose(method(x, 0.5), plain, atol=1e-12)
+
+
+def test_adafm_scales_and_shifts_features_of_every_trunk_convolution():
+    method, x = assembled("adafm:k=3"), images()
+    scramble(method.filters)
+    conv, own = method.backbone.body, method.filters[-1]
+    seen = {}
+    conv.register_forward_hook(lambda module, inputs, y: seen.update(y=y))
+    handle = method.backbone.tail.register_forward_pre_hook(
+        lambda module, inputs: seen.update(z=inputs[0])
+    )
+    method(x, 0.3)
+    handle.remove()
+    y = seen["y"]
+    expected = y + 0.3 * F.conv2d(y, own.weight, own.bias, padding=1, groups=8)
+    head_to_body = seen["z"] - expected
+    assert torch.allclose(
+        head_to_body, method.backbone.head(method.backbone.unshuffle(x)), atol=1e-12
+    )
+
+
+def test_adafm_modulates_nothing_behind_the_upsampling():
+    network = create_backbone("adafm_net", 1)
+    names = list(trunk_convolutions(network))
+    assert len(names) == 33
+    assert "fine" not in names and names[-1] == "body"
+
+
+def test_cfsnet_couplings_are_linear_in_the_level():
+    method = assembled("cfsnet")
+    scramble(method)
+    ones = torch.ones(512, dtype=torch.float64)
+    v = method.heads[0](method.chain(ones))
+    assert torch.allclose(method.heads[0](method.chain(0.3 * ones)), 0.3 * v, atol=1e-12)
+
+
+def test_cfsnet_mixes_the_main_and_the_tuning_branch_of_a_block():
+    method, x = assembled("cfsnet", backbone="small:width=8:blocks=1"), images()
+    scramble(method)
+    net = method.backbone
+    head = net.head(net.unshuffle(x))
+    a = 0.7 * method.heads[0](method.chain(head.new_ones(512))).reshape(8, 1, 1)
+    mixed = (1 - a) * net.blocks[0](head) + a * method.tuning[0](head)
+    expected = x + net.shuffle(net.tail(head + net.body(mixed)))
+    assert torch.allclose(method(x, 0.7), expected, atol=1e-12)
+
+
+def test_cfsnet_couples_the_upsampler_of_its_own_network_only():
+    official = assembled("cfsnet", backbone="cfsnet_main:width=8:blocks=2", scale=4)
+    other = assembled("cfsnet", scale=4)
+    assert official.names == ["blocks.0", "blocks.1", "up"]
+    assert other.names == ["blocks.0", "blocks.1", "blocks.2"]
+    assert all(layer.bias is None for layer in layers(official.tuning).values())
+
+
+def test_dynamic_net_adds_level_times_block_to_the_features():
+    method, x = assembled("dynamic_net"), images()
+    scramble(method)
+    assert method.names == ["blocks.1", "body", "tail"]
+    net, psi = method.backbone, method.tuning
+    head = net.head(net.unshuffle(x))
+    z = net.blocks[0](head)
+    z = net.blocks[2](net.blocks[1](z + 0.6 * psi[0](z)))
+    z = head + net.body(z + 0.6 * psi[1](z))
+    expected = x + net.shuffle(net.tail(z + 0.6 * psi[2](z)))
+    assert torch.allclose(method(x, 0.6), expected, atol=1e-12)
+
+
+def test_dynamic_net_counts_coinciding_places_once():
+    assert len(assembled("dynamic_net", backbone="resnet16:width=8:blocks=2").names) == 2
+
+
+def test_one_hot_objectives_give_one_slot_of_tunable_convolutions():
+    method = assembled("tunable_conv")
+    for slots in method.slots:
+        nn.init.normal_(slots)
+    first, last = method.tuned((0.0,)), method.tuned((1.0,))
+    assert torch.equal(first.head.weight, method.backbone.head.weight)
+    assert torch.equal(last.head.weight.flatten(), method.slots[0][0])
+    assert torch.equal(last.head.bias.flatten(), method.slots[1][0])
+
+
+def test_decouple_shares_biases_and_norms_between_levels():
+    method = assembled("decouple")
+    scramble(method)
+    first, last = (method.tuned((level,)).state_dict() for level in (0.0, 1.0))
+    moving = {name for name in first if not torch.equal(first[name], last[name])}
+    assert moving == {f"{name}.weight" for name in layers(method.backbone)}
+
+
+def test_hypernet_moves_kernels_and_biases_of_residual_blocks_only():
+    method = assembled("hypernet")
+    scramble(method)
+    first, last = (method.tuned((level,)).state_dict() for level in (0.0, 1.0))
+    moving = {name for name in first if not torch.equal(first[name], last[name])}
+    assert moving == {name for name in first if name.startswith("blocks.")}
+
+
+@pytest.mark.parametrize(
+    ("axis", "ends"),
+    [
+        (SIGMA, (0.25, 1.0)),
+        (Axis("quality", 40.0, 10.0), (1.0, 0.25)),
+        (Axis("perception weight", 0.0, 1.0), (0.0, 1.0)),
+    ],
+)
+def test_hypernet_sees_the_physical_value_over_its_largest(axis, ends):
+    assert assembled("hypernet", axis).ends == ends
+
+
+def test_blend_mixes_pictures_and_dni_mixes_weights():
+    blend, dni, x = assembled("blend"), assembled("dni"), images()
+    for method in (blend, dni):
+        scramble(method)
+    mean = (blend.backbone(x) + blend.end(x)) / 2
+    assert torch.allclose(blend(x, 0.5), mean, atol=1e-12)
+    middle = (dni.backbone.head.weight + dni.end.head.weight) / 2
+    assert torch.allclose(dni.tuned((0.5,)).head.weight, middle, atol=1e-12)
+
+
+def test_blend_and_dni_ask_for_the_same_trainings():
+    task = tasks.get("denoise")
+    assert create_method("blend").stages(task) == create_method("dni").stages(task)
+
+
+def test_experts_stand_at_the_anchors_of_every_task_with_one_axis():
+    experts = create_method("experts")
+    for task in map(tasks.get, tasks.names()):
+        if experts.skip(task) is None:
+            assert experts.only_levels(task) == task.anchors
+            levels = tuple(stage.levels.level for stage in experts.stages(task))
+            assert levels == task.anchors
+
+
+def test_experts_refuse_the_levels_between():
+    with pytest.raises(LevelError, match="no expert at level 0.25; ask for one of: 0, 0.5, 1"):
+        assembled("experts").tuned((0.25,))
+
+
+def test_floor_is_the_identity_or_the_bicubic_of_the_published_tables():
+    x = torch.zeros(1, 3, 8, 8)
+    x[..., 3] = 1
+    assert torch.equal(assembled("floor").float()(x, 0.3), x)
+    enlarged = assembled("floor", scale=2).float()(x, 0.3)[0, 0, 8]
+    # The cubic kernel with a = -0.5 at distances 1.75, 1.25, 0.75 and 0.25.
+    expected = [-0.0234375, -0.0703125, 0.2265625, 0.8671875]
+    assert enlarged[3:7].tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "options", ["adafm:k=2", "adafm:k=0", "tunable_conv:expand=0", "experts:count=1"]
+)
+def test_impossible_options_are_refused(options):
+    with pytest.raises(Exception, match="k=2|k=0|expand=0|count=1"):
+        create_method(options)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(4, 6, 3, groups=2),
+        nn.ConvTranspose2d(4, 6, (4, 3), groups=2),
+        nn.ConvTranspose2d(4, 6, 2),
+        nn.Linear(4, 6),
+    ],
+)
+def test_output_rows_hold_one_output_channel_each(layer):
+    rows = output_rows(layer, layer.weight)
+    assert rows.shape[0] == 6
+    assert torch.equal(from_output_rows(layer, rows), layer.weight)
+    with torch.no_grad():
+        rows = rows.clone()
+        rows[4] = 0
+        layer.weight.copy_(from_output_rows(layer, rows))
+        layer.bias.zero_()
+    x = torch.rand(2, 4) if isinstance(layer, nn.Linear) else torch.rand(2, 4, 5, 5)
+    silent = layer(x).abs().amax(dim=[axis for axis in range(x.ndim) if axis != 1]) == 0
+    assert silent.tolist() == [False, False, False, False, True, False]
+
+
+def test_residual_blocks_are_found_without_their_names():
+    network = create_backbone("cfsnet_main:width=8:blocks=3", 4)
+    assert list(residual_blocks(network)) == ["blocks.0", "blocks.1", "blocks.2"]
+    assert after_blocks(network)[0] == "up.0"
