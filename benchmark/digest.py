@@ -56,7 +56,7 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
             (a dictionary in capitals) is never followed; name the entries in use instead.
     """
     inside = tuple(inside)
-    todo: list[ast.AST] = []
+    todo: list[Definition] = []
     seen: set[Definition] = set()
     texts: list[str] = []
     for start in sorted(set(starts)):
@@ -109,7 +109,9 @@ class Module:
 
     def entry(self, table: str, key: str) -> ast.expr:
         """Returns the expression of one entry of a dictionary."""
-        value = self.definitions[table].value
+        value = getattr(self.definitions[table], "value", None)
+        if not isinstance(value, ast.Dict):
+            raise KeyError(f"{self.name}:{table} is not a dictionary")
         for name, expression in zip(value.keys, value.values, strict=True):
             if isinstance(name, ast.Constant) and name.value == key:
                 return expression
@@ -128,7 +130,7 @@ def without_docstrings(tree: ast.Module) -> ast.Module:
         body = getattr(node, "body", None)
         if isinstance(body, list):
             kept = [one for one in body if not _is_text(one)]
-            node.body = kept or ([] if isinstance(node, ast.Module) else [ast.Pass()])
+            body[:] = kept or ([] if isinstance(node, ast.Module) else [ast.Pass()])
     return tree
 
 

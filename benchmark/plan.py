@@ -27,8 +27,9 @@ class Plan:
     """The jobs behind a request, in an order in which they could run one by one.
 
     Args:
-        request: What was asked for, with sets and levels filled in.
+        request: What was asked for, with sets filled in.
         task: The task.
+        levels: Levels to score.
         images: The test sets by name.
         trains: Every stage by key, stored or not.
         users: Methods that use each stage.
@@ -42,6 +43,7 @@ class Plan:
 
     request: Request
     task: Task
+    levels: tuple[Level, ...]
     images: dict[str, ImageSet]
     trains: dict[str, TrainJob] = field(default_factory=dict)
     users: dict[str, list[str]] = field(default_factory=dict)
@@ -98,13 +100,12 @@ def make(request: Request, store: Store) -> Plan:
         request,
         train=request.train or default_sets(task, "train"),
         test=request.test or default_sets(task, "test"),
-        levels=_levels(request, task),
     )
     tests = {
         name: open_set(name, "test", crop=request.preset.crop, offline=request.offline)
         for name in request.test
     }
-    plan = Plan(request, task, tests)
+    plan = Plan(request, task, _levels(request, task), tests)
     images = [open_set(one, "train", offline=request.offline) for one in request.train]
     set_digests = tuple(one.digest for one in images)
     try:
@@ -176,8 +177,8 @@ def _add_method(plan: Plan, choice: Choice, seed: int, set_digests: tuple[str, .
             users.append(choice.method)
         if choice.method in request.force and (not plain or start):
             plan.forced[0].add(job.key)
-    levels = tuple(one for one in request.levels if answers is None or one in answers)
-    if answers is not None and len(levels) < len(request.levels):
+    levels = tuple(one for one in plan.levels if answers is None or one in answers)
+    if answers is not None and len(levels) < len(plan.levels):
         have = ", ".join(level_text(one) for one in answers)
         text = f"answers only at levels {have}; the others are left out"
         plan.skipped.append(Failure(choice.method, request.backbone, None, text))
@@ -215,12 +216,13 @@ def _look_up(plan: Plan, store: Store) -> None:
             plan.stored.add(key)
     available = availability(plan.task.metrics, plan.request.offline)
     for key, job in plan.sweeps.items():
+        redo = job.method in plan.request.force
+        waits = not plan.forced[0].isdisjoint(job.stage_keys.values())
         missing = []
         for level, cell_key, cell in cells(plan, job, store):
-            if cell_key and job.method in plan.request.force:
+            if redo and cell_key:
                 plan.forced[1].add(cell_key)
-                cell = None
-            if cell is None or cell.without(plan.task.metrics, available):
+            if redo or waits or cell is None or cell.without(plan.task.metrics, available):
                 missing.append(level)
         plan.missing[key] = tuple(missing)
 
@@ -229,17 +231,15 @@ def cells(
     plan: Plan, job: SweepJob, store: Store
 ) -> Iterator[tuple[Level, str | None, Cell | None]]:
     """Yields (level, key, cell) of a sweep; the key is None while a stage is not stored."""
-    stages = {name: store.read_stage(key) for name, key in job.stage_keys.items()}
-    whole = all(stages.values())
-    if whole:
-        hashes = {name: stage.weights_sha256 for name, stage in stages.items()}
-        weights = keys.weights_digest(hashes)
-        images = plan.images[job.dataset]
+    hashes: dict[str, str] = {}
+    for name, stage_key in job.stage_keys.items():
+        stage = store.read_stage(stage_key)
+        if stage is None:
+            yield from ((level, None, None) for level in job.levels)
+            return
+        hashes[name] = stage.weights_sha256
+    weights, images = keys.weights_digest(hashes), plan.images[job.dataset]
     for level in job.levels:
-        if not whole or any(key in plan.forced[0] for key in job.stage_keys.values()):
-            key = keys.cell_key(job, plan.task, weights, images, level) if whole else None
-            yield level, key, None
-            continue
         key = keys.cell_key(job, plan.task, weights, images, level)
         yield level, key, store.read_cell(plan.task.name, key)
 
@@ -251,8 +251,7 @@ def stored_cells(plan: Plan, store: Store) -> list[Cell]:
         plan.sweeps.values(),
         key=lambda job: (order[job.method], plan.request.test.index(job.dataset), job.seed),
     )
-    unforced = dataclasses.replace(plan, forced=(set(), set()))
-    return [cell for job in jobs for _, _, cell in cells(unforced, job, store) if cell is not None]
+    return [cell for job in jobs for _, _, cell in cells(plan, job, store) if cell is not None]
 
 
 def failures(plan: Plan, store: Store) -> list[Failure]:
@@ -268,7 +267,7 @@ def describe(plan: Plan) -> str:
         f"task {request.task}, preset {keys.preset_text(request.preset)}, "
         f"backbone {request.backbone}, seeds {_listed(request.seeds)}",
         f"training on {_listed(request.train)}; testing on {_listed(request.test)}; "
-        f"levels {_listed([level_text(level) for level in request.levels])}",
+        f"levels {_listed([level_text(level) for level in plan.levels])}",
         "",
         "stage            seed   steps  state     used by",
     ]

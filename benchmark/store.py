@@ -201,7 +201,7 @@ class Store:
     def read_cell(self, task: str, key: str) -> Cell | None:
         """Returns a cell, or None if it is missing or damaged in any way."""
         path = self.cell_path(task, key)
-        record = read_json(path)
+        record = read_json(path) or {}
         try:
             cell = Cell(
                 record["key"],

@@ -150,12 +150,14 @@ def trained(job: SweepJob, store: Store) -> tuple[str, int]:
     Raises:
         JobError: If a stage is missing or damaged.
     """
-    stages = {name: store.read_stage(key) for name, key in job.stage_keys.items()}
-    for name, stage in stages.items():
+    hashes, steps = {}, 0
+    for name, key in job.stage_keys.items():
+        stage = store.read_stage(key)
         if stage is None:
-            raise JobError(f"stage '{name}' is missing or damaged; run again to train it")
-    hashes = {name: stage.weights_sha256 for name, stage in stages.items()}
-    return keys.weights_digest(hashes), sum(int(one.facts["steps"]) for one in stages.values())
+            raise JobError(f"stage '{name}' is missing or damaged; train it first")
+        hashes[name] = stage.weights_sha256
+        steps += int(stage.facts["steps"])
+    return keys.weights_digest(hashes), steps
 
 
 def loaded(job: SweepJob, task: Task, store: Store) -> ControlMethod:

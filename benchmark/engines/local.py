@@ -12,7 +12,6 @@ import os
 import signal
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from benchmark.engines.perform import fail, perform, settle
@@ -142,7 +141,7 @@ def work(job: Job) -> float:
 def _close(graph: Graph, store: Store, progress: Progress, job: Job, failure: str | None) -> None:
     progress.finished(label(job), failure)
     for lost in graph.close(job.key, failure):
-        fail(lost, store, failure)
+        fail(lost, store, failure or "")
         progress.finished(label(lost), f"needs '{label(job)}'")
 
 
@@ -157,47 +156,37 @@ def _in_process(graph: Graph, store: Store, progress: Progress) -> dict[str, str
 
 
 class Worker:
-    """A persistent child process that runs one job at a time; it starts with its first job."""
+    """A persistent child process that runs one job at a time."""
 
     def __init__(self, home: Path, threads: int):
-        self.home, self.threads = home, threads
-        self.process: BaseProcess | None = None
-        self.pipe: Connection | None = None
-        self.job: Job | None = None
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, str(home), threads))
+        self.process.start()
+        theirs.close()
 
     def give(self, job: Job) -> None:
         """Starts a job; ``hear`` tells if the process is gone by now."""
-        self.job = job
-        if self.process is None:
-            context = multiprocessing.get_context("spawn")
-            self.pipe, theirs = context.Pipe()
-            arguments = (theirs, str(self.home), self.threads)
-            self.process = context.Process(target=_serve, args=arguments)
-            self.process.start()
-            theirs.close()
         with contextlib.suppress(OSError):
             self.pipe.send(to_json(job))
 
     def hear(self) -> tuple[str, str | None]:
-        """Returns the next message: ``("say", text)``, or ``("done", failure)``."""
+        """Returns ``("say", text)``, ``("done", failure or None)`` or ``("died", failure)``."""
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
             self.process.join()
             code = self.process.exitcode
-            self.kill()
             return (
                 "died",
                 f"the worker process died (exit {code}; out of memory?); use fewer --jobs",
             )
 
     def kill(self) -> None:
-        """Ends the process; the next job starts another one."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.join()
-            self.pipe.close()
-            self.process = None
+        """Ends the process."""
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
 
 
 def _serve(pipe: Connection, home: str, threads: int) -> None:
@@ -224,26 +213,32 @@ def _tell(pipe: Connection, text: str) -> None:
 
 def _in_workers(graph: Graph, store: Store, progress: Progress, count: int) -> dict[str, str]:
     threads = threads_each(count)
-    workers = [Worker(store.home, threads) for _ in range(count)]
+    workers: list[Worker] = []
+    running: dict[Worker, Job] = {}
     try:
         while True:
-            for worker in workers:
-                if worker.job is None and (job := graph.take()) is not None:
-                    progress.started(label(job))
-                    worker.give(job)
-            busy = {worker.pipe: worker for worker in workers if worker.job is not None}
-            if not busy:
+            while len(running) < count and (job := graph.take()) is not None:
+                worker = next((one for one in workers if one not in running), None)
+                if worker is None:
+                    worker = Worker(store.home, threads)
+                    workers.append(worker)
+                running[worker] = job
+                progress.started(label(job))
+                worker.give(job)
+            if not running:
                 return graph.failures
-            for pipe in wait(list(busy)):
-                worker = busy[pipe]
-                job = worker.job
+            ready = wait([worker.pipe for worker in running])
+            for worker in [one for one in running if one.pipe in ready]:
+                job = running[worker]
                 kind, text = worker.hear()
                 if kind == "say":
-                    progress.update(label(job), text)
+                    progress.update(label(job), text or "")
                     continue
+                del running[worker]
                 if kind == "died":
-                    fail(job, store, text)
-                worker.job = None
+                    fail(job, store, text or "")
+                    workers.remove(worker)
+                    worker.kill()
                 _close(graph, store, progress, job, text)
     finally:
         for worker in workers:

@@ -68,7 +68,8 @@ def _sweep(job: SweepJob, store: Store, say: Say) -> None:
 
 def fail(job: Job, store: Store, reason: str, trace: str = "") -> str:
     """Records a failure and returns its reason."""
-    name = job.method or f"{job.stage.name} network"
+    plain = isinstance(job, TrainJob) and job.method is None
+    name = f"{job.stage.name} network" if plain else job.method
     store.write_failure(job.key, Failure(name, job.backbone, job.seed, reason), trace)
     return reason
 
