@@ -32,7 +32,10 @@ ESCAPES = {
 
 def latex(document: Document) -> str:
     """Returns one table per data set; the preamble needs ``\\usepackage{booktabs}``."""
-    head = r"% needs \usepackage{booktabs} in the preamble"
+    head = (
+        r"% needs \usepackage{booktabs} in the preamble; wide tables want a landscape page or "
+        r"\resizebox (package graphicx)"
+    )
     facts = [f"% {key}: {' '.join(value.split())}" for key, value in document.facts]
     failed = [f"% failed: {' '.join(text.split())}" for text in document.failures]
     tables = [_table(document, grid) for grid in document.summaries]
@@ -67,7 +70,7 @@ def _table(document: Document, grid: Grid) -> str:
     return "\n".join(
         [
             r"\begin{table*}",
-            r"\centering\small\setlength{\tabcolsep}{3pt}",
+            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
             rf"\caption{{{escape(document.title)}, on {escape(grid.title)}.}}",
             rf"\begin{{tabular}}{{l{'r' * len(grid.columns)}}}",
             r"\toprule",
@@ -85,7 +88,10 @@ def _table(document: Document, grid: Grid) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = escape(cell.text)
+    mean, sign, deviation = cell.text.partition(" ± ")
+    text = escape(mean)
     if cell.best:
         text = rf"\textbf{{{text}}}"
+    if sign:
+        text += rf"{{\tiny$\pm${escape(deviation)}}}"
     return text + (rf"\textsuperscript{{{cell.note}}}" if cell.note else "")

@@ -149,12 +149,11 @@ def _content(results: Results, task: Task) -> Strip | None:
     names = {Series(INPUT, "", ""): INPUT} if given and not constant else {}
     names |= labels(contestants)
     levels = sorted({level for one, level in shown.paths if one.method != CLEAN}, key=level_key)
-    scores = _scores(results, task, shown)
+    scores, footer = _scores(results, task, shown)
     lines = tuple(
         (name, tuple(Tile(crops.get((one, at)), scores.get((one, at), "")) for at in levels))
         for one, name in names.items()
     )
-    captions = " · ".join(METRICS[metric].label for metric in _captioned(task))
     return Strip(
         title=f"{task.name}: {shown.image} of {shown.dataset}",
         clean=clean,
@@ -162,17 +161,14 @@ def _content(results: Results, task: Task) -> Strip | None:
         above=tuple(above),
         levels=tuple(levels),
         lines=lines,
-        footer=f"Below each crop: {captions} of the whole image.",
+        footer=footer,
     )
 
 
-def _captioned(task: Task) -> list[str]:
-    perception = [metric for metric in task.metrics if metric.startswith("lpips")]
-    return [task.headline, *perception[:1]]
-
-
-def _scores(results: Results, task: Task, shown: Shown) -> dict[tuple[Series, str], str]:
-    """Returns the numbers of the shown image by series and level."""
+def _scores(
+    results: Results, task: Task, shown: Shown
+) -> tuple[dict[tuple[Series, str], str], str]:
+    """Returns captions by series and level, and what they mean: the headline, and LPIPS if known."""
     rows = matched(results)
     rows = rows[(rows["dataset"] == shown.dataset) & (rows["image"] == shown.image)]
     rows = rows[rows["status"] == "ok"]
@@ -182,13 +178,17 @@ def _scores(results: Results, task: Task, shown: Shown) -> dict[tuple[Series, st
         for metric, method, backbone, level, seed, value in rows[columns].itertuples(index=False)
         if shown.seeds.get(Series(method, backbone, "")) == seed
     }
-    return {
+    wanted = [task.headline, *(one for one in task.metrics if one.startswith("lpips"))]
+    known = [metric for metric in wanted if any(key[0] == metric for key in values)]
+    captions = {
         (one, level): " · ".join(
             words.number(values.get((metric, one, level), math.nan), METRICS[metric].digits)
-            for metric in _captioned(task)
+            for metric in known
         )
         for _, one, level in values
     }
+    meaning = " · ".join(METRICS[metric].label for metric in known)
+    return captions, f"Below each crop: {meaning} of the whole image." if known else ""
 
 
 def _read(path: str) -> Image.Image | None:

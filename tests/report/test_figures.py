@@ -228,3 +228,13 @@ def test_missing_and_damaged_pictures_leave_a_marked_gap(make, tmp_path):
 def test_without_pictures_the_strip_says_so(make):
     results, task = make(pictures=False)
     assert opened(strip(results, task)).height < TILE
+
+
+def test_captions_leave_out_a_metric_that_has_no_values(make):
+    from benchmark.report.strip import _scores, _shown
+
+    results, task = make(methods=("dni",), levels=("0",), null=("lpips",))
+    captions, meaning = _scores(results, task, _shown(results.pictures))
+    assert meaning == "Below each crop: PSNR-Y of the whole image."
+    (caption,) = captions.values()
+    assert re.fullmatch(r"\d+\.\d\d", caption)
