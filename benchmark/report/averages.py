@@ -28,7 +28,7 @@ def matched(results: Results) -> pd.DataFrame:
     rows = results.rows
     keys = [*KEYS, "metric", "image", "level_physical", "set_level"]
     rows = rows.assign(**{key: rows[key].astype(object).fillna("").map(str) for key in keys})
-    return rows[(rows["set_level"] == rows["level"]) | (rows["set_level"] == "")]
+    return rows.loc[(rows["set_level"] == rows["level"]) | (rows["set_level"] == "")]
 
 
 def means(results: Results) -> pd.DataFrame:

@@ -35,11 +35,15 @@ TICKS = 9
 
 @dataclass(frozen=True)
 class Line:
-    """One series on one data set: level texts, means and deviations over seeds (NaN: unknown)."""
+    """One series on one data set: means and deviations over seeds (NaN: unknown) by level text."""
 
-    levels: tuple[str, ...]
     mean: dict[str, float]
     std: dict[str, float]
+
+    @property
+    def levels(self) -> list[str]:
+        """The level texts in order."""
+        return sorted(self.mean, key=level_key)
 
 
 def file_names(metrics: Sequence[str]) -> dict[str, str]:
@@ -285,10 +289,10 @@ def _series(long: pd.DataFrame) -> list[Series]:
 def _lines(long: pd.DataFrame, dataset: str, metric: str) -> dict[Series, Line]:
     rows = long[(long["dataset"] == dataset) & (long["metric"] == metric)]
     found: dict[Series, Line] = {}
-    for keys, part in rows.groupby(KEYS[:3], sort=True):
-        mean = dict(zip(part["level"], part["mean"], strict=True))
-        std = dict(zip(part["level"], part["std"], strict=True))
-        found[Series(*keys)] = Line(tuple(sorted(mean, key=level_key)), mean, std)
+    columns = [*KEYS[:3], "level", "mean", "std"]
+    for *key, level, mean, std in rows[columns].itertuples(index=False, name=None):
+        line = found.setdefault(Series(*key), Line({}, {}))
+        line.mean[level], line.std[level] = mean, std
     return {one: found[one] for one in ordered(found)}
 
 
@@ -337,13 +341,13 @@ def _gap_label(metric: str, breaks: str = " ") -> str:
 def _panels(count: int, rows: int, title: str) -> tuple[Figure, list[list[Axes]]]:
     """Returns a figure and, per row of a panel, its axes by data set."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     across = min(count, PANELS_ACROSS)
     bands = math.ceil(count / across)
     width = PANEL[0] * across + LEGEND
     height = PANEL[1] * bands * (1.65 if rows > 1 else 1.0)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
     title = textwrap.fill(title, round(11 * (width - LEGEND)))
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     grid = figure.subplots(

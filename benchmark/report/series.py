@@ -35,7 +35,7 @@ def place(series: Series) -> tuple[int, int, str, str, str]:
     """Returns the sort key: known methods, other methods, baselines."""
     names = BASELINES if series.baseline else METHODS
     rank = names.index(series.family) if series.family in names else len(names)
-    return (int(series.baseline), rank, *series)
+    return int(series.baseline), rank, series.method, series.backbone, series.preset
 
 
 def ordered(series: Iterable[Series]) -> list[Series]:

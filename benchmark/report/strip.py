@@ -119,7 +119,7 @@ def _shown(pictures: pd.DataFrame) -> Shown:
         **{key: pictures[key].astype(object).fillna("").map(str) for key in keys}
     ).sort_values([*keys, "seed"], kind="stable")
     dataset, image = pictures[["dataset", "image"]].iloc[0]
-    pictures = pictures[(pictures["dataset"] == dataset) & (pictures["image"] == image)]
+    pictures = pictures.loc[(pictures["dataset"] == dataset) & (pictures["image"] == image)]
     paths: dict[tuple[Series, str], str] = {}
     seeds: dict[Series, object] = {}
     columns = ["method", "backbone", "level", "seed", "path"]
