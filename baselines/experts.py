@@ -52,7 +52,7 @@ class Experts(WeightSpaceMethod):
         return [start_stage(), *tuned]
 
     def only_levels(self, task: Task) -> tuple[Level, ...]:
-        return tuple(self.points)
+        return tuple(self.control.spread(point) for point in self.points)
 
     def weights(self, level: Tensor) -> dict[str, Tensor]:
         for point, network in zip(self.points, [self.backbone, *self.networks], strict=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark.errors import LevelError
 
@@ -59,9 +59,21 @@ class Axis:
 
 @dataclass(frozen=True)
 class ControlSpace:
-    """The product of one or more axes."""
+    """The product of one or more axes.
+
+    Args:
+        axes: The dials.
+        first: The level that start networks are trained at, if not the start of every axis.
+        last: The level that end networks are trained at, if not the end of every axis.
+    """
 
     axes: tuple[Axis, ...]
+    first: Level = ()
+    last: Level = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "first", self.first or (0.0,) * self.d)
+        object.__setattr__(self, "last", self.last or (1.0,) * self.d)
 
     @property
     def d(self) -> int:
@@ -75,6 +87,21 @@ class ControlSpace:
     @property
     def end(self) -> Level:
         return (1.0,) * self.d
+
+    def trained(self) -> ControlSpace:
+        """Returns the part between the anchors, as a space of its own: what methods are built on."""
+        ends = zip(self.axes, self.physical(self.first), self.physical(self.last), strict=True)
+        return ControlSpace(tuple(replace(axis, start=a, end=b) for axis, a, b in ends))
+
+    def position(self, level: Sequence[float]) -> Level:
+        """Returns where a level lies between the anchors: 0 up to the first, 1 from the last on."""
+        ends = zip(self.check(level), self.first, self.last, strict=True)
+        return tuple(min(1.0, max(0.0, (value - a) / (b - a))) for value, a, b in ends)
+
+    def spread(self, position: Sequence[float]) -> Level:
+        """Returns the level at a position in [0, 1]^d between the anchors."""
+        ends = zip(position, self.first, self.last, strict=True)
+        return self.check([a + value * (b - a) for value, a, b in ends])
 
     def check(self, level: Sequence[float]) -> Level:
         """Returns ``level`` as a tuple rounded to ``DECIMALS``.

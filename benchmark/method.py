@@ -109,6 +109,9 @@ class ControlMethod(L.LightningModule, ABC):
         paper: arXiv id of the paper.
         folds: Whether ``tuned(level)`` is exactly the backbone: same keys, shapes and cost.
         axes: How many control axes it can take.
+        anchored: Whether ``build`` and ``forward`` see the part of the control space between the
+            anchors, with 0 at the first and 1 at the last one (and levels beyond them clamped); a
+            network trained elsewhere sees the whole space.
         spatial: Whether ``forward`` accepts a level map (B, d, H, W).
         backbone: The plain network; modules and keys stay as they are.
         control: The control space.
@@ -117,6 +120,7 @@ class ControlMethod(L.LightningModule, ABC):
     paper: ClassVar[str] = ""
     folds: bool = False
     axes: ClassVar[range] = range(1, 2)
+    anchored: ClassVar[bool] = True
     spatial: ClassVar[bool] = False
 
     backbone: nn.Module
@@ -126,8 +130,12 @@ class ControlMethod(L.LightningModule, ABC):
         """Attaches the backbone and the control space, then calls the author's ``build``."""
         self.backbone = backbone
         self.control = control
-        self.build(backbone, control)
+        self.build(backbone, control.trained() if self.anchored else control)
         return self
+
+    def position(self, level: Level) -> Level:
+        """Returns what ``forward`` is given at a level of the control space."""
+        return self.control.position(level) if self.anchored else self.control.check(level)
 
     @abstractmethod
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
@@ -166,7 +174,11 @@ class ControlMethod(L.LightningModule, ABC):
         return super().__call__(x, self._checked(level, x))
 
     def _checked(self, level: Tensor | Sequence[float] | float, x: Tensor) -> Tensor:
-        """Returns ``level`` as (B, d) (or a map), or raises LevelError outside the space."""
+        """Returns what ``forward`` is given for ``level``: (B, d), or a map (B, d, H, W).
+
+        Raises:
+            LevelError: Outside the space, or for a wrong number of axes.
+        """
         level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
         d = self.control.d
         if level.ndim == 4:
@@ -183,7 +195,13 @@ class ControlMethod(L.LightningModule, ABC):
         unseen = level.is_meta or torch.jit.is_tracing()
         if not unseen and not bool(((level >= 0) & (level <= 1)).all()):
             raise LevelError("level lies outside [0, 1]; give values from 0 to 1")
-        return level
+        if not self.anchored or self.control == ControlSpace(self.control.axes):
+            return level
+        shape = (1, d, *(1,) * (level.ndim - 2))
+        first, last = (
+            level.new_tensor(end).view(shape) for end in (self.control.first, self.control.last)
+        )
+        return ((level - first) / (last - first)).clamp(0, 1)
 
     # ---- training: everything below belongs to the harness, not to the author -------------------
 
@@ -305,7 +323,7 @@ class WeightSpaceMethod(ControlMethod):
     def tuned(self, level: Level) -> nn.Module:
         """Returns the backbone with the merged weights of one level."""
         example = next(self.backbone.parameters())
-        point = torch.tensor(self.control.check(level), dtype=example.dtype, device=example.device)
+        point = torch.tensor(self.position(level), dtype=example.dtype, device=example.device)
         network = copy.deepcopy(self.backbone)
         own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
         for name, value in self.weights(point).items():

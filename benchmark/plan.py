@@ -123,7 +123,8 @@ def _levels(request: Request, task: Task) -> tuple[Level, ...]:
     if request.levels is not None:
         return tuple(dict.fromkeys(task.space.check(level) for level in request.levels))
     if request.preset.points:
-        return even_grid(request.preset.points, task.space.d)
+        grid = even_grid(request.preset.points, task.space.d)
+        return tuple(task.space.spread(position) for position in grid)
     return task.grid
 
 

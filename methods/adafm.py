@@ -93,7 +93,7 @@ class AdaFM(ControlMethod):
     def tuned(self, level: Level) -> nn.Module:
         if not self.folds:
             return super().tuned(level)
-        (t,) = self.control.check(level)
+        (t,) = self.position(level)
         network = copy.deepcopy(self.backbone)
         for name, own in zip(self.names, self.filters, strict=True):
             layer = network.get_submodule(name)

@@ -7,6 +7,20 @@ from benchmark.errors import LevelError, UserError
 
 QUALITY = ControlSpace((Axis("quality", 40, 10, integer=True),))
 SIGMA = ControlSpace((Axis("sigma", 20, 80),))
+ANCHORED = ControlSpace((Axis("sigma", 5, 80),), first=(0.2,), last=(1.0,))
+
+
+def test_positions_count_between_the_anchors_and_stop_there():
+    assert ANCHORED.trained().axes[0] == Axis("sigma", 20, 80)
+    assert [ANCHORED.position((t,)) for t in (0.0, 0.2, 0.6, 1.0)] == [
+        (0.0,),
+        (0.0,),
+        pytest.approx((0.5,)),
+        (1.0,),
+    ]
+    assert ANCHORED.spread((0.5,)) == (0.6,)
+    assert ANCHORED.physical(ANCHORED.spread((0.25,))) == (35.0,)
+    assert SIGMA.trained() == SIGMA
 
 
 @pytest.mark.parametrize("sigma", [20, 30, 40, 50, 60, 70, 80])

@@ -128,6 +128,7 @@ def test_drawn_levels_cover_the_space_and_stand_next_to_their_equals():
     assert all(len(set(levels[:4])) == 1 for levels in drawn)
     low = [min(levels)[0] for levels in drawn]
     high = [max(levels)[0] for levels in drawn]
-    assert max(low) <= 0.5 <= min(high)
-    assert draw_levels(Anchors(3), space, 3, generator) == [(0.0,), (0.5,), (1.0,)]
+    assert max(low) <= 0.6 <= min(high)
+    assert min(low) >= 0.2
+    assert draw_levels(Anchors(3), space, 3, generator) == [(0.2,), (0.6,), (1.0,)]
     assert draw_levels(At(1.0), space, 2, generator) == [(1.0,), (1.0,)]

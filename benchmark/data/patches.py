@@ -31,16 +31,19 @@ def to_tensor(pixels: np.ndarray) -> Tensor:
 def draw_levels(
     levels: Levels, space: ControlSpace, batch: int, rng: np.random.Generator
 ) -> list[Level]:
-    """Returns the level of each of ``batch`` samples; equal levels stand next to each other."""
+    """Returns the level of each of ``batch`` samples; equal levels stand next to each other.
+
+    What a stage asks for counts from the first anchor (0) to the last (1).
+    """
     if isinstance(levels, At):
-        return [space.check(levels.level)] * batch
+        return [space.spread(levels.level)] * batch
     if isinstance(levels, Anchors):
         points = [(float(value),) * space.d for value in np.linspace(0, 1, levels.k)]
     else:
         count = min(LEVELS_A_STEP, batch)
         slices = (np.arange(count)[:, None] + rng.random((count, space.d))) / count
         points = [tuple(point) for point in rng.permuted(slices, axis=0).tolist()]
-    points = [space.level_of(space.physical(point)) for point in points]
+    points = [space.level_of(space.physical(space.spread(point))) for point in points]
     return [points[index * len(points) // batch] for index in range(batch)]
 
 

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-
 DETAIL_GAIN = 10.0
 """Detail has a standard deviation near 0.03; this brings it to the scale weights start from."""
 

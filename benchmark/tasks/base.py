@@ -39,7 +39,6 @@ class Task:
             what to prefer) or ``operator`` (the level is an image operator's parameter).
         summary: One line for lists.
         space: The control space.
-        anchors: Levels at which two-end methods and experts are trained, first and last included.
         grid: Levels that the board reports.
         degradation: Name in ``benchmark.degradations``; it gets the physical values of the level
             (degradation tasks) or nothing (objective tasks).
@@ -57,7 +56,6 @@ class Task:
     kind: str
     summary: str
     space: ControlSpace
-    anchors: tuple[Level, ...]
     grid: tuple[Level, ...]
     degradation: str
     objective: Objective

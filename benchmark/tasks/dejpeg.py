@@ -12,7 +12,6 @@ TASK = Task(
     kind="degradation",
     summary="JPEG artefact removal, quality 40 to 10",
     space=SPACE,
-    anchors=((0.0,), (0.5,), (1.0,)),
     grid=tuple(SPACE.level_of((quality,)) for quality in (40, 34, 28, 25, 22, 16, 10)),
     degradation="jpeg",
     objective=Objective(((Term("l1"),),)),

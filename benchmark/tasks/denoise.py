@@ -4,15 +4,14 @@ from benchmark.control import Axis, ControlSpace
 from benchmark.metrics.protocol import Protocol
 from benchmark.tasks.base import Objective, Task, Term
 
-SPACE = ControlSpace((Axis("sigma", 20.0, 80.0, unit="of 255"),))
+SPACE = ControlSpace((Axis("sigma", 5.0, 80.0, unit="of 255"),), first=(0.2,), last=(1.0,))
 
 TASK = Task(
     name="denoise",
     version=1,
     kind="degradation",
-    summary="Gaussian colour denoising, sigma 20 to 80",
+    summary="Gaussian colour denoising, sigma 5 to 80, trained from 20 to 80",
     space=SPACE,
-    anchors=((0.0,), (0.5,), (1.0,)),
     grid=tuple(SPACE.level_of((sigma,)) for sigma in (20, 30, 40, 50, 60, 70, 80)),
     degradation="gaussian_noise",
     objective=Objective(((Term("l1"),),)),

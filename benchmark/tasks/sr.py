@@ -10,7 +10,6 @@ TASK = Task(
     kind="objective",
     summary="x4 super-resolution, from fidelity (L1) to perception (adversarial)",
     space=ControlSpace((Axis("perception weight", 0.0, 1.0),)),
-    anchors=((0.0,), (0.5,), (1.0,)),
     grid=((0.0,), (0.25,), (0.5,), (0.75,), (1.0,)),
     degradation="bicubic_x4",
     objective=Objective(
