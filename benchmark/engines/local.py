@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -135,7 +136,7 @@ def work(job: Job) -> float:
     if isinstance(job, TrainJob):
         stage: Stage = job.stage
         return stage.share * job.preset.steps
-    return LEVEL_STEPS * len(job.levels)
+    return LEVEL_STEPS * len(job.points())
 
 
 def _close(graph: Graph, store: Store, progress: Progress, job: Job, failure: str | None) -> None:
@@ -192,6 +193,7 @@ class Worker:
 def _serve(pipe: Connection, home: str, threads: int) -> None:
     """Runs the jobs that come through a pipe, until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     store = Store(home)
     try:
         settle(threads)
@@ -201,6 +203,14 @@ def _serve(pipe: Connection, home: str, threads: int) -> None:
             pipe.send(("done", failure))
     except (EOFError, BrokenPipeError):
         return
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent is gone, however that ended."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _tell(pipe: Connection, text: str) -> None:
