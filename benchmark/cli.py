@@ -105,6 +105,9 @@ def _selection() -> argparse.ArgumentParser:
     levels.add_argument(
         "--physical", metavar="V,V", help="levels as physical values, like 15,25,50"
     )
+    one.add_argument(
+        "--matrix", action="store_true", help="also score every level with the dial set wrong"
+    )
     one.add_argument("--train", default="", metavar="SET,SET", help="training sets")
     one.add_argument("--test", default="", metavar="SET,SET", help="test sets")
     one.add_argument("--engine", default="local", metavar="E", help=", ".join(ENGINES))

@@ -51,6 +51,8 @@ def _pictures(store: Store, cells: Iterable[Cell]) -> list[dict[str, Any]]:
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for cell in cells:
         facts, files = cell.facts, cell.pictures
+        if not files:
+            continue
         for kind, method in (("restored", facts["method"]), ("input", INPUT), ("clean", CLEAN)):
             own = kind == "restored"
             record = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from benchmark.config import Preset
 from benchmark.control import Level
 from benchmark.errors import UserError
 from benchmark.stage import Adam, Anchors, At, Stage, Uniform
+
+Point = tuple[Level, Level]
+"""A cell of the level x dial matrix: the true level, and the level that the dial is set to."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,9 @@ class SweepJob:
         seed: Seed the weights were trained with.
         stage_keys: Key of every stage of the method, by stage name.
         dataset: Name of the test set.
-        levels: Levels to score.
+        levels: Levels to score with the dial set to them.
         offline: Whether downloads are forbidden.
+        crossed: Points to score where the dial is set to another level than the true one.
     """
 
     key: str
@@ -79,6 +84,22 @@ class SweepJob:
     dataset: str
     levels: tuple[Level, ...]
     offline: bool = False
+    crossed: tuple[Point, ...] = ()
+
+    def points(self) -> tuple[Point, ...]:
+        """Returns every cell of this sweep, those of one true level one after the other."""
+        every = (*((level, level) for level in self.levels), *self.crossed)
+        order = {level: at for at, level in enumerate(dict.fromkeys(one[0] for one in every))}
+        return tuple(sorted(every, key=lambda one: order[one[0]]))
+
+    def only(self, points: Iterable[Point]) -> SweepJob:
+        """Returns this sweep with no more than the cells given."""
+        points = tuple(points)
+        return dataclasses.replace(
+            self,
+            levels=tuple(level for level, dial in points if level == dial),
+            crossed=tuple((level, dial) for level, dial in points if level != dial),
+        )
 
 
 Job = TrainJob | SweepJob

@@ -12,7 +12,7 @@ from benchmark.control import Level, level_text
 from benchmark.data.sources import ImageSet
 from benchmark.digest import code_digest, digest
 from benchmark.discovery import backbone_source, source_of
-from benchmark.jobs import SweepJob, TrainJob
+from benchmark.jobs import Point, SweepJob, TrainJob
 from benchmark.objectives.choice import resolved
 from benchmark.tasks import Objective, Task
 
@@ -141,16 +141,20 @@ def weights_digest(hashes: Mapping[str, str]) -> str:
     return digest(dict(hashes)) if hashes else ""
 
 
-def cell_key(job: SweepJob, task: Task, weights: str, images: ImageSet, level: Level) -> str:
+def cell_key(job: SweepJob, task: Task, weights: str, images: ImageSet, point: Point) -> str:
     """Returns the key of one cell.
+
+    With the dial set to the true level it is the same whether the rest of the matrix is wanted.
 
     Args:
         job: The sweep.
         task: Its task.
         weights: ``weights_digest`` of the stages.
         images: The test set.
-        level: The level.
+        point: The true level and the dial's.
     """
+    level, dial = point
+    crossed = {} if dial == level else {"set_level": level_text(dial)}
     return digest(
         {
             "weights": weights,
@@ -159,6 +163,7 @@ def cell_key(job: SweepJob, task: Task, weights: str, images: ImageSet, level: L
             "dataset": [images.name, images.digest],
             "level": level_text(level),
             "run": [preset_text(job.preset), job.seed],
+            **crossed,
         }
     )
 

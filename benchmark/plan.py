@@ -12,7 +12,7 @@ from benchmark.control import Level, level_text
 from benchmark.data.sources import ImageSet, default_sets, open_set
 from benchmark.digest import digest
 from benchmark.errors import JobError, UserError
-from benchmark.jobs import Job, SweepJob, TrainJob
+from benchmark.jobs import Job, Point, SweepJob, TrainJob
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import availability
 from benchmark.report.results import Failure
@@ -35,7 +35,7 @@ class Plan:
         users: Methods that use each stage.
         sweeps: Every sweep by key, with all levels wanted.
         stored: Keys of the stages that are stored.
-        missing: Levels without a complete cell, by sweep key.
+        missing: Points of the level x dial matrix without a complete cell, by sweep key.
         failures: Methods that cannot run because something is wrong with them.
         skipped: Methods that do not take the task, and levels that a method does not answer.
         forced: Keys of stages and of cells to forget before running.
@@ -49,7 +49,7 @@ class Plan:
     users: dict[str, list[str]] = field(default_factory=dict)
     sweeps: dict[str, SweepJob] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
-    missing: dict[str, tuple[Level, ...]] = field(default_factory=dict)
+    missing: dict[str, tuple[Point, ...]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     skipped: list[Failure] = field(default_factory=list)
     forced: tuple[set[str], set[str]] = field(default_factory=lambda: (set(), set()))
@@ -61,9 +61,7 @@ class Plan:
             found += [job for key, job in self.trains.items() if key not in self.stored]
         if sweep:
             found += [
-                dataclasses.replace(job, levels=self.missing[key])
-                for key, job in self.sweeps.items()
-                if self.missing[key]
+                job.only(self.missing[key]) for key, job in self.sweeps.items() if self.missing[key]
             ]
         return found
 
@@ -81,7 +79,7 @@ class Plan:
                 store.write_failure(key, broken[0])
             else:
                 store.clear_failure(key)
-        for key in (*self.stored, *(one for one, levels in self.missing.items() if not levels)):
+        for key in (*self.stored, *(one for one, points in self.missing.items() if not points)):
             store.clear_failure(key)
         for key in self.forced[0]:
             store.forget_stage(key)
@@ -196,9 +194,16 @@ def _add_method(plan: Plan, choice: Choice, seed: int, set_digests: tuple[str, .
             dataset,
             levels,
             request.offline,
+            # A method that answers at a few levels only has no dial that could be set wrong.
+            crossed(levels) if request.matrix and answers is None else (),
         )
         job = dataclasses.replace(job, key=keys.sweep_key(job))
         plan.sweeps[job.key] = job
+
+
+def crossed(levels: Sequence[Level]) -> tuple[Point, ...]:
+    """Returns the points of the level x dial matrix that lie off its diagonal."""
+    return tuple((level, dial) for level in levels for dial in levels if level != dial)
 
 
 def _assembled(choice: Choice, backbone: str, task: Task, seed: int) -> ControlMethod:
@@ -220,29 +225,30 @@ def _look_up(plan: Plan, store: Store) -> None:
         redo = job.method in plan.request.force
         waits = not plan.forced[0].isdisjoint(job.stage_keys.values())
         missing = []
-        for level, cell_key, cell in cells(plan, job, store):
+        for point, cell_key, cell in cells(plan, job, store):
+            wanted = plan.task.metrics_at(*point)
             if redo and cell_key:
                 plan.forced[1].add(cell_key)
-            if redo or waits or cell is None or cell.without(plan.task.metrics, available):
-                missing.append(level)
+            if redo or waits or cell is None or cell.without(wanted, available):
+                missing.append(point)
         plan.missing[key] = tuple(missing)
 
 
 def cells(
     plan: Plan, job: SweepJob, store: Store
-) -> Iterator[tuple[Level, str | None, Cell | None]]:
-    """Yields (level, key, cell) of a sweep; the key is None while a stage is not stored."""
+) -> Iterator[tuple[Point, str | None, Cell | None]]:
+    """Yields (point, key, cell) of a sweep; the key is None while a stage is not stored."""
     hashes: dict[str, str] = {}
     for name, stage_key in job.stage_keys.items():
         stage = store.read_stage(stage_key)
         if stage is None:
-            yield from ((level, None, None) for level in job.levels)
+            yield from ((point, None, None) for point in job.points())
             return
         hashes[name] = stage.weights_sha256
     weights, images = keys.weights_digest(hashes), plan.images[job.dataset]
-    for level in job.levels:
-        key = keys.cell_key(job, plan.task, weights, images, level)
-        yield level, key, store.read_cell(plan.task.name, key)
+    for point in job.points():
+        key = keys.cell_key(job, plan.task, weights, images, point)
+        yield point, key, store.read_cell(plan.task.name, key)
 
 
 def stored_cells(plan: Plan, store: Store) -> list[Cell]:
@@ -280,12 +286,14 @@ def describe(plan: Plan) -> str:
         lines.append(f"{owner:<16} {job.seed:>4} {plan.steps(key):>7}  {state:<8}  {shared}")
     every = sum(plan.steps(key) for key in plan.trains)
     todo = sum(plan.steps(key) for key in plan.trains if key not in plan.stored)
-    cells_wanted = sum(len(job.levels) for job in plan.sweeps.values())
-    cells_todo = sum(len(levels) for levels in plan.missing.values())
+    cells_wanted = sum(len(job.points()) for job in plan.sweeps.values())
+    cells_todo = sum(len(points) for points in plan.missing.values())
+    matrix = sum(len(job.crossed) for job in plan.sweeps.values())
     lines += [
         "",
         f"training steps: {todo} to do of {every}",
-        f"cells: {cells_todo} to score of {cells_wanted}",
+        f"cells: {cells_todo} to score of {cells_wanted}"
+        + (f", {matrix} of them with the dial set to another level" if matrix else ""),
     ]
     notes = dict.fromkeys((*plan.failures, *plan.skipped))
     lines += [f"{note.method}: {note.reason}" for note in notes]

@@ -38,6 +38,7 @@ class Request:
         test: Test sets, or none for the task's own.
         offline: Whether downloads are forbidden.
         force: Method specifications whose own stages and cells are redone.
+        matrix: Whether every level is also scored with the dial set to every other one.
     """
 
     task: str
@@ -50,6 +51,7 @@ class Request:
     test: tuple[str, ...] = ()
     offline: bool = False
     force: tuple[str, ...] = ()
+    matrix: bool = False
 
 
 def request_of(args: argparse.Namespace) -> Request:
@@ -75,6 +77,12 @@ def request_of(args: argparse.Namespace) -> Request:
         if name not in [one.method for one in methods]:
             raise UserError(f"--force {name}: it is not among the methods of this run")
     levels, seeds = _levels(args), _seeds(args.seeds)
+    kind = tasks.get(args.task).kind
+    if args.matrix and kind != "degradation":
+        raise UserError(
+            f"--matrix needs a task whose level says how bad the input is; {args.task} is an "
+            f"{kind} task"
+        )
 
     return Request(
         args.task,
@@ -87,6 +95,7 @@ def request_of(args: argparse.Namespace) -> Request:
         _names([args.test]),
         args.offline,
         force,
+        args.matrix,
     )
 
 

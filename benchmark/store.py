@@ -56,7 +56,8 @@ class Cell:
         facts: The columns that all its rows share.
         rows: One per image and metric: ``image metric value status reason``.
         cost: Parameters, MACs, milliseconds per image, training steps.
-        pictures: File names of the first image: ``image restored input clean``.
+        pictures: File names of the first image: ``image restored input clean``; empty where the
+            dial was set to another level than the true one.
     """
 
     key: str
@@ -210,8 +211,8 @@ class Store:
                 record["cost"],
                 record["pictures"],
             )
-            names = [cell.pictures[name] for name in ("restored", "input", "clean")]
-        except (TypeError, KeyError):
+            names = [name for kind, name in cell.pictures.items() if kind != "image"]
+        except (AttributeError, TypeError, KeyError):
             return None
         whole = (
             cell.key == key and cell.rows and all((path.parent / one).is_file() for one in names)

@@ -81,7 +81,7 @@ def restored(network: nn.Module, image: Tensor, device: torch.device) -> tuple[T
 
 
 def sweep(job: SweepJob, store: Store, say: Say) -> None:
-    """Scores the levels of a job that the store lacks, committing each as it is done.
+    """Scores the cells of a job that the store lacks, committing each as it is done.
 
     A cell whose missing metrics can be had now keeps its other rows as they are.
 
@@ -94,12 +94,12 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     available = availability(task.metrics, job.offline)
     weights, steps = trained(job, store)
     todo = []
-    for level in job.levels:
-        key = keys.cell_key(job, task, weights, images, level)
-        old = store.read_cell(task.name, key)
-        metrics = task.metrics if old is None else old.without(task.metrics, available)
+    for point in job.points():
+        key = keys.cell_key(job, task, weights, images, point)
+        old, metrics = store.read_cell(task.name, key), task.metrics_at(*point)
+        metrics = metrics if old is None else tuple(old.without(metrics, available))
         if metrics:
-            todo.append((level, key, old, tuple(metrics)))
+            todo.append((point, key, old, metrics))
     if not todo:
         return
     method = loaded(job, task, store)
@@ -111,22 +111,27 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     }
     samples = Samples(images, task)
     scorer = functools.cache(lambda metrics: Scorer(metrics, task.protocol, offline=job.offline))
+    # Only in a matrix does a network, or an input, come again.
+    network_at = functools.lru_cache(None if job.crossed else 1)(
+        lambda dial: _ready(method.tuned(dial), device)
+    )
+    given_at = functools.lru_cache(KEPT if job.crossed else 0)(samples.degraded)
     clock = _Clock(len(todo) * len(samples), say)
-    for level, key, old, metrics in todo:
-        network = method.tuned(level).to(device)
-        channels_last(network)
-        shown = level_text(level)
+    for (level, dial), key, old, metrics in todo:
+        network = network_at(dial)
+        shown, tuned_to = level_text(level), level_text(dial)
         rows, times, pictures = [], [], {}
         for index, picture in enumerate(images.pictures):
-            clean, given = samples.clean(index), samples.degraded(index, level)
+            clean, given = samples.clean(index), given_at(index, level)
             output, milliseconds = restored(network, given, device)
-            _check(output, clean, picture.name, level)
+            _check(output, clean, picture.name, dial)
             times.append(milliseconds)
             for metric, score in scorer(metrics).score(output, clean).items():
                 rows.append(_row(picture.name, metric, score))
-            if index == 0:
+            if index == 0 and dial == level:
                 pictures = _write_pictures(store, samples, key, level, output)
-            clock.tick(f"level {shown}, image {index + 1}/{len(samples)}")
+            at = shown if dial == level else f"{shown} with the dial at {tuned_to}"
+            clock.tick(f"level {at}, image {index + 1}/{len(samples)}")
         timing = statistics.median(times) if job.preset.timing else None
         cell = Cell(
             key,
@@ -134,14 +139,16 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
                 **facts,
                 "created_utc": now(),
                 "level": shown,
-                "set_level": shown,
+                "set_level": tuned_to,
                 "level_physical": level_text(task.space.physical(level)),
             },
             tuple(rows),
             {**price, "ms_per_image": timing},
             pictures,
         )
-        store.write_cell(task.name, cell if old is None else merged(old, cell, task.metrics))
+        store.write_cell(
+            task.name, cell if old is None else merged(old, cell, task.metrics_at(level, dial))
+        )
 
 
 def trained(job: SweepJob, store: Store) -> tuple[str, int]:
@@ -167,6 +174,12 @@ def loaded(job: SweepJob, task: Task, store: Store) -> ControlMethod:
     states = {name: store.load_stage(key) for name, key in job.stage_keys.items()}
     load_states(method, task, states)
     return method.eval().requires_grad_(False)
+
+
+def _ready(network: nn.Module, device: torch.device) -> nn.Module:
+    network = network.to(device)
+    channels_last(network)
+    return network
 
 
 def merged(old: Cell, new: Cell, metrics: Sequence[str]) -> Cell:
