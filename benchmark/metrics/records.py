@@ -9,9 +9,13 @@ numbers of two ids are never compared. What every id means:
   and .03, population covariance, no down-sampling, averaged over the positions where the window
   lies inside the image; the mean over channels; border shaved as the protocol says.
 - ``y601`` is the luma of MATLAB's rgb2ycbcr, kept in floating point (``benchmark.metrics.colour``).
+- ``colour-drift``: the mean over R, G and B of the absolute difference of the two images' channel
+  means, in 8-bit levels; whole image.
 - ``lpips-alex``, ``lpips-squeeze``: Zhang et al. 2018, version 0.1, whole image scaled to [-1, 1].
 - ``niqe@pyiqa``: Mittal et al. 2013 with the original (LIVE) model and pyiqa's default settings:
   whole image, luma of YIQ rounded to 8 bits, 96 x 96 blocks, no border cut.
+- ``niqe@dialbench-bsds``: the same features with a model of our own (``benchmark.metrics.niqe``), so
+  that it can always be computed; its numbers are not comparable with the original's.
 """
 
 from __future__ import annotations
@@ -45,7 +49,7 @@ class Metric:
     def package(self) -> tuple[str, str] | None:
         """The (name, version) of the package that the id pins, or None."""
         name, _, version = self.id.partition("@")[2].rpartition("-")
-        return (name, version) if name else None
+        return (name, version) if name and name != "dialbench" else None
 
 
 METRICS: dict[str, Metric] = {
@@ -55,9 +59,11 @@ METRICS: dict[str, Metric] = {
         Metric("psnr-y601", "PSNR-Y", True, digits=2, unit="dB"),
         Metric("ssim-rgb", "SSIM-RGB", True),
         Metric("ssim-y601", "SSIM-Y", True),
+        Metric("colour-drift", "colour drift", False, digits=2, unit="of 255"),
         Metric("lpips-alex@lpips-0.1.4", "LPIPS", False, asset="alexnet"),
         Metric("lpips-squeeze@lpips-0.1.4", "LPIPS-squeeze", False, asset="squeezenet1_1"),
         Metric("niqe@pyiqa-0.1.16", "NIQE", False, asset="niqe", digits=2),
+        Metric("niqe@dialbench-bsds", "NIQE-BSDS", False, digits=2),
     )
 }
 

@@ -124,9 +124,14 @@ class Scorer:
 
 
 def _measure(metric: str, shave: int, offline: bool) -> Measure:
-    from benchmark.metrics.colour import y601
+    from benchmark.metrics.colour import drift, y601
     from benchmark.metrics.fidelity import psnr, shaved, ssim
 
+    if metric == "niqe@dialbench-bsds":
+        from benchmark.metrics import niqe
+
+        bsds = niqe.Niqe()
+        return lambda restored, clean: bsds(restored.numpy())
     match metric.partition("@")[0]:
         case "psnr-rgb":
             return lambda restored, clean: psnr(shaved(restored, shave), shaved(clean, shave))
@@ -140,6 +145,8 @@ def _measure(metric: str, shave: int, offline: bool) -> Measure:
             return lambda restored, clean: ssim(
                 y601(shaved(restored, shave).double()), y601(shaved(clean, shave).double())
             )
+        case "colour-drift":
+            return drift
         case "lpips-alex" | "lpips-squeeze" as name:
             from benchmark.metrics.perceptual import Lpips
 

@@ -23,6 +23,8 @@ TASK = Task(
         "ssim-y601",
         "lpips-alex@lpips-0.1.4",
         "niqe@pyiqa-0.1.16",
+        "niqe@dialbench-bsds",
+        "colour-drift",
     ),
     headline="psnr-rgb",
     train_sets=("bsds500-train", "bsds500-test"),

@@ -19,7 +19,14 @@ TASK = Task(
         )
     ),
     protocol=Protocol("sr-y", shave=4, multiple=4),
-    metrics=("psnr-y601", "ssim-y601", "lpips-alex@lpips-0.1.4", "niqe@pyiqa-0.1.16"),
+    metrics=(
+        "psnr-y601",
+        "ssim-y601",
+        "lpips-alex@lpips-0.1.4",
+        "niqe@pyiqa-0.1.16",
+        "niqe@dialbench-bsds",
+        "colour-drift",
+    ),
     headline="psnr-y601",
     train_sets=("bsds500-train", "bsds500-test", "t91"),
     test_sets=("set5", "set14"),
