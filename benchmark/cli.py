@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import benchmark
 from benchmark import config, discovery, tasks
 from benchmark.errors import JobError, UserError
+from benchmark.importing import KINDS
 from benchmark.request import ENGINES, request_of
 from benchmark.store import Store
 
@@ -79,6 +80,11 @@ def parser() -> tuple[Parser, list[str]]:
     add("sweep", sweep, "score what is trained at the levels that are missing", wanted)
     add("report", report, "write the report from what is stored", wanted)
     add("publish", publish, "mirror what is stored to Weights & Biases", wanted)
+    kinds = ", ".join(KINDS)
+    take = add("import", import_network, "import a network that others trained, to run it here")
+    take.add_argument("kind", metavar="KIND", help=f"one of: {kinds}")
+    take.add_argument("files", metavar="FILE", type=Path, nargs="+", help="the authors' file")
+    take.add_argument("--sigma", type=float, metavar="S", help="noise level that cdncnn is for")
     add("data", show_data, "show the image sets that can be used")
     doctor = add("doctor", run_doctor, "check the installation, data and weights")
     doctor.add_argument("--offline", action="store_true", help="never download anything")
@@ -274,7 +280,7 @@ def list_all(args: argparse.Namespace) -> int:
     print("tasks")
     for name in tasks.names():
         print(f"  {name:<14} {tasks.get(name).summary}")
-    found = discovery.entries()
+    found, store = discovery.entries(), Store()
     for group, title in (
         ("method", "methods"),
         ("baseline", "baselines"),
@@ -283,11 +289,30 @@ def list_all(args: argparse.Namespace) -> int:
         print(title)
         for entry in found:
             if entry.group == group:
-                note = f"cannot be used: {entry.error}" if entry.error else entry.summary
-                print(f"  {entry.name:<14} {note}")
+                print(f"  {entry.name:<14} {_note(entry, store)}")
     print("presets")
     for name, one in config.PRESETS.items():
         print(f"  {name:<14} {one.steps} steps of {one.batch} patches, backbone {one.backbone}")
+    return 0
+
+
+def _note(entry: discovery.Entry, store: Store) -> str:
+    """Returns what a list says about a method or backbone."""
+    if entry.error:
+        return f"cannot be used: {entry.error}"
+    if entry.imports and not store.has_imported(entry.name):
+        return f"{entry.summary} (not imported: run 'dialbench import {entry.imports}')"
+    return entry.summary
+
+
+def import_network(args: argparse.Namespace) -> int:
+    """Imports a network that was trained elsewhere."""
+    from benchmark import importing
+
+    store = Store()
+    store.prepare()
+    options = {"sigma": args.sigma} if args.sigma is not None else {}
+    print(importing.run(args.kind, args.files, options, store))
     return 0
 
 

@@ -48,6 +48,7 @@ class Entry:
         summary: First line of the module's docstring.
         paper: arXiv id, if stated.
         folds: Whether the class says that it folds into the backbone; None if it depends.
+        imports: What ``dialbench import`` must be given before it can run, if anything.
         error: Why it cannot be used, as far as its source shows.
     """
 
@@ -58,6 +59,7 @@ class Entry:
     paper: str = ""
     folds: bool | None = None
     error: str | None = None
+    imports: str = ""
 
 
 def default_methods() -> list[str]:
@@ -91,11 +93,13 @@ def read_entry(path: Path, group: str) -> Entry:
     facts = _class_facts(tree)
     missing = [one for one in _imports(tree) if importlib.util.find_spec(one) is None]
     error = f"imports '{missing[0]}', which is not installed" if missing else None
-    return Entry(name, group, str(path), summary, facts["paper"], facts["folds"], error)
+    return Entry(
+        name, group, str(path), summary, facts["paper"], facts["folds"], error, facts["imports"]
+    )
 
 
 def _class_facts(tree: ast.Module) -> dict[str, Any]:
-    facts: dict[str, Any] = {"paper": "", "folds": False}
+    facts: dict[str, Any] = {"paper": "", "folds": False, "imports": ""}
     for node in tree.body:
         if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
             continue

@@ -33,7 +33,17 @@ from benchmark.layers import (
     spread,
     trunk_convolutions,
 )
-from benchmark.stage import JOINT, TUNE, Adam, Anchors, At, Stage, Uniform, start_stage
+from benchmark.stage import (
+    JOINT,
+    TUNE,
+    Adam,
+    Anchors,
+    At,
+    Stage,
+    Uniform,
+    imported_stage,
+    start_stage,
+)
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -56,6 +66,7 @@ __all__ = [
     "channels",
     "from_output_rows",
     "hooked",
+    "imported_stage",
     "kaiming_small",
     "layers",
     "layers_within",
@@ -112,6 +123,8 @@ class ControlMethod(L.LightningModule, ABC):
         anchored: Whether ``build`` and ``forward`` see the part of the control space between the
             anchors, with 0 at the first and 1 at the last one (and levels beyond them clamped); a
             network trained elsewhere sees the whole space.
+        imports: What ``dialbench import`` must be given before the method can run; empty for
+            methods that are trained here.
         spatial: Whether ``forward`` accepts a level map (B, d, H, W).
         backbone: The plain network; modules and keys stay as they are.
         control: The control space.
@@ -121,6 +134,7 @@ class ControlMethod(L.LightningModule, ABC):
     folds: bool = False
     axes: ClassVar[range] = range(1, 2)
     anchored: ClassVar[bool] = True
+    imports: ClassVar[str] = ""
     spatial: ClassVar[bool] = False
 
     backbone: nn.Module

@@ -17,7 +17,7 @@ from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import availability
 from benchmark.report.results import Failure
 from benchmark.request import Choice, Request
-from benchmark.store import Cell, Store
+from benchmark.store import IMPORTED, Cell, Store
 from benchmark.tasks import Task
 from benchmark.train import steps_of
 
@@ -112,7 +112,7 @@ def make(request: Request, store: Store) -> Plan:
         raise UserError(str(error)) from error
     for seed in request.seeds:
         for choice in request.methods:
-            _add_method(plan, choice, seed, set_digests)
+            _add_method(plan, store, choice, seed, set_digests)
     _look_up(plan, store)
     return plan
 
@@ -135,7 +135,9 @@ def even_grid(points: int, d: int) -> tuple[Level, ...]:
     return tuple(grid)
 
 
-def _add_method(plan: Plan, choice: Choice, seed: int, set_digests: tuple[str, ...]) -> None:
+def _add_method(
+    plan: Plan, store: Store, choice: Choice, seed: int, set_digests: tuple[str, ...]
+) -> None:
     request, task = plan.request, plan.task
     try:
         method = _assembled(choice, request.backbone, task, seed)
@@ -153,6 +155,13 @@ def _add_method(plan: Plan, choice: Choice, seed: int, set_digests: tuple[str, .
         return
     known: dict[str, str] = {}
     for stage in stages:
+        if stage.imported:
+            known[stage.name] = IMPORTED + stage.imported
+            if store.read_stage(known[stage.name]) is None:
+                reason = f"not imported: run 'dialbench import {method.imports}'"
+                plan.failures.append(Failure(choice.method, request.backbone, None, reason))
+                return
+            continue
         plain = stage.network is not None
         start = known[stage.starts_from] if stage.starts_from else None
         job = TrainJob(

@@ -60,6 +60,8 @@ class Stage:
         network: Name of a submodule that is a plain backbone. A stage with a network trains that
             network alone, knows nothing of the method around it, and is therefore shared by all
             methods (and baselines) that ask for the same training.
+        imported: Name of weights that ``dialbench import`` stored; nothing is trained then, and
+            they are the whole method's.
     """
 
     name: str
@@ -69,8 +71,14 @@ class Stage:
     starts_from: str | None = None
     optimizer: Adam = field(default_factory=Adam)
     network: str | None = None
+    imported: str | None = None
 
 
 def start_stage(d: int = 1) -> Stage:
     """The start network: the plain backbone trained at level 0, shared by every method."""
     return Stage("start", trains=("",), levels=At(*(0.0,) * d), network="backbone")
+
+
+def imported_stage(name: str) -> Stage:
+    """The weights of a method that was trained elsewhere, imported under ``name``."""
+    return Stage("imported", trains=(), levels=Uniform(), share=0.0, imported=name)

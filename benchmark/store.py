@@ -35,6 +35,9 @@ SCHEMA = 1
 STALE = 3600
 """Seconds after which a temporary file, or the scratch folder of another machine, has no owner."""
 
+IMPORTED = "imported/"
+"""What the keys of imported weights begin with; a stage's key is a digest."""
+
 Row = dict[str, Any]
 
 
@@ -111,8 +114,12 @@ class Store:
     # ---- stages ---------------------------------------------------------------------------------
 
     def stage_folder(self, key: str) -> Path:
-        """Returns the folder of a stage."""
-        return self.home / "stages" / key
+        """Returns the folder of a stage, or of imported weights."""
+        return self.home / key if key.startswith(IMPORTED) else self.home / "stages" / key
+
+    def has_imported(self, method: str) -> bool:
+        """Whether any weights of a method were imported; they are not read."""
+        return any((self.home / IMPORTED).glob(f"{method}*/stage.json"))
 
     def write_stage(self, key: str, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Commits the weights of a stage.
