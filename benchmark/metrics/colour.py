@@ -23,3 +23,17 @@ def y601(image: Tensor) -> Tensor:
     red, green, blue = image.unbind(-3)
     luma = OFFSET + WEIGHTS[0] * red + WEIGHTS[1] * green + WEIGHTS[2] * blue
     return luma.unsqueeze(-3)
+
+
+def drift(restored: Tensor, clean: Tensor) -> float:
+    """Returns how far the mean colour moved, in 8-bit levels, averaged over the channels.
+
+    Networks interpolated between two that are far apart shift colours (FTN, arXiv:2010.02270,
+    figure 8), which PSNR hardly shows.
+
+    Args:
+        restored: RGB in [0, 1], shape (3, H, W).
+        clean: The same shape and range.
+    """
+    means = [image.double().mean(dim=(1, 2)) for image in (restored, clean)]
+    return 255 * (means[0] - means[1]).abs().mean().item()

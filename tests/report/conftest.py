@@ -18,8 +18,8 @@ from benchmark.report.results import CLEAN, INPUT, Failure, Results
 
 EIGHT = ("decouple", "dni", "adafm", "cfsnet", "dynamic_net", "ftn", "tunable_conv", "hypernet")
 UNAVAILABLE = "weights were not found; set DIALBENCH_WEIGHTS or run without --offline"
-START = {"psnr": 28.4, "ssim": 0.812, "lpips": 0.292, "niqe": 6.1}
-SLOPE = {"psnr": -0.8, "ssim": -0.03, "lpips": -0.03, "niqe": -1.2}
+START = {"psnr": 28.4, "ssim": 0.812, "lpips": 0.292, "niqe": 6.1, "colour": 1.5}
+SLOPE = {"psnr": -0.8, "ssim": -0.03, "lpips": -0.03, "niqe": -1.2, "colour": 0.3}
 
 
 def noise(*key: object) -> float:
@@ -37,9 +37,9 @@ def score(task: str, method: str, seed: int, level: float, image: str, metric: s
     slope = (
         SLOPE[kind]
         if task == "sr"
-        else {"psnr": -7.0, "ssim": -0.3, "lpips": 0.2, "niqe": 1.0}[kind]
+        else {"psnr": -7.0, "ssim": -0.3, "lpips": 0.2, "niqe": 1.0, "colour": 0.8}[kind]
     )
-    unit = {"psnr": 1.0, "ssim": 0.03, "lpips": -0.04, "niqe": -0.8}[kind]
+    unit = {"psnr": 1.0, "ssim": 0.03, "lpips": -0.04, "niqe": -0.8, "colour": -0.2}[kind]
     spread = 0.04 * noise(method, seed, level) + 0.4 * noise(image)
     return START[kind] + slope * level + unit * (bonus + spread)
 
