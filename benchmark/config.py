@@ -55,7 +55,7 @@ PRESETS = {
     preset.name: preset
     for preset in (
         Preset("smoke", "small:width=8:blocks=2", steps=4, batch=2, patch=32, patch_sr=12, lr=2e-3, points=3, crop=96, timing=False),
-        Preset("laptop", "small", steps=400, batch=8, patch=48, patch_sr=24, lr=2e-3, points=5, crop=288),
+        Preset("laptop", "small", steps=450, batch=8, patch=48, patch_sr=24, lr=2e-3, points=5, crop=288),
         Preset(
             "gpu", "small:width=64:blocks=16", steps=20_000, batch=16, patch=96, patch_sr=48, lr=5e-4,
             precision="bf16-mixed", perceptual=True, critic_width=64, workers=8,

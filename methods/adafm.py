@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from benchmark.control import ControlSpace, Level
 from benchmark.method import (
     TUNE,
+    Adam,
     At,
     ControlMethod,
     Hook,
@@ -24,6 +25,9 @@ from benchmark.method import (
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
+
+FAST = 3.0
+"""Learning rate relative to the preset's: new layers that start at nothing need a faster pace."""
 
 __all__ = ["AdaFM"]
 
@@ -78,7 +82,14 @@ class AdaFM(ControlMethod):
             nn.init.zeros_(parameter)
 
     def stages(self, task: Task) -> Sequence[Stage]:
-        tune = Stage("tune", ("filters.",), levels=At(1.0), share=TUNE, starts_from="start")
+        tune = Stage(
+            "tune",
+            ("filters.",),
+            levels=At(1.0),
+            share=TUNE,
+            starts_from="start",
+            optimizer=Adam(FAST),
+        )
         return [start_stage(), tune]
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from benchmark.control import ControlSpace
 from benchmark.method import (
     TUNE,
+    Adam,
     At,
     ControlMethod,
     Hook,
@@ -28,6 +29,9 @@ from benchmark.method import (
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
+
+FAST = 3.0
+"""Learning rate relative to the preset's: new layers that start at nothing need a faster pace."""
 
 __all__ = ["CFSNet"]
 
@@ -90,7 +94,10 @@ class CFSNet(ControlMethod):
 
     def stages(self, task: Task) -> Sequence[Stage]:
         trains = ("tuning.", "chain.", "heads.")
-        return [start_stage(), Stage("tune", trains, At(1.0), share=TUNE, starts_from="start")]
+        return [
+            start_stage(),
+            Stage("tune", trains, At(1.0), share=TUNE, starts_from="start", optimizer=Adam(FAST)),
+        ]
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         shared = self.chain(x.new_ones(CHAIN[0]))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from benchmark.control import ControlSpace
 from benchmark.method import (
     TUNE,
+    Adam,
     At,
     ControlMethod,
     Hook,
@@ -26,6 +27,9 @@ from benchmark.method import (
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
+
+FAST = 3.0
+"""Learning rate relative to the preset's: new layers that start at nothing need a faster pace."""
 
 __all__ = ["DynamicNet"]
 
@@ -66,7 +70,14 @@ class DynamicNet(ControlMethod):
         self.tuning = nn.ModuleList(map(_tuning_block, places.values()))
 
     def stages(self, task: Task) -> Sequence[Stage]:
-        tune = Stage("tune", ("tuning.",), levels=At(1.0), share=TUNE, starts_from="start")
+        tune = Stage(
+            "tune",
+            ("tuning.",),
+            levels=At(1.0),
+            share=TUNE,
+            starts_from="start",
+            optimizer=Adam(FAST),
+        )
         return [start_stage(), tune]
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:

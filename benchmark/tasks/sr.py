@@ -1,7 +1,7 @@
 """Super-resolution x4 with a dial from fidelity to perception (FTN, tunable convolutions)."""
 
 from benchmark.control import Axis, ControlSpace
-from benchmark.metrics.protocol import Protocol
+from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.tasks.base import Objective, Task, Term
 
 TASK = Task(
@@ -15,10 +15,10 @@ TASK = Task(
     objective=Objective(
         (
             (Term("l1"),),
-            (Term("low_frequency_l1"), Term("l1", 0.2), Term("adversarial", 0.01)),
+            (Term("low_frequency_l1"), Term("l1", 0.35), Term("adversarial", 0.01)),
         )
     ),
-    protocol=Protocol("sr-y", shave=4, multiple=4),
+    protocol=PROTOCOLS["sr-y"].at(scale=4),
     metrics=(
         "psnr-y601",
         "ssim-y601",
