@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Floor"]
 
+MARGIN = 2
+"""Pixels that the cubic kernel reaches beyond the border."""
+
 
 class Floor(ControlMethod):
     """What no method may fall below; it has no parameters and ignores the level.
 
-    Bicubic interpolation uses a = -0.5, as MATLAB's ``imresize`` and the published tables do.
+    Bicubic interpolation is MATLAB's ``imresize``, as in the published tables: a = -0.5 (which
+    torch uses with ``antialias`` only), and a border that mirrors the image.
     """
 
     axes = range(1, 11)
@@ -38,4 +42,9 @@ class Floor(ControlMethod):
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         if self.scale == 1:
             return x
-        return F.interpolate(x, scale_factor=self.scale, mode="bicubic", antialias=True)
+        for axis in (-2, -1):
+            first, last = x.narrow(axis, 0, MARGIN), x.narrow(axis, x.shape[axis] - MARGIN, MARGIN)
+            x = torch.cat([first.flip(axis), x, last.flip(axis)], dim=axis)
+        large = F.interpolate(x, scale_factor=self.scale, mode="bicubic", antialias=True)
+        cut = slice(MARGIN * self.scale, -MARGIN * self.scale)
+        return large[..., cut, cut]

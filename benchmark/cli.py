@@ -13,6 +13,7 @@ import benchmark
 from benchmark import config, discovery, tasks
 from benchmark.errors import JobError, UserError
 from benchmark.importing import KINDS
+from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.request import ENGINES, request_of
 from benchmark.store import Store
 
@@ -96,7 +97,11 @@ def parser() -> tuple[Parser, list[str]]:
 def _selection() -> argparse.ArgumentParser:
     """Returns the options that say which methods, levels, data and budget are meant."""
     one = argparse.ArgumentParser(add_help=False)
-    one.add_argument("task", metavar="TASK", help=f"one of: {', '.join(tasks.names())}")
+    one.add_argument(
+        "task",
+        metavar="TASK",
+        help=f"one of: {', '.join(tasks.names())}; TASK@PROTOCOL judges it under another protocol",
+    )
     one.add_argument(
         "--methods", nargs="+", metavar="NAME", help="methods and baselines, like dni,ftn:groups=4"
     )
@@ -290,6 +295,8 @@ def list_all(args: argparse.Namespace) -> int:
         for entry in found:
             if entry.group == group:
                 print(f"  {entry.name:<14} {_note(entry, store)}")
+    print("protocols (TASK@PROTOCOL)")
+    print(f"  {', '.join(PROTOCOLS)}")
     print("presets")
     for name, one in config.PRESETS.items():
         print(f"  {name:<14} {one.steps} steps of {one.batch} patches, backbone {one.backbone}")

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmark import tasks
+from benchmark import degradations, tasks
 from benchmark.config import PRESETS, Preset
 from benchmark.control import Level, level_text
 from benchmark.data.sources import ImageSet
@@ -92,7 +92,8 @@ def training_digest(task: Task, objective: Objective, set_digests: tuple[str, ..
         ),
         TRAINING_CODE,
     )
-    return digest([task.training_facts(), objective, list(set_digests), code])
+    software = degradations.get(task.degradation).software()
+    return digest([task.training_facts(), objective, list(set_digests), code, software])
 
 
 def backbone_digest(backbone: str) -> str:
@@ -117,7 +118,7 @@ def scoring_digest(task: Task) -> str:
         ),
         SCORING_CODE,
     )
-    return digest([task.scoring_facts(), code])
+    return digest([task.scoring_facts(), code, degradations.get(task.degradation).software()])
 
 
 def sweep_key(job: SweepJob) -> str:

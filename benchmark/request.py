@@ -60,8 +60,10 @@ def request_of(args: argparse.Namespace) -> Request:
     Raises:
         UserError: If a name, number or option is wrong.
     """
-    if args.task not in tasks.names():
-        raise UserError(discovery.unknown("task", args.task, tasks.names()))
+    base = args.task.partition("@")[0]
+    if base not in tasks.names():
+        raise UserError(discovery.unknown("task", base, tasks.names()))
+    task = tasks.get(args.task)
     if args.preset not in config.PRESETS:
         raise UserError(discovery.unknown("preset", args.preset, config.PRESETS))
     if args.engine not in ENGINES:
@@ -77,11 +79,10 @@ def request_of(args: argparse.Namespace) -> Request:
         if name not in [one.method for one in methods]:
             raise UserError(f"--force {name}: it is not among the methods of this run")
     levels, seeds = _levels(args), _seeds(args.seeds)
-    kind = tasks.get(args.task).kind
-    if args.matrix and kind != "degradation":
+    if args.matrix and task.kind != "degradation":
         raise UserError(
             f"--matrix needs a task whose level says how bad the input is; {args.task} is an "
-            f"{kind} task"
+            f"{task.kind} task"
         )
 
     return Request(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +18,7 @@ import benchmark
 from benchmark import cost, degradations, keys, tasks
 from benchmark.build import build_method, load_states
 from benchmark.control import Level, level_text
-from benchmark.data.patches import to_tensor
+from benchmark.data.patches import clean_pixels, to_tensor
 from benchmark.data.sources import ImageSet, open_set
 from benchmark.discovery import create_method
 from benchmark.errors import JobError
@@ -53,7 +54,7 @@ class Samples:
 
     def _clean(self, index: int) -> Tensor:
         """Returns the clean image (3, H, W), cropped to the protocol's multiple."""
-        pixels = self.images.pictures[index].read()
+        pixels = clean_pixels(self.images.pictures[index], self.task.protocol.colour)
         height, width = (side - side % self.task.protocol.multiple for side in pixels.shape[:2])
         return to_tensor(pixels[:height, :width])
 
@@ -65,11 +66,13 @@ class Samples:
 
     def _degraded(self, index: int, physical: tuple[float, ...]) -> Tensor:
         task, name = self.task, self.images.pictures[index].name
-        noise = degradations.generator(task.name, task.version, self.images.name, name, 0)
+        noise: Any = degradations.generator(task.base, task.version, self.images.name, name, 0)
+        if task.protocol.realisation == "numpy-0":
+            noise = np.random.RandomState(0)
         image = degradations.degrade(task.degradation, self.clean(index), physical, noise)
-        if task.protocol.noise == "uint8":
-            image = (image.clamp(0, 1) * 255).round() / 255
-        return image
+        if task.protocol.noise != "float":
+            image = image.clamp(0, 1)
+        return (image * 255).round() / 255 if task.protocol.noise == "uint8" else image
 
 
 def restored(network: nn.Module, image: Tensor, device: torch.device) -> tuple[Tensor, float]:
@@ -126,7 +129,8 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
             output, milliseconds = restored(network, given, device)
             _check(output, clean, picture.name, dial)
             times.append(milliseconds)
-            for metric, score in scorer(metrics).score(output, clean).items():
+            judged = output.clamp(0, 1) if task.protocol.clamp else output
+            for metric, score in scorer(metrics).score(judged, clean).items():
                 rows.append(_row(picture.name, metric, score))
             if index == 0 and dial == level:
                 pictures = _write_pictures(store, samples, key, level, output)

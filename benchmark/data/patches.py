@@ -13,9 +13,10 @@ from torch.utils.data import DataLoader, Dataset
 from benchmark import degradations
 from benchmark.config import Preset
 from benchmark.control import ControlSpace, Level
-from benchmark.data.sources import ImageSet
+from benchmark.data.sources import ImageSet, Picture
 from benchmark.errors import UserError
 from benchmark.method import Batch
+from benchmark.metrics.colour import y601
 from benchmark.stage import Anchors, At, Levels
 from benchmark.tasks import Task
 
@@ -26,6 +27,20 @@ LEVELS_A_STEP = 2
 def to_tensor(pixels: np.ndarray) -> Tensor:
     """Returns (3, H, W) float32 in [0, 1] from (H, W, 3) uint8."""
     return torch.tensor(pixels).permute(2, 0, 1).float() / 255
+
+
+def clean_pixels(picture: Picture, colour: str) -> np.ndarray:
+    """Returns an image as uint8 (H, W, 3), as the protocol's colour asks for.
+
+    Args:
+        picture: The image.
+        colour: ``"rgb"``, or ``"y601"`` for its BT.601 luma, rounded, in all three channels.
+    """
+    pixels = picture.read()
+    if colour == "rgb":
+        return pixels
+    luma = y601(to_tensor(pixels).double())[0] * 255
+    return luma.round().byte().numpy()[..., None].repeat(3, axis=-1)
 
 
 def draw_levels(
@@ -73,7 +88,7 @@ class Patches(Dataset):
         self.whole = not (self.degradation.uses_level or self.degradation.uses_noise)
         self.clean, self.degraded = [], []
         for picture in images.pictures:
-            pixels = picture.read()
+            pixels = clean_pixels(picture, task.protocol.colour)
             height, width = (side - side % task.scale for side in pixels.shape[:2])
             if min(height, width) < self.side:
                 raise UserError(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from benchmark.degradations.jpeg import jpeg
+from benchmark.degradations.jpeg import codec, jpeg
 from benchmark.degradations.noise import gaussian_noise
 from benchmark.degradations.resize import bicubic_down
 from benchmark.errors import UserError
@@ -29,11 +29,13 @@ class Degradation:
         apply: ``(clean, physical, rng) -> degraded`` (3, h, w).
         uses_level: Whether the result depends on the control level.
         uses_noise: Whether the result depends on the generator.
+        software: Returns a check sum of the software that the result depends on, or nothing.
     """
 
     apply: Callable[[Tensor, Physical, np.random.Generator], Tensor]
     uses_level: bool = False
     uses_noise: bool = False
+    software: Callable[[], str] = str
 
 
 DEGRADATIONS = {
@@ -45,7 +47,14 @@ DEGRADATIONS = {
         uses_level=True,
         uses_noise=True,
     ),
-    "jpeg": Degradation(lambda clean, physical, rng: jpeg(clean, physical[0]), uses_level=True),
+    "jpeg": Degradation(
+        lambda clean, physical, rng: jpeg(clean, physical[0]), uses_level=True, software=codec
+    ),
+    "noisy_bicubic_x4": Degradation(
+        lambda clean, physical, rng: gaussian_noise(bicubic_down(clean, 4), physical[0], rng),
+        uses_level=True,
+        uses_noise=True,
+    ),
 }
 
 

@@ -24,6 +24,11 @@ def shaved(image: Tensor, border: int) -> Tensor:
     return image[:, border : height - border, border : width - border]
 
 
+def mse(restored: Tensor, clean: Tensor) -> float:
+    """Returns the mean squared error of two (C, H, W) images."""
+    return (restored.double() - clean.double()).square().mean().item()
+
+
 def psnr(restored: Tensor, clean: Tensor) -> float:
     """Returns the peak signal-to-noise ratio of two (C, H, W) images in [0, 1], in dB.
 

@@ -5,6 +5,7 @@ numbers of two ids are never compared. What every id means:
 
 - ``psnr-rgb``, ``psnr-y601``: 10 log10(1 / MSE) of images in [0, 1], the mean over all pixels (and
   channels) of one image; border shaved as the protocol says.
+- ``mse-y601``: the mean squared error itself, of 8-bit levels.
 - ``ssim-rgb``, ``ssim-y601``: Wang et al. 2004 with an 11 x 11 Gaussian window (sigma 1.5), K = .01
   and .03, population covariance, no down-sampling, averaged over the positions where the window
   lies inside the image; the mean over channels; border shaved as the protocol says.
@@ -59,6 +60,7 @@ METRICS: dict[str, Metric] = {
         Metric("psnr-y601", "PSNR-Y", True, digits=2, unit="dB"),
         Metric("ssim-rgb", "SSIM-RGB", True),
         Metric("ssim-y601", "SSIM-Y", True),
+        Metric("mse-y601", "MSE-Y", False, digits=2, unit="of 255²"),
         Metric("colour-drift", "colour drift", False, digits=2, unit="of 255"),
         Metric("lpips-alex@lpips-0.1.4", "LPIPS", False, asset="alexnet"),
         Metric("lpips-squeeze@lpips-0.1.4", "LPIPS-squeeze", False, asset="squeezenet1_1"),

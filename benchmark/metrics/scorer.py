@@ -85,7 +85,7 @@ class Scorer:
         for one, obstacle in self._obstacles.items():
             if obstacle is None:
                 try:
-                    self._measures[one] = _measure(one, protocol.shave, offline)
+                    self._measures[one] = _measure(one, protocol, offline)
                 except Exception as error:  # noqa: BLE001 - a broken package stops no other metric
                     self._obstacles[one] = f"{one} cannot be set up: {error}"
 
@@ -97,8 +97,8 @@ class Scorer:
         """Returns the score of every metric for one pair.
 
         Args:
-            restored: RGB (3, H, W); clamped to [0, 1] and rounded if the protocol says so, else it
-                must lie in [0, 1].
+            restored: RGB (3, H, W); clamped to [0, 1] and rounded if the protocol says so. Under a
+                protocol that clamps without rounding it must lie in [0, 1] already.
             clean: RGB (3, H, W) in [0, 1].
 
         Raises:
@@ -110,8 +110,10 @@ class Scorer:
                 f"{tuple(clean.shape)}; they must be equal"
             )
         clean = _rounded(_checked(clean, "clean"), self.protocol.quantise)
-        restored = _checked(restored, "restored", in_range=not self.protocol.quantise)
-        restored = _rounded(restored, self.protocol.quantise)
+        bounded = self.protocol.clamp and not self.protocol.quantise
+        restored = _checked(restored, "restored", in_range=bounded)
+        if self.protocol.clamp or self.protocol.quantise:
+            restored = _rounded(restored, self.protocol.quantise)
         return {one: self._score(one, restored, clean) for one in self._obstacles}
 
     def _score(self, metric: str, restored: Tensor, clean: Tensor) -> Score:
@@ -123,38 +125,44 @@ class Scorer:
             return Score(None, "failed", str(error))
 
 
-def _measure(metric: str, shave: int, offline: bool) -> Measure:
+def _measure(metric: str, protocol: Protocol, offline: bool) -> Measure:
     from benchmark.metrics.colour import drift, y601
-    from benchmark.metrics.fidelity import psnr, shaved, ssim
+    from benchmark.metrics.fidelity import mse, psnr, shaved, ssim
+
+    shave = int(protocol.shave)
+
+    def luma(image: Tensor) -> Tensor:
+        image = shaved(image, shave).double()
+        return y601(image) if protocol.colour == "rgb" else image.mean(dim=0, keepdim=True)
 
     if metric == "niqe@dialbench-bsds":
         from benchmark.metrics import niqe
 
         bsds = niqe.Niqe()
-        return lambda restored, clean: bsds(restored.numpy())
+        return lambda restored, clean: bsds(restored.clamp(0, 1).numpy())
     match metric.partition("@")[0]:
         case "psnr-rgb":
             return lambda restored, clean: psnr(shaved(restored, shave), shaved(clean, shave))
         case "ssim-rgb":
             return lambda restored, clean: ssim(shaved(restored, shave), shaved(clean, shave))
         case "psnr-y601":
-            return lambda restored, clean: psnr(
-                y601(shaved(restored, shave).double()), y601(shaved(clean, shave).double())
-            )
+            return lambda restored, clean: psnr(luma(restored), luma(clean))
+        case "mse-y601":
+            return lambda restored, clean: 255**2 * mse(luma(restored), luma(clean))
         case "ssim-y601":
-            return lambda restored, clean: ssim(
-                y601(shaved(restored, shave).double()), y601(shaved(clean, shave).double())
-            )
+            return lambda restored, clean: ssim(luma(restored), luma(clean))
         case "colour-drift":
             return drift
         case "lpips-alex" | "lpips-squeeze" as name:
             from benchmark.metrics.perceptual import Lpips
 
-            return Lpips(name.removeprefix("lpips-"), offline)
+            lpips = Lpips(name.removeprefix("lpips-"), offline)
+            return lambda restored, clean: lpips(restored.clamp(0, 1), clean)
         case "niqe":
             from benchmark.metrics.naturalness import Niqe
 
-            return Niqe(offline)
+            live = Niqe(offline)
+            return lambda restored, clean: live(restored.clamp(0, 1))
     raise UserError(f"metric '{metric}' has a record but no code")
 
 

@@ -9,6 +9,7 @@ import importlib
 import pkgutil
 
 from benchmark.errors import UserError
+from benchmark.metrics import protocol
 from benchmark.tasks.base import Objective, Task, Term
 
 __all__ = ["Objective", "Task", "Term", "get", "names"]
@@ -21,11 +22,13 @@ def names() -> list[str]:
 
 
 def get(name: str) -> Task:
-    """Returns a task by name.
+    """Returns a task by name; ``name@protocol`` is the task judged under another protocol.
 
     Raises:
-        UserError: If there is no such task.
+        UserError: If there is no such task, or no such protocol.
     """
-    if name not in names():
-        raise UserError(f"unknown task '{name}'; choose from: {', '.join(names())}")
-    return importlib.import_module(f"benchmark.tasks.{name.replace('-', '_')}").TASK
+    base, at, judged = name.partition("@")
+    if base not in names():
+        raise UserError(f"unknown task '{base}'; choose from: {', '.join(names())}")
+    task = importlib.import_module(f"benchmark.tasks.{base.replace('-', '_')}").TASK
+    return task.under(protocol.get(judged)) if at else task

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmark.control import ControlSpace, Level
@@ -33,7 +33,7 @@ class Task:
     """What is restored, over which levels, judged how.
 
     Args:
-        name: Task name on the command line.
+        name: Task name on the command line; with ``@`` and a protocol if it is not its own.
         version: Raised whenever anything changes a number; the old board stays.
         kind: ``degradation`` (the level says how bad the input is), ``objective`` (the level says
             what to prefer) or ``operator`` (the level is an image operator's parameter).
@@ -66,6 +66,29 @@ class Task:
     test_sets: tuple[str, ...]
     scale: int = 1
 
+    @property
+    def base(self) -> str:
+        """The name without a protocol: what training and noise depend on."""
+        return self.name.partition("@")[0]
+
+    def under(self, protocol: Protocol) -> Task:
+        """Returns this task judged under another protocol, as the task ``name@protocol``."""
+        protocol = protocol.at(self.scale)
+        if protocol == self.protocol:
+            return self
+        metrics = [*self.metrics, *(one for one in protocol.adds if one not in self.metrics)]
+        headline = self.headline
+        if protocol.colour == "y601":
+            luma = [one.replace("-rgb", "-y601") for one in metrics if one != "colour-drift"]
+            metrics, headline = list(dict.fromkeys(luma)), headline.replace("-rgb", "-y601")
+        return replace(
+            self,
+            name=f"{self.base}@{protocol.id}",
+            protocol=protocol,
+            metrics=tuple(metrics),
+            headline=headline,
+        )
+
     def metrics_at(self, level: Level, dial: Level) -> tuple[str, ...]:
         """Returns the metrics of a cell; with the dial set wrong, the headline and PSNR are enough."""
         if dial == level:
@@ -75,9 +98,10 @@ class Task:
 
     def training_facts(self) -> dict[str, Any]:
         """Returns everything that determines a training run of this task, as plain data."""
-        keep = ("name", "version", "kind", "space", "degradation", "objective", "scale")
+        keep = ("version", "kind", "space", "degradation", "objective", "scale")
         facts = asdict(self)
-        return {key: facts[key] for key in keep}
+        colour = self.protocol.colour
+        return {"name": self.base, "colour": colour, **{key: facts[key] for key in keep}}
 
     def scoring_facts(self) -> dict[str, Any]:
         """Returns everything that determines a score on this task, as plain data."""

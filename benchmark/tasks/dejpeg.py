@@ -1,7 +1,7 @@
 """JPEG artefact removal with a dial over the quality (FTN, HyperRes)."""
 
 from benchmark.control import Axis, ControlSpace
-from benchmark.metrics.protocol import Protocol
+from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.tasks.base import Objective, Task, Term
 
 SPACE = ControlSpace((Axis("quality", 40.0, 10.0, integer=True),))
@@ -15,7 +15,7 @@ TASK = Task(
     grid=tuple(SPACE.level_of((quality,)) for quality in (40, 34, 28, 25, 22, 16, 10)),
     degradation="jpeg",
     objective=Objective(((Term("l1"),),)),
-    protocol=Protocol("rgb"),
+    protocol=PROTOCOLS["rgb"],
     metrics=(
         "psnr-rgb",
         "ssim-rgb",

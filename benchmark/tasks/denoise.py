@@ -1,7 +1,7 @@
 """Gaussian colour denoising with a dial over the noise level (FTN, HyperRes)."""
 
 from benchmark.control import Axis, ControlSpace
-from benchmark.metrics.protocol import Protocol
+from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.tasks.base import Objective, Task, Term
 
 SPACE = ControlSpace((Axis("sigma", 5.0, 80.0, unit="of 255"),), first=(0.2,), last=(1.0,))
@@ -15,7 +15,7 @@ TASK = Task(
     grid=tuple(SPACE.level_of((sigma,)) for sigma in (20, 30, 40, 50, 60, 70, 80)),
     degradation="gaussian_noise",
     objective=Objective(((Term("l1"),),)),
-    protocol=Protocol("rgb-float-noise", noise="float"),
+    protocol=PROTOCOLS["rgb"],
     metrics=(
         "psnr-rgb",
         "ssim-rgb",
