@@ -191,13 +191,15 @@ def test_blend_and_dni_ask_for_the_same_trainings():
     assert create_method("blend").stages(task) == create_method("dni").stages(task)
 
 
-def test_experts_stand_at_the_anchors_of_every_task_with_one_axis():
-    experts = create_method("experts")
-    for task in map(tasks.get, tasks.names()):
-        if experts.skip(task) is None:
-            assert experts.only_levels(task) == task.anchors
-            levels = tuple(stage.levels.level for stage in experts.stages(task))
-            assert levels == task.anchors
+@pytest.mark.parametrize(
+    ("task", "levels"),
+    [("sr", ((0.0,), (0.5,), (1.0,))), ("denoise", ((0.2,), (0.6,), (1.0,)))],
+)
+def test_experts_stand_at_the_anchors_and_in_the_middle(task, levels):
+    task = tasks.get(task)
+    experts = create_method("experts").assemble(create_backbone("small", 1), task.space)
+    assert experts.only_levels(task) == levels
+    assert [stage.levels.level for stage in experts.stages(task)] == [(0.0,), (0.5,), (1.0,)]
 
 
 def test_experts_refuse_the_levels_between():
