@@ -1,0 +1,159 @@
+"""Intervals, paired comparisons and ranks."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark import tasks
+from benchmark.analysis.comparison import pairs_table, ranking, stats_table
+from benchmark.analysis.scores import Run, scores, tidy
+from benchmark.analysis.statistics import interval, mean_and_deviation, paired, ranks
+
+DENOISE = tasks.get("denoise")
+RNG = np.random.default_rng(5)
+NOISE = RNG.normal(size=(4, 40))
+IMAGES = [f"i{number:02}" for number in range(40)]
+
+
+def runs(*methods: str) -> list[Run]:
+    return [Run(method, "small", "laptop", "set") for method in methods]
+
+
+def test_an_interval_is_that_of_a_plain_bootstrap_loop():
+    values = NOISE[0]
+    rng = np.random.default_rng(99)
+    means = [rng.choice(values, len(values)).mean() for _ in range(4000)]
+    low, high = interval(values)
+    width = np.std(values) / math.sqrt(len(values))
+    assert [low, high] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.15 * width)
+    assert high - low == pytest.approx(2 * 1.96 * width, rel=0.1)
+
+
+def test_intervals_cover_the_mean_as_often_as_they_say():
+    rng = np.random.default_rng(1)
+    low, high = interval(rng.normal(size=(30, 2000)))
+    assert 0.91 < ((low < 0) & (high > 0)).mean() < 0.97
+
+
+def test_intervals_are_the_same_on_every_call_and_one_image_has_none():
+    assert interval(NOISE[0]) == interval(NOISE[0].copy())
+    assert all(math.isnan(end) for end in interval(np.array([1.0])))
+    low, high = interval(np.full(7, 0.1))
+    assert low == high == 0.1
+
+
+def test_mean_and_deviation_over_seeds():
+    assert mean_and_deviation([1.0, 3.0]) == (2.0, pytest.approx(math.sqrt(2)))
+    assert all(math.isnan(one) for one in mean_and_deviation([1.0, math.nan]))
+    assert math.isnan(mean_and_deviation([1.0])[1])
+
+
+def test_pairing_finds_a_difference_far_smaller_than_the_spread_over_images():
+    found = paired(100 * NOISE[0] + 0.05 + 0.01 * NOISE[1], 100 * NOISE[0])
+    assert found.difference == pytest.approx(0.05, abs=0.01)
+    assert not found.tie and found.p_value < 1e-4
+    assert interval(100 * NOISE[0])[1] - interval(100 * NOISE[0])[0] > 10
+
+
+def test_noise_without_a_difference_is_a_tie():
+    noise = NOISE[2] - NOISE[2].mean()
+    found = paired(NOISE[0] + noise, NOISE[0])
+    assert found.tie and found.p_value > 0.2
+    same = paired(NOISE[0], NOISE[0])
+    assert same.tie and (same.low, same.high) == (0, 0)
+    assert math.isnan(same.p_value) and "fewer than 6" in same.reason
+
+
+def test_ranks_are_shared_exactly_where_ties_were_planted():
+    noise = NOISE - NOISE.mean(axis=1, keepdims=True)
+    values = {
+        "best": NOISE[0] + 3,
+        "also best": NOISE[0] + 3 + 0.01 * noise[1],
+        "worse": NOISE[0] + 2,
+        "also worse": NOISE[0] + 2 + 0.01 * noise[2],
+        "last": NOISE[0],
+    }
+    expected = {"best": 1, "also best": 1, "worse": 3, "also worse": 3, "last": 5}
+    assert ranks(values, higher_is_better=True) == expected
+    turned = {name: -one for name, one in values.items()}
+    assert ranks(turned, higher_is_better=False) == expected
+    backwards = dict(reversed(values.items()))
+    assert ranks(backwards, higher_is_better=True) == expected
+
+
+@pytest.fixture
+def rows(plant):
+    """Two methods that tie, one that is 0.5 dB worse, and experts at the ends alone."""
+    noise = NOISE - NOISE.mean(axis=1, keepdims=True)
+    planted = plant(
+        {
+            "ftn": lambda level, _, at: 30 - 4 * level + NOISE[0, at],
+            "dni": lambda level, _, at: 30 - 4 * level + NOISE[0, at] + 0.1 * noise[1, at],
+            "adafm": lambda level, _, at: 29.5 - 4 * level + NOISE[0, at],
+            "experts": lambda level, _, at: 31 - 4 * level + NOISE[0, at],
+        },
+        images=IMAGES,
+        seeds=(0, 1),
+    )
+    return planted[(planted["method"] != "experts") | planted["level"].isin(["0", "1"])]
+
+
+def test_ranks_of_rows_are_those_that_were_planted(rows):
+    contest = runs("adafm", "dni", "ftn")
+    placed = ranking(scores(tidy(rows)), DENOISE, contest)
+    assert placed == dict(zip(contest, [(3, ""), (1, ""), (1, "")], strict=True))
+
+
+def test_a_method_that_lacks_a_level_or_an_image_has_no_rank_and_a_reason(rows):
+    gone = (rows["method"] == "ftn") & (rows["level"] == "0.5")
+    few = (rows["method"] == "dni") & (rows["image"] == "i07")
+    placed = ranking(scores(tidy(rows[~gone & ~few])), DENOISE, runs("adafm", "dni", "ftn"))
+    reason = "not every level and image was scored"
+    assert list(placed.values()) == [(1, ""), (None, reason), (None, reason)]
+
+
+def test_pairs_are_compared_on_the_levels_both_have(rows):
+    table = pairs_table(scores(tidy(rows)), DENOISE).set_index(["method", "other"])
+    assert len(table) == 6
+    assert table.loc[("dni", "ftn"), "tie"] and not table.loc[("adafm", "ftn"), "tie"]
+    assert table.loc[("adafm", "ftn"), "difference"] == pytest.approx(-0.5)
+    assert table.loc[("experts", "ftn"), ["levels", "difference"]].tolist() == [2, 1.0]
+
+
+def test_stats_hold_the_mean_its_deviation_over_seeds_and_its_interval(plant):
+    rows = pd.concat(
+        plant({"dni": lambda level, _, at, o=off: o + NOISE[0, at]}, images=IMAGES, seeds=(seed,))
+        for seed, off in ((0, 30.0), (1, 31.0))
+    )
+    table = stats_table(scores(tidy(rows)))
+    line = table[table["level"] == "0.25"].iloc[0]
+    low, high = interval(30.5 + NOISE[0])
+    assert line["mean"] == pytest.approx(30.5 + NOISE[0].mean())
+    assert line["std"] == pytest.approx(math.sqrt(0.5))
+    assert [line["low"], line["high"]] == pytest.approx([low, high])
+    assert (line["images"], line["seeds"], line["reason"]) == (40, 2, "")
+
+
+def test_a_missing_score_makes_its_line_null_with_the_reason(plant):
+    rows = plant({"dni": lambda level, _, at: 30 + at})
+    rows.loc[0, ["value", "status", "reason"]] = [math.nan, "failed", "the image is too small"]
+    table = stats_table(scores(tidy(rows))).set_index("level")
+    assert math.isnan(table.loc["0", "low"]) and table.loc["0", "reason"]
+    assert table.loc["1", "low"] < table.loc["1", "mean"] < table.loc["1", "high"]
+    assert table.loc["1", "reason"] == ""
+
+
+def test_cells_off_the_diagonal_change_no_statistic(plant):
+    value = {"dni": lambda level, dial, at: 30 + at - level - abs(dial - level)}
+    alone, crossed = (stats_table(scores(tidy(plant(value, matrix=m)))) for m in (False, True))
+    pd.testing.assert_frame_equal(alone, crossed)
+
+
+def test_tables_do_not_depend_on_the_order_of_the_rows(rows):
+    mixed = rows.sample(frac=1, random_state=1)
+    for make in (stats_table, lambda found: pairs_table(found, DENOISE)):
+        pd.testing.assert_frame_equal(
+            make(scores(tidy(rows))), make(scores(tidy(mixed))), check_exact=True
+        )
