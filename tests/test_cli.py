@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmark import cli
+from benchmark import cli, tasks
 from benchmark.errors import UserError
 from benchmark.request import request_of
 
@@ -43,7 +43,9 @@ def test_specifications_are_made_canonical():
 
 
 def test_physical_values_become_levels():
-    assert asked("denoise", "--physical", "20,50,80").levels == ((0.0,), (0.5,), (1.0,))
+    axis = tasks.get("denoise").space.axes[0]
+    values = f"{axis.start:g},{(axis.start + axis.end) / 2:g},{axis.end:g}"
+    assert asked("denoise", "--physical", values).levels == ((0.0,), (0.5,), (1.0,))
     assert asked("dejpeg", "--physical", "40,10").levels == ((0.0,), (1.0,))
 
 
@@ -66,7 +68,7 @@ def test_a_method_file_joins_the_methods(tmp_path):
         ("run sr --set steps=many", "steps"),
         ("run sr --levels 0,2", r"\[0, 1\]"),
         ("run sr --levels zero", "not a level"),
-        ("run denoise --physical 5", "sigma"),
+        ("run denoise --physical 500", "sigma"),
         ("run sr --levels 0 --physical 0", "not allowed with"),
         ("run sr --seeds one", "--seeds"),
         ("run sr --jobs 0", "--jobs"),
@@ -79,7 +81,8 @@ def test_a_method_file_joins_the_methods(tmp_path):
         ("job nowhere.json", r"nowhere\.json"),
     ],
 )
-def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home):
+def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home, monkeypatch):
+    monkeypatch.setattr(cli, "Store", lambda: pytest.fail("this was accepted"))
     assert cli.main(words.split()) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from benchmark import cli, plan, sweep, tasks
+from benchmark.control import level_text
 from benchmark.data.sources import open_set
 from benchmark.request import request_of
 from benchmark.store import Store
 from benchmark.sweep import Samples
 
-WORDS = ("--methods", "floor", "--preset", "smoke", "--offline")
+WORDS = ("--methods", "floor", "--preset", "smoke", "--offline", "--levels", "0,0.5,1")
 
 
 @pytest.fixture
@@ -40,7 +41,8 @@ def test_a_cell_holds_one_row_for_each_image_and_metric(floor):
     sweep.sweep(job, store, silent)
     cells = plan.stored_cells(made, store)
     assert [cell.facts["level"] for cell in cells] == ["0", "0.5", "1"]
-    assert [cell.facts["level_physical"] for cell in cells] == ["20", "50", "80"]
+    physical = [level_text(made.task.space.physical(level)) for level in made.levels]
+    assert [cell.facts["level_physical"] for cell in cells] == physical
     metrics = made.task.metrics
     for cell in cells:
         seen = [(row["image"], row["metric"]) for row in cell.rows]
@@ -53,10 +55,12 @@ def test_a_cell_holds_one_row_for_each_image_and_metric(floor):
 
 
 def test_noise_is_one_realisation_that_the_level_scales(photographs):
-    samples = Samples(open_set(str(photographs), "test"), tasks.get("denoise"))
+    task = tasks.get("denoise")
+    samples = Samples(open_set(str(photographs), "test"), task)
     clean = samples.clean(0)
     weak, strong = (samples.degraded(0, (level,)) - clean for level in (0.0, 1.0))
-    torch.testing.assert_close(strong, weak * 4, rtol=0, atol=1e-5)
+    axis = task.space.axes[0]
+    torch.testing.assert_close(strong, weak * (axis.end / axis.start), rtol=0, atol=1e-5)
     assert not torch.allclose(weak, samples.degraded(1, (0.0,)) - samples.clean(1))
 
 
