@@ -80,7 +80,7 @@ __all__ = [
 CRITIC_LR = 0.15
 """A critic's constant learning rate, relative to the preset's peak, in a stage of one share.
 
-It falls with the square of the share: at one rate, the critic of a joint stage (two shares) ends far
+It falls with the cube of the share: at one rate, the critic of a joint stage (two shares) ends far
 stronger than that of a tuning stage, and the end level is driven past any gain in perception.
 """
 
@@ -270,7 +270,7 @@ class ControlMethod(L.LightningModule, ABC):
             optimizers.append(
                 torch.optim.Adam(
                     critic.parameters(),
-                    lr=CRITIC_LR * self.recipe.lr / self.stage.share**2,
+                    lr=CRITIC_LR * self.recipe.lr / self.stage.share**3,
                     betas=(0.5, 0.99),
                     fused=True,
                 )

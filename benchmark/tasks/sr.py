@@ -15,7 +15,7 @@ TASK = Task(
     objective=Objective(
         (
             (Term("l1"),),
-            (Term("low_frequency_l1"), Term("l1", 0.35), Term("adversarial", 0.01)),
+            (Term("low_frequency_l1"), Term("l1", 0.28), Term("adversarial", 0.01)),
         )
     ),
     protocol=PROTOCOLS["sr-y"].at(scale=4),
