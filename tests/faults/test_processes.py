@@ -29,12 +29,12 @@ def test_two_runs_on_one_store_one_of_them_killed_give_the_table_of_an_undisturb
 ):
     killed, other = start(home), start(home)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not list(home.glob("stages/*/stage.json")) and time.monotonic() < deadline:
             time.sleep(0.02)
         killed.send_signal(signal.SIGKILL)
         killed.wait()
-        _, error = other.communicate(timeout=120)
+        _, error = other.communicate(timeout=300)
         assert other.returncode == 0, error
     finally:
         killed.kill()
