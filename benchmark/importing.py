@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,9 @@ def _tensors(blob: bytes) -> dict[str, Tensor]:
     import torch
 
     try:
-        found: Any = torch.load(io.BytesIO(blob), weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found: Any = torch.load(io.BytesIO(blob), weights_only=True, map_location="cpu")
     except Exception:  # noqa: BLE001 - damaged files make it raise nearly anything
         raise ValueError("is damaged, or holds more than tensors") from None
     for key in WRAPPERS:
