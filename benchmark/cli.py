@@ -14,7 +14,7 @@ from benchmark import config, discovery, tasks
 from benchmark.errors import JobError, UserError
 from benchmark.importing import KINDS
 from benchmark.metrics.protocol import PROTOCOLS
-from benchmark.request import ENGINES, request_of
+from benchmark.request import ENGINES, choice_of, request_of
 from benchmark.store import Store
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ def parser() -> tuple[Parser, list[str]]:
     take.add_argument("kind", metavar="KIND", help=f"one of: {kinds}")
     take.add_argument("files", metavar="FILE", type=Path, nargs="+", help="the authors' file")
     take.add_argument("--sigma", type=float, metavar="S", help="noise level that cdncnn is for")
+    check = add("test", test_method, "check that a method keeps the contract of all methods")
+    check.add_argument("method", metavar="METHOD", help="a method, or its file like mine.py:k=3")
+    check.add_argument("--backbone", metavar="B", help="the only backbone (default: small ones)")
     add("data", show_data, "show the image sets that can be used")
     doctor = add("doctor", run_doctor, "check the installation, data and weights")
     doctor.add_argument("--offline", action="store_true", help="never download anything")
@@ -321,6 +324,17 @@ def import_network(args: argparse.Namespace) -> int:
     options = {"sigma": args.sigma} if args.sigma is not None else {}
     print(importing.run(args.kind, args.files, options, store))
     return 0
+
+
+def test_method(args: argparse.Namespace) -> int:
+    """Checks a method and prints one line for each check."""
+    choice = choice_of(args.method)
+    if args.backbone is not None:
+        discovery.backbone_source(args.backbone)
+
+    from benchmark.conformance import trial
+
+    return trial.main(choice.method, Path(choice.file) if choice.file else None, args.backbone)
 
 
 def show_data(args: argparse.Namespace) -> int:

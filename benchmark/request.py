@@ -105,24 +105,32 @@ def _choices(args: argparse.Namespace) -> tuple[Choice, ...]:
     names = discovery.default_methods() if args.methods is None else _names(args.methods)
     found: list[Choice] = []
     for name in (*names, *args.method):
-        path, dot, options = name.partition(".py")
-        if dot:
-            file = Path(path + ".py")
-            discovery.source_of("", file)
-            method = str(spec.parse(file.stem + options))
-            known = [entry.name for entry in discovery.entries() if entry.group != "network"]
-            if file.stem in known:
-                raise UserError(f"{file}: the name '{file.stem}' is taken; rename the file")
-            found.append(Choice(method, str(file.resolve())))
-        elif name in args.method:
+        if name in args.method and ".py" not in name:
             raise UserError(f"--method {name}: give a Python file; names go to --methods")
-        else:
-            method = str(spec.parse(name))
-            discovery.source_of(method)
-            found.append(Choice(method))
+        found.append(choice_of(name))
     if not found:
         raise UserError("no method was named; give --methods a,b or leave it out for all")
     return tuple(dict.fromkeys(found))
+
+
+def choice_of(name: str) -> Choice:
+    """Returns the method that ``name`` or ``path/to/file.py`` means, with options like ``:k=3``.
+
+    Raises:
+        UserError: If there is no such method or file, or the file takes another method's name.
+    """
+    path, dot, options = name.partition(".py")
+    if not dot:
+        method = str(spec.parse(name))
+        discovery.source_of(method)
+        return Choice(method)
+    file = Path(path + ".py")
+    discovery.source_of("", file)
+    method = str(spec.parse(file.stem + options))
+    known = [entry.name for entry in discovery.entries() if entry.group != "network"]
+    if file.stem in known:
+        raise UserError(f"{file}: the name '{file.stem}' is taken; rename the file")
+    return Choice(method, str(file.resolve()))
 
 
 def _names(texts: Sequence[str]) -> tuple[str, ...]:

@@ -1,20 +1,21 @@
-"""Every method keeps the contract on every backbone."""
+"""Every method keeps the contract on every backbone; methods that break it are found."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
+import contextlib
+from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
 
-from benchmark import conformance, tasks
-from benchmark.control import Axis, ControlSpace
-from benchmark.discovery import create_backbone, create_method
+from benchmark import cli, conformance
+from benchmark.conformance.networks import Place, places
+from benchmark.conformance.trial import examine
+from benchmark.conformance.tuned import tuned_networks_export_to_onnx
+from benchmark.discovery import create_method
 from benchmark.method import ControlMethod
-from benchmark.tasks import Task
 
+BROKEN = Path(__file__).parent / "broken"
 METHODS = (
     "decouple",
     "dni",
@@ -23,117 +24,145 @@ METHODS = (
     "cfsnet",
     "dynamic_net",
     "ftn",
-    "ftn:groups=4",
     "tunable_conv",
-    "tunable_conv:expand=2",
     "hypernet",
-    "floor",
-    "blend",
-    "experts",
 )
+OTHERS = ("ftn:groups=4", "tunable_conv:expand=2", "floor", "blend", "experts")
 AFFINE = ("decouple", "dni", "adafm", "ftn", "ftn:groups=4", "tunable_conv", "hypernet")
+TWO_AXES = ("decouple", "tunable_conv", "floor")
+
+PLACES = {place.name: place for place in places()}
+ONE_AXIS = [name for name in PLACES if name != "small with two axes"]
+PAIRS = [(method, name) for method in METHODS for name in ONE_AXIS]
+PAIRS += [(method, name) for method in OTHERS for name in ("small x4", "a tangle of layers")]
+PAIRS += [(method, "small with two axes") for method in TWO_AXES]
+CHECKS = [check for check in conformance.CHECKS if check is not tuned_networks_export_to_onnx]
 
 
-class Attention(nn.Module):
-    """Attention over all pixels as tokens, made of linear layers."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.mixed = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.mixed(self.norm(x)).chunk(3, dim=-1)
-        weights = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1)
-        return x + self.out(weights @ v)
-
-
-class Tangle(nn.Module):
-    """Strided, grouped, dilated and transposed convolutions, norms, and attention in windows."""
-
-    def __init__(self, width: int = 8):
-        super().__init__()
-        self.head = nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False)
-        self.batch_norm = nn.BatchNorm2d(width)
-        self.grouped = nn.Conv2d(width, width, 3, padding=2, dilation=2, groups=4)
-        self.instance_norm = nn.InstanceNorm2d(width, affine=True)
-        self.attention = nn.Sequential(Attention(width), Attention(width))
-        self.up = nn.ConvTranspose2d(width, width, 4, stride=2, padding=1, groups=2)
-        self.tail = nn.Conv2d(width, 3, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        z = self.batch_norm(self.head(x))
-        z = z + self.instance_norm(self.grouped(z)).relu()
-        b, c, h, w = z.shape
-        rows = z.permute(0, 2, 3, 1).reshape(b * h, w, c)
-        z = z + self.attention(rows).reshape(b, h, w, c).permute(0, 3, 1, 2)
-        return x + self.tail(self.up(z))[..., : x.shape[-2], : x.shape[-1]]
-
-
-class Chain(nn.Module):
-    """A plain chain without residual blocks."""
-
-    def __init__(self, width: int = 8):
-        super().__init__()
-        self.steps = nn.Sequential(
-            nn.Conv2d(3, width, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-            nn.Conv2d(width, 3, 3, padding=1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x - self.steps(x)
-
-
-def listed(spec: str, scale: int = 1) -> tuple[Callable[[], nn.Module], str]:
-    return lambda: create_backbone(spec, scale), "sr" if scale > 1 else "denoise"
-
-
-BACKBONES = {
-    "small": listed("small:width=8:blocks=2"),
-    "small-x4": listed("small:width=8:blocks=2", scale=4),
-    "adafm_net": listed("adafm_net:width=8:blocks=2"),
-    "cfsnet_main": listed("cfsnet_main:width=8:blocks=2"),
-    "cfsnet_main-x4": listed("cfsnet_main:width=8:blocks=2", scale=4),
-    "resnet16-x4": listed("resnet16:width=8:blocks=2", scale=4),
-    "tangle": (Tangle, "denoise"),
-    "chain": (Chain, "dejpeg"),
-}
-
-
-def factory_of(method: str, backbone: Callable[[], nn.Module], task: Task) -> conformance.Factory:
+def factory_of(method: str, place: Place) -> conformance.Factory:
     def factory(seed: int) -> ControlMethod:
         torch.manual_seed(seed)
-        return create_method(method).assemble(backbone(), task.space)
+        backbone = place.backbone()
+        return create_method(method).assemble(backbone, place.task.space)
 
     return factory
 
 
-@pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("backbone", BACKBONES)
-@pytest.mark.parametrize("method", METHODS)
-def test_method_conforms(method, backbone, check):
-    make, name = BACKBONES[backbone]
-    task = tasks.get(name)
-    check(factory_of(method, make, task), task)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(("method", "name"), PAIRS)
+def test_method_conforms(method, name, check):
+    place = PLACES[name]
+    with contextlib.suppress(conformance.Skipped):
+        check(factory_of(method, place), place.task)
 
 
-@pytest.mark.parametrize("backbone", ["small", "tangle"])
+@pytest.mark.parametrize("name", ["small x1", "a tangle of layers"])
 @pytest.mark.parametrize("method", AFFINE)
-def test_kernels_are_affine_in_the_level(method, backbone):
-    make, name = BACKBONES[backbone]
-    task = tasks.get(name)
-    conformance.kernels_are_affine(factory_of(method, make, task), task)
+def test_kernels_are_affine_in_the_level(method, name):
+    place = PLACES[name]
+    conformance.kernels_are_affine(factory_of(method, place), place.task)
 
 
-@pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("method", ["decouple", "tunable_conv", "floor"])
-def test_method_conforms_with_two_axes(method, check):
-    space = ControlSpace((Axis("blur", 0.0, 4.0), Axis("sigma", 0.0, 50.0)))
-    anchors = ((0.0, 0.0), (1.0, 1.0))
-    task = dataclasses.replace(tasks.get("denoise"), space=space, anchors=anchors)
-    check(factory_of(method, BACKBONES["small"][0], task), task)
+@pytest.mark.parametrize("method", [*METHODS, "blend"])
+def test_tuned_networks_export_to_onnx(method):
+    pytest.importorskip("onnx")
+    for name in ("small x4", "resnet16 x4"):
+        place = PLACES[name]
+        tuned_networks_export_to_onnx(factory_of(method, place), place.task)
+
+
+@pytest.mark.parametrize(
+    ("method", "check", "reason"),
+    [
+        ("forgets_bias", "tuned_equals_forward", "tuned and forward differ at level 0.7"),
+        ("ignores_level", "dial_changes_output", "the output is the same at levels 0.2 and 0.6"),
+        (
+            "shifted_start",
+            "plain_networks_answer_at_their_level",
+            "level 0.2 is not exactly its own network",
+        ),
+        ("moves_frozen", "stages_move_what_they_declare", "stage 'tune' moves backbone.b"),
+        ("leaks_level", "mixed_levels_equal_one_by_one", "a batch of mixed levels differs"),
+        (
+            "moves_start",
+            "plain_networks_answer_at_their_level",
+            "level 0.2 is not exactly its own network after stage 'tune'",
+        ),
+        ("leaks_in_training", "mixed_levels_equal_one_by_one", "in training mode"),
+        ("jumps", "output_is_continuous", "the output jumps at level"),
+        ("forgets_state", "weights_survive_storage", "stored weights give another output"),
+        ("unseeded", "seeds_decide_weights", "the same seed gives different weights"),
+        ("calls_home", "network_is_left_alone", "asks the network for weights.invalid"),
+        ("shares_memory", "tuning_leaves_the_method_alone", "changes the method"),
+    ],
+)
+def test_a_planted_defect_is_found_by_name(method, check, reason):
+    found = examine(method, BROKEN / f"{method}.py", [PLACES["small x1"]])
+    failed = {finding.check: finding.reason for finding in found if finding.verdict == "FAILED"}
+    assert reason in failed[check]
+
+
+def test_a_dial_that_does_nothing_is_found_among_two():
+    file, place = BROKEN / "ignores_one_axis.py", PLACES["small with two axes"]
+    failed = [one for one in examine("ignores_one_axis", file, [place]) if one.verdict == "FAILED"]
+    assert [one.check for one in failed] == ["dial_changes_output"]
+
+
+@pytest.mark.parametrize("method", ["leaks_level", "jumps", "calls_home", "unseeded"])
+def test_a_defect_fails_its_own_check_only(method):
+    found = list(examine(method, BROKEN / f"{method}.py", [PLACES["small x1"]]))
+    assert sum(finding.verdict == "FAILED" for finding in found) == 1
+    assert len(found) == len(conformance.CHECKS) + 1
+
+
+def test_the_command_prints_one_line_for_each_check_and_says_whether_all_is_well(capsys):
+    small = ["--backbone", "small:width=8:blocks=1"]
+    assert cli.main(["test", "dni", *small]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines[1:-1]] == [one.__name__ for one in conformance.CHECKS]
+    assert all(line.split()[0] in ("ok", "skipped") for line in lines[:-1])
+    assert lines[-1] == "dni conforms"
+    assert cli.main(["test", str(BROKEN / "ignores_level.py"), *small]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "FAILED   dial_changes_output" in "\n".join(lines)
+    assert lines[-1] == f"ignores_level: 1 of {len(conformance.CHECKS) + 1} checks failed"
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["nothing"], "unknown method 'nothing'"),
+        (["nowhere/mine.py"], "there is no method file nowhere/mine.py"),
+        (["ftn:depth=2"], "unknown option of ftn 'depth'"),
+        (["dni", "--backbone", "huge"], "unknown backbone 'huge'"),
+    ],
+)
+def test_what_cannot_be_checked_is_one_line(words, part, capsys):
+    assert cli.main(["test", *words]) == 2
+    error = capsys.readouterr().err
+    assert part in error and len(error.splitlines()) == 1
+
+
+def test_a_method_that_cannot_be_built_fails_and_one_that_refuses_a_backbone_does_not(tmp_path):
+    file = tmp_path / "picky.py"
+    file.write_text(
+        "from benchmark.errors import UserError\n"
+        "from baselines.blend import Blend as Base\n\n\n"
+        "class Picky(Base):\n"
+        "    def build(self, backbone, control):\n"
+        "        if hasattr(backbone, 'attention'):\n"
+        "            raise UserError('it takes no attention')\n"
+        "        if hasattr(backbone, 'steps'):\n"
+        "            raise RuntimeError('no idea')\n"
+        "        super().build(backbone, control)\n"
+    )
+    where = [PLACES[name] for name in ("small x1", "a tangle of layers", "a plain chain")]
+    first, *others = examine("picky", file, where)
+    assert str(first).split(maxsplit=2) == [
+        "FAILED",
+        "it_can_be_built",
+        "on a plain chain: RuntimeError: no idea",
+    ]
+    assert {finding.verdict for finding in others} == {"ok", "skipped"}
+    first, *_ = examine("picky", file, where[:2])
+    assert first.verdict == "ok" and "not on a tangle of layers: it takes no att" in first.reason

@@ -1,0 +1,126 @@
+"""The small backbones that methods are checked on, some of them as awkward as real ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from benchmark import tasks
+from benchmark.control import Axis, ControlSpace
+from benchmark.discovery import create_backbone
+from benchmark.tasks import Task
+
+
+class Attention(nn.Module):
+    """Attention over all pixels as tokens, made of linear layers."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.mixed = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attends within each row of tokens (n, count, width)."""
+        q, k, v = self.mixed(self.norm(x)).chunk(3, dim=-1)
+        weights = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1)
+        return x + self.out(weights @ v)
+
+
+class Tangle(nn.Module):
+    """Strided, grouped, dilated and transposed convolutions, norms, and attention in windows."""
+
+    def __init__(self, width: int = 8):
+        super().__init__()
+        self.head = nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False)
+        self.batch_norm = nn.BatchNorm2d(width)
+        self.grouped = nn.Conv2d(width, width, 3, padding=2, dilation=2, groups=4)
+        self.instance_norm = nn.InstanceNorm2d(width, affine=True)
+        self.attention = nn.Sequential(Attention(width), Attention(width))
+        self.up = nn.ConvTranspose2d(width, width, 4, stride=2, padding=1, groups=2)
+        self.tail = nn.Conv2d(width, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Restores (B, 3, h, w)."""
+        z = self.batch_norm(self.head(x))
+        z = z + self.instance_norm(self.grouped(z)).relu()
+        b, c, h, w = z.shape
+        rows = z.permute(0, 2, 3, 1).reshape(b * h, w, c)
+        z = z + self.attention(rows).reshape(b, h, w, c).permute(0, 3, 1, 2)
+        return x + self.tail(self.up(z))[..., : x.shape[-2], : x.shape[-1]]
+
+
+class Chain(nn.Module):
+    """A plain chain without residual blocks."""
+
+    def __init__(self, width: int = 8):
+        super().__init__()
+        self.steps = nn.Sequential(
+            nn.Conv2d(3, width, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, 3, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Restores (B, 3, h, w)."""
+        return x - self.steps(x)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a method is checked.
+
+    Args:
+        name: What lines of the result call it.
+        backbone: Returns a fresh backbone; its weights follow torch's random state.
+        task: The task, whose scale is the backbone's.
+    """
+
+    name: str
+    backbone: Callable[[], nn.Module]
+    task: Task
+
+
+TWO_AXES = ControlSpace(
+    (Axis("blur", 0.0, 4.0), Axis("sigma", 0.0, 50.0)),
+    first=(0.0, 0.1),
+    last=(0.8, 1.0),
+)
+
+
+def places(backbone: str | None = None) -> list[Place]:
+    """Returns where methods are checked: small backbones of both scales, one with two axes.
+
+    Args:
+        backbone: Specification of the only backbone to use, at both scales.
+    """
+    if backbone is not None:
+        return [_listed(backbone, 1), _listed(backbone, 4)]
+    small = "width=8:blocks=2"
+    two_axes = dataclasses.replace(tasks.get("denoise"), space=TWO_AXES)
+    return [
+        _listed(f"small:{small}", 1),
+        _listed(f"small:{small}", 4),
+        _listed(f"adafm_net:{small}", 1),
+        _listed(f"cfsnet_main:{small}", 1),
+        _listed(f"cfsnet_main:{small}", 4),
+        _listed(f"resnet16:{small}", 4),
+        Place("a tangle of layers", Tangle, tasks.get("denoise")),
+        Place("a plain chain", Chain, tasks.get("dejpeg")),
+        Place(
+            "small with two axes",
+            lambda: create_backbone(f"small:{small}", 1),
+            two_axes,
+        ),
+    ]
+
+
+def _listed(spec: str, scale: int) -> Place:
+    task = tasks.get("sr" if scale > 1 else "denoise")
+    return Place(f"{spec.partition(':')[0]} x{scale}", lambda: create_backbone(spec, scale), task)

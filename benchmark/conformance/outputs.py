@@ -1,0 +1,152 @@
+"""Checks of what a method computes: every sample at its own level, the same tuned or not."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.conformance.subject import (
+    SIDES,
+    Factory,
+    Skipped,
+    images,
+    levels,
+    points,
+    require,
+    require_close,
+    scrambled,
+)
+from benchmark.control import Level, level_text
+from benchmark.errors import LevelError
+from benchmark.method import ControlMethod
+from benchmark.tasks import Task
+
+COUPLING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+"""Layers that rightly make a sample depend on chance or on the batch while training."""
+
+INTERVALS, STEEPEST, STEP = 16, 4, 1e-6
+
+
+def mixed_levels_equal_one_by_one(factory: Factory, task: Task) -> None:
+    """A batch of different levels gives each sample what it gets alone, training or not."""
+    method = scrambled(factory)
+    some = points(method, task)
+    order = [*some, *reversed(some)]
+    x, level = images(len(order)), levels(order)
+    coupled = any(isinstance(module, COUPLING) for module in method.modules())
+    for training in (False,) if coupled else (False, True):
+        method.train(training)
+        together = method(x, level)
+        alone = torch.cat([method(x[[i]], level[[i]]) for i in range(len(order))])
+        mode = " in training mode" if training else ""
+        require_close(
+            together,
+            alone,
+            1e-10,
+            f"a batch of mixed levels differs from its samples{mode}",
+        )
+
+
+def tuned_equals_forward(factory: Factory, task: Task) -> None:
+    """The tuned network gives what the method gives at that level, in both precisions."""
+    for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
+        method = scrambled(factory, dtype)
+        x = images(2, dtype)
+        for point in points(method, task):
+            tuned = method.tuned(point)
+            expected = method(x, levels([point], dtype))
+            at = f"at level {level_text(point)} in {dtype}"
+            require_close(tuned(x), expected, tolerance, f"tuned and forward differ {at}")
+            require(not tuned.training, f"the tuned network {at} is in training mode")
+
+
+def dial_changes_output(factory: Factory, task: Task) -> None:
+    """With any weights but the first ones, every part of every axis changes the output."""
+    method = scrambled(factory)
+    if not list(method.parameters()):
+        raise Skipped("it has no weights")
+    x = images(1)
+    for one, other in _turns(method, task):
+        change = (method(x, levels([one])) - method(x, levels([other]))).abs().max()
+        where = f"levels {level_text(one)} and {level_text(other)}"
+        require(bool(change > 1e-6), f"the output is the same at {where}")
+
+
+def output_is_continuous(factory: Factory, task: Task) -> None:
+    """Nowhere between start and end does the output jump.
+
+    The steepest of ``INTERVALS`` parts of the way are halved, on and on, always where the output
+    changes more: a jump stays as high as it was, a slope does not.
+    """
+    method = scrambled(factory)
+    if method.only_levels(task) is not None:
+        raise Skipped("it answers at a few levels only")
+    x, d = images(1), task.space.d
+
+    def at(t: float) -> Tensor:
+        return method(x, levels([(t,) * d])).detach()
+
+    grid = [(index / INTERVALS, at(index / INTERVALS)) for index in range(INTERVALS + 1)]
+    pairs = sorted(pairwise(grid), key=lambda pair: -_change(*pair))
+    for low, high in pairs[:STEEPEST]:
+        while high[0] - low[0] > STEP:
+            half = (low[0] + high[0]) / 2
+            middle = (half, at(half))
+            left = _change(low, middle) >= _change(middle, high)
+            low, high = (low, middle) if left else (middle, high)
+        limit = 1e-3 * max(1.0, float(high[1].abs().max()))
+        require(_change(low, high) <= limit, f"the output jumps at level {low[0]:.4g}")
+
+
+def level_maps_equal_levels(factory: Factory, task: Task) -> None:
+    """A map that holds one level everywhere gives what that level gives."""
+    method = scrambled(factory)
+    if not method.spatial:
+        raise Skipped("it takes no level maps")
+    x = images(2)
+    for point in points(method, task):
+        level = levels([point])
+        level_map = level[:, :, None, None].expand(len(x), -1, *SIDES)
+        where = f"a map of level {level_text(point)} differs from the level"
+        require_close(method(x, level_map), method(x, level), 1e-10, where)
+
+
+def levels_outside_are_refused(factory: Factory, task: Task) -> None:
+    """A level outside [0, 1], or with a wrong number of axes, raises LevelError."""
+    method = factory(0).eval()
+    x, d = images(1, torch.float32), task.space.d
+    for point in ((-0.01,) * d, (1.01,) * d, (float("nan"),) * d, (0.0,) * (d + 1)):
+        for ask in (lambda p: method(x, torch.tensor([p])), lambda p: method.tuned(p)):
+            try:
+                ask(point)
+            except LevelError:
+                continue
+            raise AssertionError(f"level {point} was accepted")
+
+
+def kernels_are_affine(factory: Factory, task: Task) -> None:
+    """The tuned weights of an affine method have no second difference in the level."""
+    method = scrambled(factory)
+    states = [method.tuned((t,) * task.space.d).state_dict() for t in (0.2, 0.5, 0.8)]
+    for key, middle in states[1].items():
+        bend = states[0][key] - 2 * middle + states[2][key]
+        require(bool(bend.abs().max() < 1e-12), f"{key} is not affine in the level")
+
+
+def _turns(method: ControlMethod, task: Task) -> list[tuple[Level, Level]]:
+    """Returns pairs of levels between which the output must change: one axis is turned at a time."""
+    some = method.only_levels(task)
+    if some is not None:
+        return list(pairwise(some))
+    d = task.space.d
+    lines = [
+        [task.space.spread([t if i == axis else 0.5 for i in range(d)]) for t in (0.0, 0.5, 1.0)]
+        for axis in range(d)
+    ]
+    return [pair for line in lines for pair in pairwise(line)]
+
+
+def _change(one: tuple[float, Tensor], other: tuple[float, Tensor]) -> float:
+    return float((one[1] - other[1]).abs().max())

@@ -1,0 +1,123 @@
+"""Checks of stages: what they train, where they start, and what holds afterwards."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+
+from benchmark.conformance.subject import (
+    Factory,
+    Skipped,
+    images,
+    levels,
+    moved,
+    own_stages,
+    require,
+    scrambled,
+    state,
+    train,
+)
+from benchmark.control import Level, level_text
+from benchmark.method import At, ControlMethod, Stage
+from benchmark.tasks import Task
+
+
+def stages_follow_each_other(factory: Factory, task: Task) -> None:
+    """Stage names are unique, start from earlier ones, and their networks are plain backbones."""
+    method, known = factory(0), []
+    for stage in method.stages(task):
+        require(stage.name not in known, f"there are two stages '{stage.name}'")
+        require(
+            stage.starts_from is None or stage.starts_from in known,
+            f"stage '{stage.name}' starts from '{stage.starts_from}', which is not before it",
+        )
+        if stage.network is not None:
+            keys = method.get_submodule(stage.network).state_dict().keys()
+            same = list(keys) == list(method.backbone.state_dict())
+            require(same, f"'{stage.network}' of stage '{stage.name}' is not a backbone")
+        known.append(stage.name)
+
+
+def stages_move_what_they_declare(factory: Factory, task: Task) -> None:
+    """Training moves something under every declared prefix, and nothing else."""
+    names = [stage.name for stage in own_stages(factory(0), task)]
+    if not names:
+        raise Skipped("it has no stage of its own")
+    for name in names:
+        method = factory(0)
+        stage = next(stage for stage in own_stages(method, task) if stage.name == name)
+        before = state(method)
+        train(method, stage, task)
+        keys = moved(before, method)
+        stray = sorted(key for key in keys if not key.startswith(stage.trains))
+        require(not stray, f"stage '{name}' moves {', '.join(stray[:3])}")
+        for prefix in stage.trains:
+            found = any(key.startswith(prefix) for key in keys)
+            require(found, f"stage '{name}' does not move '{prefix}'")
+
+
+def plain_networks_answer_at_their_level(factory: Factory, task: Task) -> None:
+    """Where a stage trains a plain network at one level, the method is that network there.
+
+    Bit for bit, before the method's own stages and after them: the network that was trained for
+    all methods, and stored once, is what this one gives at its level for ever.
+    """
+    method = scrambled(factory, torch.float32)
+    plain = [
+        stage
+        for stage in method.stages(task)
+        if stage.network is not None and isinstance(stage.levels, At)
+    ]
+    if not plain:
+        raise Skipped("no stage of it trains a plain network at one level")
+    x = images(2, torch.float32)
+    expected = {stage.name: _output(method, stage, x) for stage in plain}
+    _require_networks(method, plain, expected, x, task, "")
+    for stage in own_stages(method, task):
+        train(method, stage, task)
+        after = f" after stage '{stage.name}'"
+        _require_networks(method.eval(), plain, expected, x, task, after)
+
+
+def seeds_decide_weights(factory: Factory, task: Task) -> None:
+    """The same seed gives the same initial weights, and so does training."""
+    states = []
+    for _ in range(2):
+        method = factory(3)
+        for stage in own_stages(method, task):
+            train(method, stage, task)
+        states.append(state(method))
+    same = all(torch.equal(value, states[1][key]) for key, value in states[0].items())
+    require(same, "the same seed gives different weights")
+
+
+@torch.no_grad()
+def _output(method: ControlMethod, stage: Stage, x: Tensor) -> Tensor:
+    return copy.deepcopy(method.get_submodule(str(stage.network))).eval()(x)
+
+
+@torch.no_grad()
+def _require_networks(
+    method: ControlMethod,
+    plain: list[Stage],
+    expected: dict[str, Tensor],
+    x: Tensor,
+    task: Task,
+    after: str,
+) -> None:
+    for stage in plain:
+        for point in _levels_of(method, stage, task):
+            same = torch.equal(method(x, levels([point], torch.float32)), expected[stage.name])
+            require(same, f"level {level_text(point)} is not exactly its own network{after}")
+
+
+def _levels_of(method: ControlMethod, stage: Stage, task: Task) -> list[Level]:
+    """Returns the level of a stage, and the end of the dial if the method is the same up to there."""
+    assert isinstance(stage.levels, At)
+    found = [task.space.spread(stage.levels.level)]
+    if method.only_levels(task) is None:
+        ends = (task.space.start, task.space.end)
+        found += [end for end in ends if method.position(end) == stage.levels.level]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,126 @@
+"""``dialbench test METHOD``: every check on every place, and one line for each check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmark.conformance import CHECKS
+from benchmark.conformance.networks import Place, places
+from benchmark.conformance.subject import Factory, Skipped
+from benchmark.conformance.tuned import connections_refused
+from benchmark.discovery import create_method
+from benchmark.errors import UserError
+from benchmark.method import ControlMethod
+
+OK, FAILED, SKIPPED = "ok", "FAILED", "skipped"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Args:
+        check: Its name.
+        verdict: ``ok``, ``FAILED`` or ``skipped``.
+        reason: Where and why; empty if all is well.
+    """
+
+    check: str
+    verdict: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verdict:<8} {self.check:<38} {self.reason}".rstrip()
+
+
+def main(method: str, file: Path | None = None, backbone: str | None = None) -> int:
+    """Prints one line for each check; returns 1 if one failed, else 0.
+
+    Args:
+        method: Specification of a method.
+        file: Its file, if it is not one of dialbench's own.
+        backbone: Specification of the only backbone to check on.
+
+    Raises:
+        UserError: If there is no such method, option or backbone.
+    """
+    found = []
+    for finding in examine(method, file, places(backbone)):
+        print(finding, flush=True)
+        found.append(finding)
+    failed = sum(finding.verdict == FAILED for finding in found)
+    print(f"{method}: {failed} of {len(found)} checks failed" if failed else f"{method} conforms")
+    return int(failed > 0)
+
+
+def examine(method: str, file: Path | None, where: Sequence[Place]) -> Iterator[Finding]:
+    """Yields the finding of ``it_can_be_built``, then of every check.
+
+    No connection to another machine can be made meanwhile.
+    """
+
+    def factory_of(place: Place) -> Factory:
+        def factory(seed: int) -> ControlMethod:
+            torch.manual_seed(seed)
+            backbone = place.backbone()
+            return create_method(method, file).assemble(backbone, place.task.space)
+
+        return factory
+
+    def build(place: Place) -> None:
+        if reason := create_method(method, file).skip(place.task):
+            raise Skipped(reason)
+        try:
+            factory_of(place)(0)
+        except UserError as error:
+            raise Skipped(str(error)) from error
+
+    with torch.random.fork_rng(devices=[]), connections_refused():
+        create_method(method, file)
+        verdicts = {place.name: _verdict(lambda place=place: build(place)) for place in where}
+        yield _finding("it_can_be_built", verdicts)
+        usable = [place for place in where if verdicts[place.name][0] == OK]
+        for check in CHECKS:
+            runs = {
+                place.name: (lambda place=place: check(factory_of(place), place.task))  # noqa: B023
+                for place in usable
+            }
+            yield _finding(check.__name__, {name: _verdict(run) for name, run in runs.items()})
+
+
+def _verdict(run: Callable[[], None]) -> tuple[str, str]:
+    try:
+        run()
+    except Skipped as reason:
+        return SKIPPED, str(reason)
+    except AssertionError as error:
+        return FAILED, str(error) or "an assertion of its own does not hold"
+    except Exception as error:  # noqa: BLE001 - whatever a method of someone else raises
+        text = str(error).partition("\n")[0]
+        return FAILED, f"{type(error).__name__}: {text}"
+    return OK, ""
+
+
+def _finding(check: str, verdicts: dict[str, tuple[str, str]]) -> Finding:
+    """Returns one finding for all places: failed if it failed anywhere, skipped if nowhere ok."""
+    for verdict in (FAILED, OK, SKIPPED):
+        names = [name for name, one in verdicts.items() if one[0] == verdict]
+        if names:
+            break
+    else:
+        return Finding(check, SKIPPED, "it could not be built")
+    if verdict == OK:
+        left_out = [
+            f"not on {name}: {why}" for name, (one, why) in verdicts.items() if one == SKIPPED
+        ]
+        return Finding(check, OK, "; ".join(left_out) if check == "it_can_be_built" else "")
+    reason = verdicts[names[0]][1]
+    return Finding(
+        check,
+        verdict,
+        f"on {', '.join(names)}: {reason}" if verdict == FAILED else reason,
+    )

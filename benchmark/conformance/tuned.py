@@ -1,0 +1,120 @@
+"""Checks of tuned networks and of what is stored."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import socket
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from safetensors.torch import load, save
+
+from benchmark.conformance.subject import (
+    Factory,
+    Skipped,
+    images,
+    levels,
+    moved,
+    own_stages,
+    points,
+    require,
+    require_close,
+    scrambled,
+    state,
+    train,
+)
+from benchmark.cost import macs
+from benchmark.tasks import Task
+
+
+def folding_keeps_the_backbone(factory: Factory, task: Task) -> None:
+    """A method that folds yields a backbone: same class, keys, shapes and multiply-accumulates."""
+    method = scrambled(factory, torch.float32)
+    if not method.folds:
+        raise Skipped("it does not say that it folds")
+    tuned = method.tuned(points(method, task)[-1])
+    require(type(tuned) is type(method.backbone), "the tuned network is no plain backbone")
+    shapes = [
+        {key: value.shape for key, value in network.state_dict().items()}
+        for network in (tuned, method.backbone)
+    ]
+    require(shapes[0] == shapes[1], "keys or shapes of the tuned network differ")
+    require(macs(tuned, 32) == macs(method.backbone, 32), "the tuned network costs more")
+
+
+def tuning_leaves_the_method_alone(factory: Factory, task: Task) -> None:
+    """A tuned network shares no memory with the method, and making it changes nothing."""
+    method = scrambled(factory)
+    before = state(method)
+    tuned = method.tuned(points(method, task)[-1])
+    with torch.no_grad():
+        for parameter in tuned.parameters():
+            parameter.add_(1)
+    require(moved(before, method) == set(), "changing a tuned network changes the method")
+
+
+def weights_survive_storage(factory: Factory, task: Task) -> None:
+    """Stored as safetensors and loaded into another instance, a method gives the same output."""
+    method, other = scrambled(factory), factory(1).double().eval()
+    kept = {key: value.contiguous() for key, value in method.weights_to_keep().items()}
+    other.load_state_dict(load(save(kept)))
+    x, level = images(1), levels([points(method, task)[-1]])
+    require(
+        torch.equal(method(x, level), other(x, level)),
+        "stored weights give another output",
+    )
+
+
+def tuned_networks_export_to_onnx(factory: Factory, task: Task) -> None:
+    """A tuned network, exported to ONNX and run there, gives the same output."""
+    if importlib.util.find_spec("onnx") is None:
+        raise Skipped("the package onnx is not installed; pip install 'dialbench[onnx]'")
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    method = scrambled(factory, torch.float32)
+    tuned, x = method.tuned(points(method, task)[-1]), images(1, torch.float32)
+    stored = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # The newer exporter needs two more packages and takes twenty times as long.
+        torch.onnx.export(tuned, (x,), stored, dynamo=False)
+    network = onnx.load_from_string(stored.getvalue())
+    (output,) = ReferenceEvaluator(network).run(None, {network.graph.input[0].name: x.numpy()})
+    require_close(torch.from_numpy(output), tuned(x), 1e-4, "ONNX gives another output")
+
+
+def network_is_left_alone(factory: Factory, task: Task) -> None:
+    """Building, training and tuning ask nothing of any other machine."""
+    with connections_refused() as asked:
+        method = factory(0)
+        for stage in own_stages(method, task):
+            train(method, stage, task)
+        method.eval().tuned(points(method, task)[-1])(images(1, torch.float32))
+    require(not asked, f"it asks the network for {', '.join(dict.fromkeys(asked))}")
+
+
+@contextmanager
+def connections_refused() -> Iterator[list[str]]:
+    """Refuses every connection and every look-up of a name; yields what was asked for."""
+    asked: list[str] = []
+
+    def refusing(position: int) -> Callable[..., Any]:
+        def refuse(*args: Any, **kwargs: Any) -> Any:
+            address = args[position] if len(args) > position else kwargs
+            asked.append(str(address[0] if isinstance(address, tuple) else address))
+            raise OSError("the network is closed while a method is checked")
+
+        return refuse
+
+    with ExitStack() as stack:
+        for name in ("connect", "connect_ex"):
+            stack.enter_context(patch.object(socket.socket, name, refusing(1)))
+        for name in ("getaddrinfo", "gethostbyname", "create_connection"):
+            stack.enter_context(patch.object(socket, name, refusing(0)))
+        yield asked

@@ -1,0 +1,19 @@
+"""Scales the kernels by the first of its dials and looks at no other."""
+
+import torch
+
+from benchmark.method import JOINT, Stage, Uniform, WeightSpaceMethod, layers
+
+
+class IgnoresOneAxis(WeightSpaceMethod):
+    axes = range(1, 3)
+
+    def build(self, backbone, control):
+        self.gain = torch.nn.Parameter(torch.ones(1))
+
+    def stages(self, task):
+        return [Stage("joint", trains=("",), levels=Uniform(), share=JOINT)]
+
+    def weights(self, level):
+        factor = 1 + level[0] * self.gain
+        return {f"{k}.weight": layer.weight * factor for k, layer in layers(self.backbone).items()}
