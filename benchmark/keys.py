@@ -23,6 +23,7 @@ TRAINING_CODE = (
     "benchmark.degradations",
     "benchmark.layers",
     "benchmark.method",
+    "benchmark.metrics.colour",
     "benchmark.objectives",
     "benchmark.stage",
     "benchmark.train",
@@ -111,6 +112,7 @@ def scoring_digest(task: Task) -> str:
     """Returns the digest of everything but weights and data that determines a score."""
     code = _code(
         (
+            "benchmark.data.patches:clean_pixels",
             "benchmark.sweep:Samples",
             "benchmark.sweep:restored",
             f"benchmark.degradations:DEGRADATIONS[{task.degradation}]",
