@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from benchmark.analysis.scores import NoValue, Run, Scores, in_order
+from benchmark.analysis.scores import Found, NoValue, Run, Scores, in_order
 from benchmark.analysis.statistics import (
     ONE_IMAGE,
     Comparison,
@@ -19,26 +19,34 @@ from benchmark.analysis.statistics import (
 from benchmark.metrics.records import METRICS
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from benchmark.tasks import Task
 
-Found = dict[Run, dict[int, dict[str, Scores]]]
-"""Output of ``scores.scores``: by run, seed and metric."""
+
+class Table(NamedTuple):
+    """The values of a run, (levels, images), with the dial at the true level; mean over seeds."""
+
+    levels: tuple[str, ...]
+    images: tuple[str, ...]
+    values: np.ndarray
+
+    def over(self, levels: Sequence[str]) -> np.ndarray:
+        """Returns the mean over some levels for every image."""
+        return self.values[[self.levels.index(level) for level in levels]].mean(axis=0)
 
 
-def over_images(seeds: dict[int, Scores]) -> pd.DataFrame | None:
-    """Returns level x image values, the mean over seeds, or None if any is missing."""
+def over_seeds(parts: Sequence[Scores]) -> Table | None:
+    """Returns the mean over seeds, or None if they differ in levels or images, or lack a value."""
+    first = parts[0]
+    if any((one.levels(), one.images) != (first.levels(), first.images) for one in parts):
+        return None
     try:
-        parts = [one.matched() for _, one in sorted(seeds.items())]
+        values = sum(one.matched() for one in parts) / len(parts)
     except NoValue:
         return None
-    first = parts[0]
-    if any(not one.axes[0].equals(first.axes[0]) for one in parts):
-        return None
-    if any(not one.axes[1].equals(first.axes[1]) for one in parts):
-        return None
-    return sum(parts[1:], first) / len(parts)
+    return Table(tuple(first.levels()), first.images, values)
 
 
 def stats_table(found: Found) -> pd.DataFrame:
@@ -52,51 +60,43 @@ def stats_table(found: Found) -> pd.DataFrame:
     lines = []
     for run, seeds in found.items():
         for metric in sorted({name for own in seeds.values() for name in own}):
-            parts = {seed: own[metric] for seed, own in seeds.items() if metric in own}
+            parts = [own[metric] for _, own in sorted(seeds.items()) if metric in own]
             lines += _stats(run, metric, parts)
     columns = [*Run._fields, "level", "metric", "images", "seeds", "mean", "std", "low", "high"]
     return pd.DataFrame(lines, columns=[*columns, "reason"])
 
 
-def _stats(run: Run, metric: str, seeds: dict[int, Scores]) -> list[dict]:
-    import pandas as pd
+def _stats(run: Run, metric: str, seeds: Sequence[Scores]) -> list[dict]:
+    import numpy as np
 
     lines = []
-    for level in in_order(level for one in seeds.values() for level in one.levels()):
-        rows = [
-            one.table.loc[(level, level)]
-            for _, one in sorted(seeds.items())
-            if (level, level) in one.table.index
-        ]
-        if not rows:
-            continue
-        values = pd.concat(rows, axis=1)
+    reason = next((one.reason for one in seeds if one.reason), "")
+    for level in in_order(level for one in seeds for level in one.levels()):
+        own = [one for one in seeds if (level, level) in one.cells]
         line = {**run._asdict(), "level": level, "metric": metric}
-        line |= {"images": len(values), "seeds": len(rows)}
-        reason = next((one.reason for _, one in sorted(seeds.items()) if one.reason), "")
-        if bool(values.isna().to_numpy().any()):
+        line |= {"images": len({name for one in own for name in one.images}), "seeds": len(own)}
+        values = np.array([one.cells[level, level] for one in own if one.images == own[0].images])
+        if len(values) < len(own) or np.isnan(values).any():
             line |= dict.fromkeys(("mean", "std", "low", "high"), math.nan)
-            reason = reason or "not every image was scored with every seed"
+            line["reason"] = reason or "not every image was scored with every seed"
         else:
-            per_image = values.mean(axis=1).to_numpy()
-            low, high = interval(per_image)
-            mean, deviation = mean_and_deviation(values.mean(axis=0).tolist())
+            low, high = interval(values.mean(axis=0))
+            mean, deviation = mean_and_deviation(values.mean(axis=1).tolist())
             line |= {"mean": mean, "std": deviation, "low": float(low), "high": float(high)}
-            reason = "" if len(values) > 1 else ONE_IMAGE
-        lines.append({**line, "reason": reason})
+            line["reason"] = "" if line["images"] > 1 else ONE_IMAGE
+        lines.append(line)
     return lines
 
 
-def contestants(found: Found, dataset: str, metric: str) -> dict[Run, pd.DataFrame]:
-    """Returns the level x image values of every run that is complete on a data set."""
-    values = {}
+def contestants(found: Found, dataset: str, metric: str) -> dict[Run, Table]:
+    """Returns the values of every run that is complete on a data set."""
+    tables = {}
     for run, seeds in found.items():
-        parts = {seed: own[metric] for seed, own in seeds.items() if metric in own}
-        if run.dataset == dataset and parts:
-            table = over_images(parts)
-            if table is not None:
-                values[run] = table
-    return values
+        parts = [own[metric] for _, own in sorted(seeds.items()) if metric in own]
+        table = over_seeds(parts) if run.dataset == dataset and parts else None
+        if table is not None:
+            tables[run] = table
+    return tables
 
 
 def pairs_table(found: Found, task: Task) -> pd.DataFrame:
@@ -111,10 +111,10 @@ def pairs_table(found: Found, task: Task) -> pd.DataFrame:
         values = contestants(found, dataset, task.headline)
         for one, other in itertools.combinations(values, 2):
             ours, theirs = values[one], values[other]
-            levels = [level for level in ours.index if level in set(theirs.index)]
-            if not levels or not ours.columns.equals(theirs.columns):
+            levels = [level for level in ours.levels if level in theirs.levels]
+            if not levels or ours.images != theirs.images:
                 continue
-            result = paired(ours.loc[levels].mean(), theirs.loc[levels].mean())
+            result = paired(ours.over(levels), theirs.over(levels))
             lines.append(
                 {
                     "dataset": dataset,
@@ -122,7 +122,7 @@ def pairs_table(found: Found, task: Task) -> pd.DataFrame:
                     **dict(zip(("other", "other_backbone", "other_preset"), other, strict=False)),
                     "metric": task.headline,
                     "levels": len(levels),
-                    "images": ours.shape[1],
+                    "images": len(ours.images),
                     **result._asdict(),
                     "tie": result.tie,
                 }
@@ -150,12 +150,12 @@ def ranking(found: Found, task: Task, contest: Sequence[Run]) -> dict[Run, tuple
             for run, table in contestants(found, dataset, task.headline).items()
             if run in own
         }
-        levels = in_order(level for table in values.values() for level in table.index)
-        images = sorted({image for table in values.values() for image in table.columns})
+        levels = in_order(level for table in values.values() for level in table.levels)
+        images = {image for table in values.values() for image in table.images}
         whole = {
-            run: table.mean()
+            run: table.over(levels)
             for run, table in values.items()
-            if list(table.index) == levels and list(table.columns) == images
+            if list(table.levels) == levels and set(table.images) == images
         }
         for run in own:
             placed[run] = (None, "not every level and image was scored")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.analysis import matrix
 from benchmark.analysis.matrix import Matrix
-from benchmark.analysis.scores import NoValue, Run, Scores, in_order, places
+from benchmark.analysis.scores import Found, NoValue, Run, Scores, in_order, places
 from benchmark.analysis.statistics import mean_and_deviation
 from benchmark.metrics.records import METRICS
 
@@ -53,11 +53,16 @@ class Figure:
     meaning: str
     digits: int | None = None
 
+    @property
+    def title(self) -> str:
+        """The name with its group."""
+        return f"{self.group}, {self.label}"
+
 
 FIGURES = {
     figure.id: figure
     for figure in (
-        Figure("gap-start", "gap to experts", "start", "better (+) or worse (-) than the expert of the first level"),
+        Figure("gap-start", "gap to experts", "start", "how much better (+) or worse (-) than the expert of the first level, in the metric's unit"),
         Figure("gap-middle", "gap to experts", "middle", "the same at the expert nearest to the middle"),
         Figure("gap-end", "gap to experts", "end", "the same at the expert of the last level"),
         Figure("gap-mean", "gap to experts", "mean abs.", "mean absolute difference over all experts' levels"),
@@ -87,7 +92,7 @@ Named = tuple[str, str, str]
 """Figure id, metric id, level text (empty for figures of all levels)."""
 
 
-def dial_table(found: Mapping[Run, Mapping[int, Mapping[str, Scores]]], task: Task) -> pd.DataFrame:
+def dial_table(found: Found, task: Task) -> pd.DataFrame:
     """Returns one line per run, figure and metric; a null carries its reason.
 
     Args:
@@ -175,9 +180,7 @@ def psnr(task: Task) -> str:
     return next((one for one in task.metrics if one.startswith("psnr-")), task.headline)
 
 
-def _experts(
-    found: Mapping[Run, Mapping[int, Mapping[str, Scores]]], run: Run, seed: int
-) -> Mapping[str, Scores] | None:
+def _experts(found: Found, run: Run, seed: int) -> Mapping[str, Scores] | None:
     """Returns the scores of the experts that a run is compared with: those with most levels."""
     same = [
         (one, seeds[seed])
@@ -202,25 +205,26 @@ def _gap(
     if experts is None:
         raise NoValue(NO_EXPERTS)
     ours, theirs = _scores(own, metric).by_level(), _scores(experts, metric).by_level()
-    common = in_order(set(ours.index) & set(theirs.index))
+    common = in_order(ours.keys() & theirs.keys())
     if len(common) < 2:
         raise NoValue("the experts have fewer than two levels of this run")
     sign = 1.0 if METRICS[metric].higher_is_better else -1.0
-    gap = sign * (ours[common] - theirs[common])
+    gap = {level: sign * (ours[level] - theirs[level]) for level in common}
     if name == "gap-mean":
-        return float(gap.abs().mean())
+        return statistics.fmean(map(abs, gap.values()))
     if name == "coverage":
         low, high = sorted((theirs[common[0]], theirs[common[-1]]))
         if low == high:
             raise NoValue("the experts of both ends score the same")
-        return float(max(0.0, min(high, ours.max()) - max(low, ours.min())) / (high - low))
+        reached = min(high, max(ours.values())) - max(low, min(ours.values()))
+        return max(0.0, reached) / (high - low)
     if name != "gap-middle":
-        return float(gap[common[0] if name == "gap-start" else common[-1]])
+        return gap[common[0] if name == "gap-start" else common[-1]]
     if len(common) < 3:
         raise NoValue("there is no expert between the ends")
     x = places(common)
     inner = range(1, len(common) - 1)
-    return float(gap[common[min(inner, key=lambda at: abs(x[at] - (x[0] + x[-1]) / 2))]])
+    return gap[common[min(inner, key=lambda at: abs(x[at] - (x[0] + x[-1]) / 2))]]
 
 
 def _along(name: str, scores: Scores) -> float:
@@ -228,7 +232,7 @@ def _along(name: str, scores: Scores) -> float:
     import numpy as np
 
     values = scores.by_level()
-    x, y = np.array(places(values.index)), values.to_numpy()
+    x, y = np.array(places(values)), np.array(list(values.values()))
     if len(x) < 3:
         raise NoValue("it needs three levels")
     steps = np.diff(y)
@@ -245,8 +249,8 @@ def _along(name: str, scores: Scores) -> float:
 
 
 def _drift(scores: Scores) -> dict[str, float]:
-    values = scores.by_level()
-    return {"drift-mean": float(values.mean()), "drift-max": float(values.max())}
+    values = scores.by_level().values()
+    return {"drift-mean": statistics.fmean(values), "drift-max": max(values)}
 
 
 def _volume(own: Mapping[str, Scores], task: Task, metric: str) -> dict[str, float]:
@@ -254,7 +258,7 @@ def _volume(own: Mapping[str, Scores], task: Task, metric: str) -> dict[str, flo
     if base not in REFERENCE_POINTS:
         raise NoValue(f"no reference point is fixed for {base}")
     up, down = _scores(own, psnr(task)).by_level(), _scores(own, metric).by_level()
-    points = [(up[level], down[level]) for level in up.index if level in down.index]
+    points = [(up[level], down[level]) for level in up if level in down]
     return {"hypervolume": hypervolume(points, REFERENCE_POINTS[base])}
 
 
@@ -266,11 +270,12 @@ def hypervolume(points: list[tuple[float, float]], reference: tuple[float, float
         reference: The worst corner, in the same order.
     """
     area = best_down = 0.0
-    for up, down in sorted(((up - reference[0], reference[1] - down) for up, down in points))[::-1]:
+    gains = [(up - reference[0], reference[1] - down) for up, down in points]
+    for up, down in sorted(gains, reverse=True):
         if up > 0 and down > best_down:
             area += up * (down - best_down)
             best_down = down
-    return float(area)
+    return area
 
 
 def _matrix(own: Mapping[str, Scores], metric: str) -> Matrix:

@@ -36,10 +36,8 @@ class Matrix:
         Raises:
             NoValue: If a cell is missing.
         """
-        levels, table = scores.crossed()
-        values = table.to_numpy().reshape(len(levels), len(levels), -1)
-        values = values if higher_is_better else -values
-        return cls(tuple(levels), tuple(table.columns), values)
+        levels, values = scores.crossed()
+        return cls(tuple(levels), scores.images, values if higher_is_better else -values)
 
     def over(self, images: Sequence[str]) -> np.ndarray:
         """Returns means over some images, (levels, dials)."""

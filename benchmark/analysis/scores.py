@@ -1,7 +1,8 @@
-"""Rows as scores: one table of (true level, dial) x image per run, data set and metric."""
+"""Rows as scores: the values of all images by (true level, dial), for every run and metric."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +11,7 @@ from benchmark.control import parse_level
 from benchmark.errors import LevelError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 NO_MATRIX = "it needs the level x dial matrix; run with --matrix"
@@ -38,89 +40,100 @@ class Scores:
     """The scores of one metric, from one seed of a run.
 
     Args:
-        table: Values, NaN where there is none; the index holds (true level, dial) texts, the
-            columns are images in the order of their names.
+        images: Image names in order.
+        cells: By (true level, dial) texts, the values of the images; NaN where there is none.
         reason: Why values are missing, if any are.
     """
 
-    table: pd.DataFrame
+    images: tuple[str, ...]
+    cells: dict[tuple[str, str], np.ndarray]
     reason: str = ""
 
     def levels(self) -> list[str]:
-        """Returns the true levels in order."""
-        return in_order(level for level, _ in self.table.index)
+        """Returns the levels that were scored with the dial set to them, in order."""
+        return in_order(level for level, dial in self.cells if level == dial)
 
-    def images(self) -> list[str]:
-        """Returns the images in order."""
-        return list(self.table.columns)
-
-    def matched(self) -> pd.DataFrame:
-        """Returns the scores with the dial at the true level: level x image, levels in order.
+    def matched(self) -> np.ndarray:
+        """Returns the scores with the dial at the true level, (levels, images).
 
         Raises:
             NoValue: If there are none, or one is missing.
         """
-        known = set(self.table.index)
-        levels = [level for level in self.levels() if (level, level) in known]
-        found = self.table.loc[[(level, level) for level in levels]]
-        if found.empty or bool(found.isna().to_numpy().any()):
-            raise NoValue(self.reason or "it was not scored at every level and image")
-        return found.set_axis(levels, axis=0)
+        import numpy as np
 
-    def by_level(self) -> pd.Series:
+        values = np.array([self.cells[level, level] for level in self.levels()])
+        if not values.size or np.isnan(values).any():
+            raise NoValue(self.reason or "it was not scored at every level and image")
+        return values
+
+    def by_level(self) -> dict[str, float]:
         """Returns the mean over images at every level, with the dial at the true level.
 
         Raises:
             NoValue: If there are none, or one is missing.
         """
-        return self.matched().mean(axis=1)
+        return dict(zip(self.levels(), self.matched().mean(axis=1).tolist(), strict=True))
 
-    def crossed(self) -> tuple[list[str], pd.DataFrame]:
-        """Returns the levels, and the scores at every pair of them as (level, dial) x image.
+    def crossed(self) -> tuple[list[str], np.ndarray]:
+        """Returns the levels, and the scores at every pair of them, (levels, dials, images).
 
         Raises:
             NoValue: If the dial was never set to another level, or a score is missing.
         """
-        if all(level == dial for level, dial in self.table.index):
+        import numpy as np
+
+        if all(level == dial for level, dial in self.cells):
             raise NoValue(NO_MATRIX)
-        levels = in_order(text for pair in self.table.index for text in pair)
+        levels = in_order(text for pair in self.cells for text in pair)
         pairs = [(level, dial) for level in levels for dial in levels]
-        missing = sum(pair not in self.table.index for pair in pairs)
+        missing = sum(pair not in self.cells for pair in pairs)
         if missing:
             raise NoValue(f"{missing} of {len(pairs)} cells of the matrix are missing; run again")
-        found = self.table.loc[pairs]
-        if bool(found.isna().to_numpy().any()):
+        values = np.array([self.cells[pair] for pair in pairs])
+        if np.isnan(values).any():
             raise NoValue(self.reason or "scores of the matrix are missing")
-        return levels, found
+        return levels, values.reshape(len(levels), len(levels), -1)
 
 
-def tidy(rows: pd.DataFrame) -> pd.DataFrame:
-    """Returns the rows with texts without nulls, a dial for every row, and NaN where no value is."""
-    import pandas as pd
-
-    texts = [*Run._fields, "image", "level", "set_level", "metric", "reason"]
-    rows = rows.assign(
-        **{name: rows[name].astype(object).fillna("").map(str) for name in texts},
-        value=pd.to_numeric(rows["value"], errors="coerce").where(rows["status"] == "ok"),
-    )
-    dial = rows["set_level"].where(rows["set_level"] != "", rows["level"])
-    return rows.assign(set_level=dial)[[*texts, "seed", "value"]]
+Found = dict[Run, dict[int, dict[str, Scores]]]
+"""Scores by run, seed and metric."""
 
 
-def scores(rows: pd.DataFrame) -> dict[Run, dict[int, dict[str, Scores]]]:
-    """Returns the scores by run, seed and metric, whatever the order of the rows.
+def scores(rows: pd.DataFrame) -> Found:
+    """Returns the scores behind the rows, whatever their order.
 
     Args:
-        rows: Output of ``tidy``.
+        rows: Rows of a report; only those with status ``ok`` and a finite value have one.
     """
-    found: dict[Run, dict[int, dict[str, Scores]]] = {}
-    for (*run, seed, metric), part in rows.groupby([*Run._fields, "seed", "metric"], sort=True):
-        table = part.pivot(index=["level", "set_level"], columns="image", values="value")
-        table = table.sort_index(axis=0).sort_index(axis=1)
-        why = sorted({one for one in part.loc[part["value"].isna(), "reason"] if one})
-        by_seed = found.setdefault(Run(*run), {})
-        by_seed.setdefault(seed, {})[metric] = Scores(table, why[0] if why else "")
+    texts = [*Run._fields, "image", "level", "set_level", "metric", "status", "reason"]
+    columns = [rows[name].astype(object).fillna("").map(str) for name in texts]
+    seeds = [int(seed) for seed in rows["seed"]]
+    parts: dict[tuple, list[tuple[tuple[str, str], str, float, str]]] = {}
+    for *run, image, level, dial, metric, status, reason, seed, value in zip(
+        *columns, seeds, rows["value"], strict=True
+    ):
+        known = status == "ok" and isinstance(value, float | int) and math.isfinite(value)
+        score = float(value) if known else math.nan
+        part = parts.setdefault((*run, seed, metric), [])
+        part.append(((level, dial or level), image, score, reason))
+    found: Found = {}
+    for (*run, seed, metric), part in sorted(parts.items()):
+        found.setdefault(Run(*run), {}).setdefault(seed, {})[metric] = _scores(part)
     return found
+
+
+def _scores(part: list[tuple[tuple[str, str], str, float, str]]) -> Scores:
+    import numpy as np
+
+    images = tuple(sorted({image for _, image, _, _ in part}))
+    place = {image: at for at, image in enumerate(images)}
+    cells: dict[tuple[str, str], np.ndarray] = {}
+    for cell in sorted({cell for cell, _, _, _ in part}):
+        cells[cell] = np.full(len(images), np.nan)
+    for cell, image, score, _ in part:
+        cells[cell][place[image]] = score
+    reasons = sorted({reason for _, _, score, reason in part if math.isnan(score) and reason})
+    return Scores(images, cells, reasons[0] if reasons else "")
 
 
 def in_order(levels: Iterable[str]) -> list[str]:

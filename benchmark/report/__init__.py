@@ -24,9 +24,11 @@ def table(results: Results, task: Task) -> pd.DataFrame:
 def write(results: Results, task: Task, preset: str, out: Path) -> None:
     """Writes the report into a folder; the same results give the same bytes.
 
-    Files: ``rows.csv``, ``table.{csv,md,tex}``, ``pd_curve.{svg,png}``,
-    ``levels_<metric>.{svg,png}``, ``strip.png`` and ``index.html``. Each is replaced in one step;
-    curves of metrics that have no values any more are removed.
+    Files: ``rows.csv``, ``table.{csv,md,tex}``, ``dial.csv`` (figures of dial quality), ``stats.csv``
+    (intervals), ``pairs.csv`` (paired comparisons), ``pd_curve.{svg,png}``,
+    ``levels_<metric>.{svg,png}``, ``matrix.{svg,png}`` where dials were set wrong, ``strip.png``
+    and ``index.html``. Each is replaced in one step; figures of what has no values any more are
+    removed.
 
     Raises:
         JobError: If a file cannot be written.
@@ -34,14 +36,17 @@ def write(results: Results, task: Task, preset: str, out: Path) -> None:
     from benchmark import store
     from benchmark.report.averages import means
     from benchmark.report.curves import curves
+    from benchmark.report.derived import derive
+    from benchmark.report.heat import heat
     from benchmark.report.latex import latex
     from benchmark.report.markdown import markdown
     from benchmark.report.page import page
     from benchmark.report.strip import strip
     from benchmark.report.summary import document
 
-    content = document(results, task, preset)
-    figures = curves(means(results), task)
+    derived = derive(results, task)
+    content = document(results, task, preset, derived)
+    figures = {**curves(means(results), task), **heat(derived.found, task)}
     pictures = strip(results, task)
     drawings = {name: blob for name, blob in figures.items() if name.endswith(".svg")}
     order = [
@@ -57,8 +62,11 @@ def write(results: Results, task: Task, preset: str, out: Path) -> None:
     ]
     rows = results.rows.sort_values(order, kind="stable")
     files = {
-        "rows.csv": rows.to_csv(index=False, lineterminator="\n").encode(),
-        "table.csv": table(results, task).to_csv(index=False, lineterminator="\n").encode(),
+        "rows.csv": _csv(rows),
+        "table.csv": _csv(table(results, task)),
+        "dial.csv": _csv(derived.dials),
+        "stats.csv": _csv(derived.stats),
+        "pairs.csv": _csv(derived.pairs),
         "table.md": markdown(content).encode(),
         "table.tex": latex(content).encode(),
         **figures,
@@ -67,6 +75,10 @@ def write(results: Results, task: Task, preset: str, out: Path) -> None:
     }
     for name, blob in files.items():
         store.write(out / name, blob)
-    for path in out.glob("levels_*"):
+    for path in (*out.glob("levels_*"), *out.glob("matrix.*")):
         if path.suffix in (".svg", ".png") and path.name not in files:
             path.unlink(missing_ok=True)
+
+
+def _csv(lines: pd.DataFrame) -> bytes:
+    return lines.to_csv(index=False, lineterminator="\n").encode()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from benchmark.report.summary import Cell, Document, Grid
+from benchmark.report.grids import Cell, Grid
+from benchmark.report.summary import Document
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -38,7 +39,7 @@ def latex(document: Document) -> str:
     )
     facts = [f"% {key}: {' '.join(value.split())}" for key, value in document.facts]
     failed = [f"% failed: {' '.join(text.split())}" for text in document.failures]
-    tables = [_table(document, grid) for grid in document.summaries]
+    tables = [_table(document, grid) for grid in (*document.summaries, *document.dials)]
     return "\n".join([head, *facts, *failed]) + "\n" + "".join(f"\n{table}\n" for table in tables)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmark.report.summary import Cell, Document, Grid
+from benchmark.report.grids import Cell, Grid
+from benchmark.report.summary import Document
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -15,6 +16,10 @@ def markdown(document: Document) -> str:
         parts += [f"## {escape(grid.title)}", _grid(grid)]
     if document.summaries:
         parts.append("Bold: the best method (baselines, below the empty line, do not compete).")
+    for grid in document.dials:
+        parts += [f"## {escape(grid.title)}", _grid(grid)]
+    if document.remarks:
+        parts.append("\n".join(f"- {escape(text)}" for text in document.remarks))
     if document.notes:
         notes = [
             f"{str(number).translate(SUPERSCRIPTS)} {escape(text)}  "

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from html import escape
 from itertools import groupby
 
-from benchmark.report.summary import Cell, Document, Grid
+from benchmark.report.grids import Cell, Grid
+from benchmark.report.summary import Document
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1c; --soft: #666; --line: #d8d8d8; --paper: #fff; }
@@ -57,6 +58,13 @@ def page(document: Document, drawings: Mapping[str, bytes], strip: bytes) -> str
         body += [f"<h2>{escape(grid.title)}</h2>", _table(grid)]
     if document.summaries:
         body.append("<p>Bold: the best method; the baselines below the line do not compete.</p>")
+    for grid in document.dials:
+        body += [f"<h2>{escape(grid.title)}</h2>", _table(grid)]
+    if document.remarks:
+        remarks = "".join(f"<li>{escape(text)}</li>" for text in document.remarks)
+        body.append(
+            f"<details><summary>What the figures mean</summary><ul>{remarks}</ul></details>"
+        )
     if document.notes:
         notes = [
             f'<li id="note-{number}">{escape(text)}</li>'

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import KEYS, costs, means
+from benchmark.report.derived import Derived, derive
+from benchmark.report.dials import dial_grids, remarks
+from benchmark.report.grids import Cell, Grid, Line, Notes
 from benchmark.report.results import Failure, Results
 from benchmark.report.series import Series, labels, level_key, ordered
 
@@ -24,53 +27,17 @@ NO_EXPERT = "experts: no network was trained for this level; they exist at the a
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One entry: its text, whether it is the best method's, and the number of its note (0: none)."""
-
-    text: str
-    best: bool = False
-    note: int = 0
-
-
-@dataclass(frozen=True)
-class Line:
-    """One method's cells."""
-
-    label: str
-    cells: tuple[Cell, ...]
-    baseline: bool = False
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table: ``columns`` holds (group, name) headings."""
-
-    title: str
-    columns: tuple[tuple[str, str], ...]
-    lines: tuple[Line, ...]
-
-
-@dataclass(frozen=True)
 class Document:
-    """Everything the readable tables say."""
+    """Everything the readable tables say; ``remarks`` explain the tables of ``dials``."""
 
     title: str
     facts: tuple[tuple[str, str], ...]
     summaries: tuple[Grid, ...]
+    dials: tuple[Grid, ...]
+    remarks: tuple[str, ...]
     details: tuple[Grid, ...]
     notes: tuple[str, ...]
     failures: tuple[str, ...]
-
-
-class Notes:
-    """Numbers notes in the order in which they are first needed."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, int] = {}
-
-    def number(self, text: str) -> int:
-        """Returns the number of a note, a new one if the text is new."""
-        return self.texts.setdefault(text, len(self.texts) + 1)
 
 
 @dataclass(frozen=True)
@@ -116,21 +83,35 @@ class Scores:
         return NO_EXPERT if one.family == "experts" else NO_CELL
 
 
-def document(results: Results, task: Task, preset: str) -> Document:
-    """Returns the summary per data set, the full tables and every note that belongs to them."""
+def document(results: Results, task: Task, preset: str, derived: Derived | None = None) -> Document:
+    """Returns the summary per data set, the full tables and every note that belongs to them.
+
+    Args:
+        results: The results of one task.
+        task: The task.
+        preset: The budget, as text.
+        derived: Output of ``derive`` if it is at hand.
+    """
+    derived = derived or derive(results, task)
     long, cost = means(results), costs(results)
     notes = Notes()
     summaries, details = [], []
+    titles = {}
     for dataset in sorted(long["dataset"].unique()):
         scores = _scores(long[long["dataset"] == dataset], results, task, preset)
         images = int(long.loc[long["dataset"] == dataset, "images"].max())
         title = f"{dataset} ({_images(images)})"
-        summaries.append(_summary(scores, title, cost, notes))
+        titles[dataset] = title
+        ranks = {key[0]: placed for key, placed in derived.ranks.items() if key[1] == dataset}
+        summaries.append(_summary(scores, title, cost, ranks, notes))
         details += _details(scores, title, notes)
+    dials = dial_grids(derived.dials, titles, notes)
     return Document(
         title=f"{task.name} v{task.version}: {task.summary}",
         facts=tuple(_facts(results, task, preset, long)),
         summaries=tuple(summaries),
+        dials=tuple(dials),
+        remarks=tuple(remarks(derived.dials, dials)),
         details=tuple(details),
         notes=tuple(notes.texts),
         failures=tuple(_failed(failure) for failure in _in_order(results.failures)),
@@ -175,7 +156,13 @@ def _scores(long: pd.DataFrame, results: Results, task: Task, preset: str) -> Sc
     return Scores(task, tuple(ordered([*present, *failed])), tuple(levels), found, failed)
 
 
-def _summary(scores: Scores, title: str, cost: pd.DataFrame, notes: Notes) -> Grid:
+def _summary(
+    scores: Scores,
+    title: str,
+    cost: pd.DataFrame,
+    ranks: dict[Series, tuple[int | None, str]],
+    notes: Notes,
+) -> Grid:
     task, levels = scores.task, scores.levels
     ends = list(dict.fromkeys((levels[0], levels[-1])))
     three = list(dict.fromkeys((levels[0], levels[len(levels) // 2], levels[-1])))
@@ -187,6 +174,9 @@ def _summary(scores: Scores, title: str, cost: pd.DataFrame, notes: Notes) -> Gr
         for level in three if metric == task.headline else ends:
             columns.append((heading, words.level_name(task, level)))
             cells.append(lambda one, m=metric, at=level: scores.cell(one, m, at, notes))
+    if len(ranks) > 1:
+        columns.append(("rank", METRICS[task.headline].label))
+        cells.append(lambda one: _rank(ranks.get(one), notes))
     spent = {Series(line.method, line.backbone, line.preset): line for line in cost.itertuples()}
     for name, key, scale, digits, untold in COST_COLUMNS:
         columns.append(("cost", name))
@@ -206,6 +196,14 @@ COST_COLUMNS = (
     ("steps", "train_steps", 1.0, 0, ""),
 )
 """Heading, column of the costs, factor, decimals, and the note of a null."""
+
+
+def _rank(placed: tuple[int | None, str] | None, notes: Notes) -> Cell:
+    """Returns the rank of a method; baselines have none."""
+    if placed is None:
+        return Cell("")
+    rank, reason = placed
+    return Cell(str(rank)) if rank else Cell(words.NULL, note=notes.number(f"Rank: {reason}."))
 
 
 def _cost(value: float | None, scale: float, digits: int, untold: str, notes: Notes) -> Cell:
@@ -260,6 +258,12 @@ def _facts(results: Results, task: Task, preset: str, long: pd.DataFrame) -> lis
         ("backbone", distinct("backbone")),
         ("seeds", distinct("seed")),
         ("averages", "over the images of a seed, then over seeds; ± is the deviation over seeds"),
+        (
+            "rank",
+            f"1 + the number of methods that are better in {METRICS[task.headline].label}, averaged "
+            "over the levels: their paired difference has a 95 % bootstrap interval over images "
+            "that excludes 0. Methods that cannot be told apart share a rank",
+        ),
         ("cost", "parameters as stored and as folded at one level; MACs of a 256x256 input"),
         ("dialbench", distinct("harness_version")),
         ("torch", f"{distinct('torch')} on {distinct('device')}"),

@@ -1,0 +1,195 @@
+"""The level x dial matrix as heat maps: what a wrong dial costs at every true level."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from benchmark.analysis.dial import NO_DIAL, psnr
+from benchmark.analysis.matrix import Matrix, best
+from benchmark.analysis.scores import NO_MATRIX, Found, NoValue, Run
+from benchmark.metrics.records import METRICS
+from benchmark.report import words
+from benchmark.report.series import Series, labels
+from benchmark.report.style import drawing, files
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
+    from benchmark.tasks import Task
+
+ACROSS = 4
+PANEL = (2.7, 2.75)
+"""Width and height of a panel in inches."""
+BAR = 1.3
+MAP = "cividis_r"
+"""Even in lightness, and the same to colour-blind readers."""
+LINE = "#C1272D"
+MOST_NUMBERS = 9
+"""Levels up to which the cells hold numbers."""
+
+Panel = tuple[tuple[str, ...], "np.ndarray"] | str
+"""Levels and means (levels, dials), larger is better; or why there are none."""
+
+
+def heat(found: Found, task: Task) -> dict[str, bytes]:
+    """Returns ``matrix.svg`` and ``matrix.png``, or nothing if no dial was ever set wrong."""
+    panels = _panels(found, task)
+    if not panels:
+        return {}
+    with drawing("matrix"):
+        return {f"matrix.{suffix}": blob for suffix, blob in files(_figure(panels, task)).items()}
+
+
+def _panels(found: Found, task: Task) -> dict[Run, Panel]:
+    """Returns a panel for every run of which any cell off the diagonal was scored."""
+    panels: dict[Run, Panel] = {}
+    metric = psnr(task)
+    for run, seeds in found.items():
+        if run.family in NO_DIAL:
+            continue
+        try:
+            parts = [
+                Matrix.of(own[metric], METRICS[metric].higher_is_better)
+                for _, own in sorted(seeds.items())
+                if metric in own
+            ]
+        except NoValue as error:
+            if str(error) != NO_MATRIX:
+                panels[run] = str(error)
+            continue
+        if any(one.levels != parts[0].levels for one in parts):
+            panels[run] = "the seeds were scored at different levels"
+        elif parts:
+            means = sum(one.over(one.images) for one in parts) / len(parts)
+            panels[run] = (parts[0].levels, means)
+    return panels
+
+
+def _figure(panels: dict[Run, Panel], task: Task) -> Figure:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import PowerNorm
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    losses = {
+        run: panel[1].max(axis=1, keepdims=True) - panel[1]
+        for run, panel in panels.items()
+        if not isinstance(panel, str)
+    }
+    top = max((float(loss.max()) for loss in losses.values()), default=0.0)
+    # The square root spreads out the small losses around the best dial, which matter most.
+    norm = PowerNorm(0.5, vmin=0.0, vmax=top or 1.0)
+    across = min(len(panels), ACROSS)
+    bands = math.ceil(len(panels) / across)
+    size = (PANEL[0] * across + BAR, PANEL[1] * bands + 0.7)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06))
+    metric = psnr(task)
+    unit = f", {METRICS[metric].unit}" if METRICS[metric].unit else ""
+    figure.suptitle(
+        f"{task.name}: {METRICS[metric].label} lost when the dial is set to another level",
+        x=0.01,
+        ha="left",
+        fontsize=11,
+    )
+    grid = figure.subplots(bands, across, squeeze=False)
+    for spare in range(len(panels), bands * across):
+        grid[spare // across][spare % across].set_visible(False)
+    names, several = _names(panels), len({run.dataset for run in panels}) > 1
+    for at, (run, panel) in enumerate(panels.items()):
+        axes = grid[at // across][at % across]
+        axes.set_title(f"{names[run]} on {run.dataset}" if several else names[run], fontsize=9)
+        if isinstance(panel, str):
+            _say(axes, panel)
+        else:
+            _map(axes, panel[0], losses[run], norm, task)
+        axes.set_xlabel("dial" if at + across >= len(panels) else "")
+        axes.set_ylabel("true level" if at % across == 0 else "")
+    bar = figure.colorbar(ScalarMappable(norm, MAP), ax=grid, shrink=0.8, aspect=30, pad=0.02)
+    bar.set_label(f"loss against the level's best dial{unit}")
+    bar.outline.set_visible(False)
+    _legend(figure, task)
+    return figure
+
+
+def _map(axes: Axes, levels: tuple[str, ...], loss: np.ndarray, norm: Normalize, task: Task):
+    import matplotlib
+
+    count = len(levels)
+    edges = [at - 0.5 for at in range(count + 1)]
+    axes.pcolormesh(edges, edges, loss, cmap=MAP, norm=norm, edgecolors="white", linewidth=0.5)
+    axes.plot([0, count - 1], [0, count - 1], color=LINE, linewidth=1.0, linestyle="--", zorder=2)
+    chosen = best(-loss)
+    axes.plot(
+        chosen,
+        range(count),
+        linestyle="",
+        marker="o",
+        markersize=7,
+        markerfacecolor="white",
+        markeredgecolor="black",
+        markeredgewidth=1.2,
+        zorder=4,
+    )
+    colors = matplotlib.colormaps[MAP]
+    for row in range(count if count <= MOST_NUMBERS else 0):
+        for column in range(count):
+            if column != chosen[row]:
+                value = float(loss[row, column])
+                red, green, blue, _ = colors(norm(value))
+                dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+                box = {"facecolor": (red, green, blue), "edgecolor": "none", "pad": 0.6}
+                axes.text(
+                    column,
+                    row,
+                    words.number(value, 2 if value < 9.95 else 1),
+                    ha="center",
+                    va="center",
+                    fontsize=6.5 if count <= 7 else 5.5,
+                    color="white" if dark else "black",
+                    bbox=box,
+                    zorder=3,
+                )
+    texts = [words.physical(task, level) for level in levels]
+    axes.set(xticks=range(count), yticks=range(count), aspect="equal")
+    axes.set_xticklabels(texts, fontsize=7.5)
+    axes.set_yticklabels(texts, fontsize=7.5)
+    axes.tick_params(length=0)
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _say(axes: Axes, text: str) -> None:
+    import textwrap
+
+    axes.set(xticks=[], yticks=[])
+    axes.grid(False)
+    axes.text(0.5, 0.5, textwrap.fill(text, 26), ha="center", va="center", fontsize=8)
+
+
+def _names(panels: dict[Run, Panel]) -> dict[Run, str]:
+    short = labels(Series(*run[:3]) for run in panels)
+    return {run: short[Series(*run[:3])] for run in panels}
+
+
+def _legend(figure: Figure, task: Task) -> None:
+    from matplotlib.lines import Line2D
+
+    point = {"linestyle": "", "marker": "o", "markersize": 7, "markerfacecolor": "white"}
+    handles = [
+        Line2D([], [], color=LINE, linestyle="--", label="linear dial: set to the true level"),
+        Line2D([], [], markeredgecolor="black", **point, label="best dial at the true level"),
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside lower left",
+        ncols=2,
+        fontsize=8,
+        title=f"Levels are {words.axis_name(task)}",
+        title_fontsize=8,
+        alignment="left",
+    )

@@ -1,0 +1,143 @@
+"""Dial quality, intervals and ranks in the report, and the level x dial matrix."""
+
+import csv
+import io
+
+import pytest
+
+from benchmark import report
+from benchmark.report.derived import derive
+from benchmark.report.heat import heat
+from benchmark.report.latex import latex
+from benchmark.report.markdown import markdown
+from benchmark.report.page import page
+from benchmark.report.results import Results
+from benchmark.report.summary import document
+
+LEVELS = ("0", "0.5", "1")
+SMALL = {"methods": ("dni", "ftn", "experts", "floor"), "levels": LEVELS, "pictures": False}
+
+
+@pytest.fixture
+def crossed(make):
+    """Results with a level x dial matrix."""
+    return make("denoise", **SMALL, matrix=True, images=("a", "b", "c"))
+
+
+def section(text: str, heading: str) -> dict[str, dict[str, str]]:
+    """Returns a Markdown table: by method, its cells by column."""
+    table = text[text.index(heading) :].split("\n\n")[1].splitlines()
+    names, _, *lines = ([cell.strip() for cell in line.split("|")[1:-1]] for line in table)
+    return {line[0]: dict(zip(names[1:], line[1:], strict=True)) for line in lines}
+
+
+def test_the_matrix_changes_no_table_of_matched_levels(make, crossed):
+    alone, task = make("denoise", **SMALL, images=("a", "b", "c"))
+    assert len(crossed[0].rows) > len(alone.rows)
+    assert report.table(*crossed).equals(report.table(alone, task))
+    one, two = (document(results, task, "laptop") for results in (alone, crossed[0]))
+    assert (one.summaries, one.details) == (two.summaries, two.details)
+
+
+def test_the_report_with_a_matrix_is_the_same_bytes_whatever_the_order_of_the_rows(
+    crossed, tmp_path
+):
+    results, task = crossed
+    mixed = Results(results.rows.sample(frac=1, random_state=2), results.costs, results.pictures)
+    for name, one in (("one", results), ("two", mixed)):
+        report.write(one, task, "laptop", tmp_path / name)
+    first, second = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        for name in ("one", "two")
+    )
+    assert first == second
+    assert {"dial.csv", "stats.csv", "pairs.csv", "matrix.svg", "matrix.png"} <= set(first)
+    with open(tmp_path / "one" / "dial.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert all(line["value"] or line["reason"] for line in lines)
+    assert {line["method"] for line in lines} == {"dni", "ftn"}
+
+
+def test_the_figure_of_the_matrix_goes_when_its_rows_do(make, crossed, tmp_path):
+    results, task = crossed
+    tmp_path.joinpath("matrix.svg").write_text("old")
+    assert "matrix.svg" in heat(derive(results, task).found, task)
+    alone, _ = make("denoise", **SMALL)
+    report.write(alone, task, "laptop", tmp_path)
+    assert not list(tmp_path.glob("matrix*"))
+
+
+def test_the_matrix_has_a_panel_for_every_method_with_a_dial_and_shows_the_losses(crossed):
+    results, task = crossed
+    svg = heat(derive(results, task).found, task)["matrix.svg"].decode()
+    rows = results.rows
+    psnr = rows[(rows["metric"] == "psnr-rgb") & (rows["method"] == "ftn") & (rows["level"] == "1")]
+    means = psnr.groupby("set_level")["value"].mean()
+    for text in ("dni", "ftn", f"{means.max() - means['0']:.1f}", "best dial at the true level"):
+        assert f">{text}</text>" in svg
+    assert ">floor<" not in svg and ">experts<" not in svg
+
+
+def test_a_panel_says_why_it_is_empty(crossed):
+    results, task = crossed
+    gone = (results.rows["method"] == "ftn") & (results.rows["set_level"] == "0")
+    some = Results(results.rows[~gone], results.costs, results.pictures)
+    assert "3 of 9 cells" in heat(derive(some, task).found, task)["matrix.svg"].decode()
+
+
+def test_dial_quality_is_in_every_readable_table(crossed):
+    results, task = crossed
+    content = document(results, task, "laptop")
+    text = markdown(content)
+    table = section(text, "## Dial quality on set5")
+    assert set(table) == {"dni", "ftn"}
+    assert table["dni"]["gap to experts start"][0] in "+-"
+    assert float(table["dni"]["dial oracle"]) >= float(table["dni"]["dial linear"])
+    assert "- best dial, R²: " in text
+    assert "Dial quality on set5" in latex(content)
+    assert "What the figures mean" in page(content, {}, b"")
+
+
+def test_figures_that_no_method_has_are_left_out_with_the_reason(make):
+    results, task = make("denoise", methods=("dni", "ftn"), levels=LEVELS, pictures=False)
+    text = markdown(document(results, task, "laptop"))
+    assert "gap to experts" not in text[text.index("## Dial quality") :].split("\n\n")[1]
+    assert "no expert was scored" in text and "run with --matrix" in text
+
+
+def test_ranks_are_in_the_summary_and_baselines_have_none(make):
+    names = ("dni", "ftn", "adafm", "blend")
+    results, task = make(methods=names, levels=LEVELS, pictures=False, images=tuple("abcdefgh"))
+    rows = results.rows
+    ours = rows[rows["method"] == "dni"].set_index(["level", "image", "metric"])["value"]
+    for method, less in (("ftn", 0.0), ("adafm", 0.7)):
+        own = rows["method"] == method
+        keys = list(zip(*(rows.loc[own, key] for key in ("level", "image", "metric")), strict=True))
+        rows.loc[own, "value"] = ours.loc[keys].to_numpy() - less
+    table = section(markdown(document(results, task, "laptop")), "## set5")
+    assert {name: table[name]["rank PSNR-Y"] for name in names} == {
+        "dni": "1",
+        "ftn": "1",
+        "adafm": "3",
+        "blend": "",
+    }
+
+
+def test_one_image_gives_no_rank_but_a_reason(make):
+    results, task = make(methods=("dni", "ftn"), levels=("0",), images=("a",), pictures=False)
+    text = markdown(document(results, task, "laptop"))
+    assert section(text, "## set5")["dni"]["rank PSNR-Y"].startswith("—")
+    assert "Rank: one image gives no interval." in text
+
+
+def test_stats_hold_an_interval_for_every_mean_of_the_table(make, tmp_path):
+    results, task = make("denoise", **SMALL, images=tuple("abcdef"), seeds=(0, 1), null=("niqe",))
+    report.write(results, task, "laptop", tmp_path)
+    stats = list(csv.DictReader(io.StringIO((tmp_path / "stats.csv").read_text())))
+    table = list(csv.DictReader(io.StringIO((tmp_path / "table.csv").read_text())))
+    means = {(line["method"], line["level"], line["metric"]): line for line in stats}
+    for line in table:
+        own = means[line["method"], line["level"], "psnr-rgb"]
+        assert float(own["mean"]) == pytest.approx(float(line["psnr-rgb"]), abs=2e-6)
+        assert float(own["low"]) < float(own["mean"]) < float(own["high"])
+        assert means[line["method"], line["level"], "niqe@pyiqa-0.1.16"]["reason"]
