@@ -87,10 +87,9 @@ class SweepJob:
     crossed: tuple[Point, ...] = ()
 
     def points(self) -> tuple[Point, ...]:
-        """Returns every cell of this sweep, those of one true level one after the other."""
+        """Returns every cell of this sweep by true level, at each first that with the dial at it."""
         every = (*((level, level) for level in self.levels), *self.crossed)
-        order = {level: at for at, level in enumerate(dict.fromkeys(one[0] for one in every))}
-        return tuple(sorted(every, key=lambda one: order[one[0]]))
+        return tuple(sorted(every, key=lambda one: (one[0], one[0] != one[1], one[1])))
 
     def only(self, points: Iterable[Point]) -> SweepJob:
         """Returns this sweep with no more than the cells given."""
