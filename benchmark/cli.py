@@ -310,7 +310,7 @@ def _note(entry: discovery.Entry, store: Store) -> str:
     """Returns what a list says about a method or backbone."""
     if entry.error:
         return f"cannot be used: {entry.error}"
-    if entry.imports and not store.has_imported(entry.name):
+    if entry.imports and not store.imported(entry.name):
         return f"{entry.summary} (not imported: run 'dialbench import {entry.imports}')"
     return entry.summary
 

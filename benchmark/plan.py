@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark import build, discovery, keys, tasks
+from benchmark import build, discovery, keys, spec, tasks
 from benchmark.control import Level, level_text
 from benchmark.data.sources import ImageSet, default_sets, open_set
 from benchmark.digest import digest
@@ -158,7 +158,10 @@ def _add_method(
         if stage.imported:
             known[stage.name] = IMPORTED + stage.imported
             if store.read_stage(known[stage.name]) is None:
-                reason = f"not imported: run 'dialbench import {method.imports}'"
+                there = store.imported(spec.parse(choice.method).name)
+                others = [one for one in there if one != stage.imported]
+                known_as = f" as {stage.imported}, only {', '.join(others)}" if others else ""
+                reason = f"not imported{known_as}: run 'dialbench import {method.imports}'"
                 plan.failures.append(Failure(choice.method, request.backbone, None, reason))
                 return
             continue

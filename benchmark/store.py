@@ -117,9 +117,10 @@ class Store:
         """Returns the folder of a stage, or of imported weights."""
         return self.home / key if key.startswith(IMPORTED) else self.home / "stages" / key
 
-    def has_imported(self, method: str) -> bool:
-        """Whether any weights of a method were imported; they are not read."""
-        return any((self.home / IMPORTED).glob(f"{method}*/stage.json"))
+    def imported(self, method: str) -> list[str]:
+        """Returns the names of weights that were imported for a method; they are not read."""
+        found = (self.home / IMPORTED).glob(f"{method}*/stage.json")
+        return sorted(path.parent.name for path in found)
 
     def write_stage(self, key: str, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Commits the weights of a stage.

@@ -122,8 +122,10 @@ def test_a_network_that_is_not_imported_is_a_failure_with_the_command_that_helps
 def test_a_damaged_import_counts_as_not_imported(small_pair, home):
     words = ("sr", "--methods", "srvgg_dni:convs=1")
     assert planned(*words).failures == []
+    (other,) = planned("sr", "--methods", "srvgg_dni").failures
+    assert "not imported as srvgg_dni-32, only srvgg_dni-1" in other.reason
     (home / "imported" / "srvgg_dni-1" / "model.safetensors").write_bytes(b"damaged")
-    assert "not imported" in planned(*words).failures[0].reason
+    assert "not imported: run" in planned(*words).failures[0].reason
 
 
 @pytest.mark.parametrize(
