@@ -16,7 +16,7 @@ OPTIONS  = --preset $(PRESET) $(if $(METHODS),--methods "$(METHODS)") \
            $(if $(ENGINE),--engine $(ENGINE)) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench report test lint doctor
+.PHONY: help setup bench report boards test lint doctor
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench: $(READY)  ## train what is missing, sweep the dial, write the report (TAS
 
 report: $(READY)  ## write the report again from what is stored (TASK=sr)
 	@$(BIN)/dialbench report $(TASK) $(OPTIONS)
+
+boards: $(READY)  ## build the leaderboards from their entries, and check them
+	@$(BIN)/dialbench board build && $(BIN)/dialbench board check
 
 test: $(READY)  ## run the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(ARGS)

@@ -65,7 +65,7 @@ def train_key(job: TrainJob, set_digests: tuple[str, ...]) -> str:
             "trains": stage.trains,
             "levels": stage.levels,
             "optimizer": stage.optimizer,
-            "steps": steps_of(stage, job.preset),
+            "steps": steps_of(stage, job.preset, task),
             "budget": {name: getattr(job.preset, name) for name in BUDGET},
             "seed": job.seed,
             "backbone": [job.backbone, backbone_digest(job.backbone)],

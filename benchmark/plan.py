@@ -13,6 +13,7 @@ from benchmark.data.sources import ImageSet, default_sets, open_set
 from benchmark.digest import digest
 from benchmark.errors import JobError, UserError
 from benchmark.jobs import Job, Point, SweepJob, TrainJob
+from benchmark.leakage import Pair, leaks
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import availability
 from benchmark.report.results import Failure
@@ -31,13 +32,14 @@ class Plan:
         task: The task.
         levels: Levels to score.
         images: The test sets by name.
+        training: The training sets.
         trains: Every stage by key, stored or not.
         users: Methods that use each stage.
         sweeps: Every sweep by key, with all levels wanted.
         stored: Keys of the stages that are stored.
         missing: Points of the level x dial matrix without a complete cell, by sweep key.
         failures: Methods that cannot run because something is wrong with them.
-        skipped: Methods that do not take the task, and levels that a method does not answer.
+        skipped: Methods that do not take the task, and what else limits a method's results.
         forced: Keys of stages and of cells to forget before running.
     """
 
@@ -45,6 +47,7 @@ class Plan:
     task: Task
     levels: tuple[Level, ...]
     images: dict[str, ImageSet]
+    training: tuple[ImageSet, ...] = ()
     trains: dict[str, TrainJob] = field(default_factory=dict)
     users: dict[str, list[str]] = field(default_factory=dict)
     sweeps: dict[str, SweepJob] = field(default_factory=dict)
@@ -68,7 +71,21 @@ class Plan:
     def steps(self, key: str) -> int:
         """Returns the training steps of a stage."""
         job = self.trains[key]
-        return steps_of(job.stage, job.preset)
+        return steps_of(job.stage, job.preset, self.task)
+
+    def leaks(self, store: Store) -> list[Pair]:
+        """Returns the training images that show what is tested, and notes them for the report."""
+        if not self.trains:
+            return []
+        found = leaks(self.training, list(self.images.values()), store)
+        if found:
+            text = (
+                f"trained on {len({pair.first for pair in found})} images that show what is "
+                "tested; 'dialbench data check' names them"
+            )
+            users = dict.fromkeys(name for names in self.users.values() for name in names)
+            self.skipped += [Failure(one, self.request.backbone, None, text) for one in users]
+        return found
 
     def begin(self, store: Store) -> None:
         """Records broken methods, forgets outdated failures and what ``--force`` names."""
@@ -103,9 +120,9 @@ def make(request: Request, store: Store) -> Plan:
         name: open_set(name, "test", crop=request.preset.crop, offline=request.offline)
         for name in request.test
     }
-    plan = Plan(request, task, _levels(request, task), tests)
-    images = [open_set(one, "train", offline=request.offline) for one in request.train]
-    set_digests = tuple(one.digest for one in images)
+    training = tuple(open_set(one, "train", offline=request.offline) for one in request.train)
+    plan = Plan(request, task, _levels(request, task), tests, training)
+    set_digests = tuple(one.digest for one in training)
     try:
         build.build_backbone(request.backbone, task, request.seeds[0])
     except JobError as error:

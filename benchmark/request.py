@@ -39,6 +39,7 @@ class Request:
         offline: Whether downloads are forbidden.
         force: Method specifications whose own stages and cells are redone.
         matrix: Whether every level is also scored with the dial set to every other one.
+        allow_leaks: Whether training images may show what is tested.
     """
 
     task: str
@@ -52,6 +53,7 @@ class Request:
     offline: bool = False
     force: tuple[str, ...] = ()
     matrix: bool = False
+    allow_leaks: bool = False
 
 
 def request_of(args: argparse.Namespace) -> Request:
@@ -74,7 +76,7 @@ def request_of(args: argparse.Namespace) -> Request:
     backbone = str(spec.parse(args.backbone or preset.backbone))
     discovery.backbone_source(backbone)
     methods = _choices(args)
-    force = tuple(str(spec.parse(name)) for name in _names(args.force))
+    force = tuple(str(spec.parse(name)) for name in names_in(args.force))
     for name in force:
         if name not in [one.method for one in methods]:
             raise UserError(f"--force {name}: it is not among the methods of this run")
@@ -92,17 +94,18 @@ def request_of(args: argparse.Namespace) -> Request:
         backbone,
         seeds,
         levels,
-        _names([args.train]),
-        _names([args.test]),
+        names_in([args.train]),
+        names_in([args.test]),
         args.offline,
         force,
         args.matrix,
+        args.allow_leaks,
     )
 
 
 def _choices(args: argparse.Namespace) -> tuple[Choice, ...]:
     """Returns every method asked for, each once."""
-    names = discovery.default_methods() if args.methods is None else _names(args.methods)
+    names = discovery.default_methods() if args.methods is None else names_in(args.methods)
     found: list[Choice] = []
     for name in (*names, *args.method):
         if name in args.method and ".py" not in name:
@@ -133,7 +136,7 @@ def choice_of(name: str) -> Choice:
     return Choice(method, str(file.resolve()))
 
 
-def _names(texts: Sequence[str]) -> tuple[str, ...]:
+def names_in(texts: Sequence[str]) -> tuple[str, ...]:
     """Returns the names in texts that separate them by commas or spaces."""
     return tuple(dict.fromkeys(" ".join(texts).replace(",", " ").split()))
 
@@ -141,9 +144,9 @@ def _names(texts: Sequence[str]) -> tuple[str, ...]:
 def _levels(args: argparse.Namespace) -> tuple[Level, ...] | None:
     space = tasks.get(args.task).space
     if args.levels is not None:
-        found = tuple(space.check(parse_level(text)) for text in _names([args.levels]))
+        found = tuple(space.check(parse_level(text)) for text in names_in([args.levels]))
     elif args.physical is not None:
-        found = tuple(space.level_of(parse_level(text)) for text in _names([args.physical]))
+        found = tuple(space.level_of(parse_level(text)) for text in names_in([args.physical]))
     else:
         return None
     if not found:
@@ -153,7 +156,7 @@ def _levels(args: argparse.Namespace) -> tuple[Level, ...] | None:
 
 def _seeds(text: str) -> tuple[int, ...]:
     try:
-        seeds = tuple(int(one) for one in _names([text]))
+        seeds = tuple(int(one) for one in names_in([text]))
     except ValueError:
         seeds = ()
     if not seeds or min(seeds) < 0:

@@ -20,6 +20,7 @@ from benchmark.control import ControlSpace
 from benchmark.data.patches import PatchData, Patches
 from benchmark.data.sources import ImageSet, open_set
 from benchmark.discovery import create_method
+from benchmark.errors import JobError
 from benchmark.layers import channels_last
 from benchmark.method import ControlMethod, Recipe
 from benchmark.objectives import MixedObjective
@@ -54,9 +55,9 @@ class Plain(ControlMethod):
         return self.backbone(x)
 
 
-def steps_of(stage: Stage, preset: Preset) -> int:
+def steps_of(stage: Stage, preset: Preset, task: tasks.Task) -> int:
     """Returns the number of training steps of a stage."""
-    return max(1, round(stage.share * preset.steps))
+    return max(1, round(stage.share * preset.steps * task.effort))
 
 
 def train_stage(
@@ -81,7 +82,7 @@ def train_stage(
     chosen = resolved(task.objective, job.preset.perceptual, job.offline)
     with seeded("objective", job.seed):
         objective = MixedObjective(chosen, level, job.preset.critic_width)
-    recipe = Recipe(steps_of(stage, job.preset), job.preset.lr, job.preset.schedule)
+    recipe = Recipe(steps_of(stage, job.preset, task), job.preset.lr, job.preset.schedule)
     method.begin(stage, objective, recipe)
     channels_last(method)
 
@@ -97,6 +98,10 @@ def train_stage(
             warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
             trainer(job.preset, progress).fit(
                 method, data, ckpt_path=checkpoint if first else None, weights_only=True
+            )
+        if method.steps_done != recipe.steps:
+            raise JobError(
+                f"training stopped at step {method.steps_done} of {recipe.steps}; run again"
             )
     kept = method if job.method is not None else method.backbone
     state = method.weights_to_keep() if kept is method else kept.state_dict()

@@ -56,7 +56,7 @@ class CFSNet(ControlMethod):
 
     - Tuning block: convolutions with a ReLU / conv 3 x 3, ReLU, conv 3 x 3, no bias, no skip of
       its own / the same; linear layers beside blocks that begin with a linear layer.
-    - Super-resolution: the tail convolution and upsampler are coupled like a block / the same /
+    - Upsampling: the tail convolution and upsampler are coupled like a block / the same /
       the same where the backbone keeps them in one module, otherwise blocks only.
     - Widths other than 64: - / fixed / only the last size of a head follows the block.
     - Super-resolution's level: alpha / 0.5 alpha in training but alpha in tests / t in both.

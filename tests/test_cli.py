@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmark import cli, tasks
+from benchmark import cli, tasks, verbs
 from benchmark.errors import UserError
 from benchmark.request import request_of
 
@@ -17,18 +17,22 @@ def asked(*words: str):
     return request_of(top.parse_args(["run", *words]))
 
 
+HEAVY = (
+    *("torch", "lightning", "torchmetrics", "lpips", "pyiqa", "wandb", "datasets", "pandas"),
+    *("matplotlib", "scipy", "skimage", "sklearn", "safetensors"),
+)
+
+
 @pytest.mark.parametrize("word", ["--help", "list"])
-def test_help_and_list_take_half_a_second_and_import_no_torch(word):
-    # Processor time, so that a busy machine does not matter.
+def test_help_and_list_import_nothing_heavy(word):
     code = (
-        "import sys, contextlib, time\nfrom benchmark.cli import main\n"
+        "import sys, contextlib\nfrom benchmark.cli import main\n"
         "with contextlib.suppress(SystemExit): main([sys.argv[1]])\n"
-        "print(time.process_time(), 'torch' in sys.modules, 'lightning' in sys.modules)"
+        "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, word], capture_output=True, text=True)
-    seconds, torch, lightning = done.stdout.split()[-3:]
-    assert (torch, lightning) == ("False", "False")
-    assert float(seconds) < 0.5
+    assert "sr" in done.stdout
+    assert not {*HEAVY} & {*done.stdout.splitlines()[-1].split()}
 
 
 def test_names_may_be_separated_by_commas_or_spaces():
@@ -82,7 +86,7 @@ def test_a_method_file_joins_the_methods(tmp_path):
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home, monkeypatch):
-    monkeypatch.setattr(cli, "Store", lambda: pytest.fail("this was accepted"))
+    monkeypatch.setattr(verbs, "Store", lambda: pytest.fail("this was accepted"))
     assert cli.main(words.split()) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1

@@ -19,6 +19,18 @@ class _Block(nn.Module):
         return x + self.second(self.relu(self.first(x)))
 
 
+class _Upsampler(nn.Module):
+    """One module, because CFSNet couples it whole."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.conv = nn.Conv2d(width, 4 * width, 3, padding=1)
+        self.shuffle = nn.PixelShuffle(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.shuffle(self.conv(x))
+
+
 class AdaFMNet(nn.Module):
     """A residual network at half resolution: 1,406,787 parameters, 24.905 GMAC at 256 x 256.
 
@@ -39,8 +51,7 @@ class AdaFMNet(nn.Module):
         self.head = nn.Conv2d(3, width, 3, stride=2, padding=1)
         self.blocks = nn.Sequential(*(_Block(width) for _ in range(blocks)))
         self.body = nn.Conv2d(width, width, 3, padding=1)
-        self.up = nn.Conv2d(width, 4 * width, 3, padding=1)
-        self.shuffle = nn.PixelShuffle(2)
+        self.up = _Upsampler(width)
         self.relu = nn.ReLU()
         self.fine = nn.Conv2d(width, width, 3, padding=1)
         self.tail = nn.Conv2d(width, 3, 3, padding=1)
@@ -56,5 +67,5 @@ class AdaFMNet(nn.Module):
         h, w = x.shape[-2:]
         head = self.head(F.pad(x, (0, w % 2, 0, h % 2), mode="replicate"))
         deep = head + self.body(self.blocks(head))
-        fine = self.relu(self.fine(self.relu(self.shuffle(self.up(deep)))))
+        fine = self.relu(self.fine(self.relu(self.up(deep))))
         return self.tail(fine)[..., :h, :w]

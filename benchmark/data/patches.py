@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from benchmark import degradations
 from benchmark.config import Preset
@@ -137,6 +137,22 @@ def _turned(pixels: np.ndarray, turns: int, flip: bool) -> np.ndarray:
     return np.ascontiguousarray(turned[:, ::-1] if flip else turned)
 
 
+class Remaining(Sampler[int]):
+    """The steps ``first`` to ``steps`` - 1; as long as the whole stage.
+
+    A resumed Lightning loop goes on counting where it stopped, and ends at the loader's length.
+    """
+
+    def __init__(self, first: int, steps: int):
+        self.first, self.steps = first, steps
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.first, self.steps))
+
+    def __len__(self) -> int:
+        return self.steps
+
+
 class PatchData(L.LightningDataModule):
     """Feeds one stage: batches of steps ``first`` to ``steps`` - 1, in order.
 
@@ -149,7 +165,7 @@ class PatchData(L.LightningDataModule):
 
     def __init__(self, patches: Patches, steps: int, first: int = 0, workers: int = 0):
         super().__init__()
-        self.patches, self.order, self.workers = patches, range(first, steps), workers
+        self.patches, self.order, self.workers = patches, Remaining(first, steps), workers
 
     def train_dataloader(self) -> DataLoader:
         return DataLoader(

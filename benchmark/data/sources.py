@@ -185,7 +185,12 @@ def data_root(split: str) -> Path | None:
 def set_names(split: str) -> list[str]:
     """Returns the names to offer: built-in, folders with images, and hub sets (for tests)."""
     hub = HUB if split == "test" else ()
-    return list(dict.fromkeys(["builtin", *_local(split), *hub]))
+    return list(dict.fromkeys([*here(split), *hub]))
+
+
+def here(split: str) -> list[str]:
+    """Returns the names of the sets that need no download: built-in, and folders with images."""
+    return ["builtin", *_local(split)]
 
 
 def _local(split: str) -> dict[str, int]:

@@ -27,7 +27,10 @@ def markdown(document: Document) -> str:
         ]
         parts += ["### Notes", "\n".join(notes)]
     if document.failures:
-        parts += ["### Failed", "\n".join(f"- {escape(text)}" for text in document.failures)]
+        parts += [
+            "### Failures and limits",
+            "\n".join(f"- {escape(text)}" for text in document.failures),
+        ]
     if document.details:
         parts.append("## Every level")
     for grid in document.details:

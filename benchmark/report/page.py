@@ -73,7 +73,7 @@ def page(document: Document, drawings: Mapping[str, bytes], strip: bytes) -> str
         body += ["<h3>Notes</h3>", f"<ol>{''.join(notes)}</ol>"]
     if document.failures:
         failures = "".join(f"<li>{escape(text)}</li>" for text in document.failures)
-        body += ["<h2>Failed</h2>", f"<ul>{failures}</ul>"]
+        body += ["<h2>Failures and limits</h2>", f"<ul>{failures}</ul>"]
     body.append("<h2>Curves</h2>")
     figures = [f"<figure>{_inline(svg, name)}</figure>" for name, svg in drawings.items()]
     body += ['<div class="curves">', *figures, "</div>"]

@@ -49,6 +49,8 @@ class Task:
         train_sets: Folder names used for training when DIALBENCH_DATA holds them.
         test_sets: Folder names used for testing when DIALBENCH_DATA holds them.
         scale: Output size over input size.
+        effort: Training steps over those of the preset. Steps without a critic are cheaper, so such
+            tasks take more of them in the same time.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Task:
     train_sets: tuple[str, ...]
     test_sets: tuple[str, ...]
     scale: int = 1
+    effort: float = 1.0
 
     @property
     def base(self) -> str:

@@ -29,4 +29,5 @@ TASK = Task(
     headline="psnr-rgb",
     train_sets=("bsds500-train", "bsds500-test"),
     test_sets=("live1",),
+    effort=1.5,
 )

@@ -27,4 +27,5 @@ TASK = Task(
     headline="psnr-rgb",
     train_sets=("bsds500-train", "bsds500-test"),
     test_sets=("cbsd68",),
+    effort=1.5,
 )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from benchmark.control import Axis, ControlSpace
 from benchmark.cost import macs
 from benchmark.discovery import create_backbone, create_method
-from benchmark.layers import parameters_of
+from benchmark.layers import layers, parameters_of
 from benchmark.method import ControlMethod
 
 SIGMA = Axis("sigma", 20.0, 80.0)
@@ -185,6 +185,42 @@ def test_adafm_adds_the_operations_that_ftn_counts(backbone, scale, added):
     extra = macs(assembled("adafm:k=5", network).tuned((1.0,))) - macs(network)
     # FTN counts the bias as one operation beside the 25 of a 5 x 5 filter.
     assert extra * 26 / 25 / 1e9 == pytest.approx(added, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "scale", "positions", "blocks", "added"),
+    [("adafm_net", 1, 128**2, 16, 21.85), ("cfsnet_main:as_ftn=True", 2, 256**2, 30, 155.40)],
+)
+def test_cfsnet_adds_the_operations_that_ftn_counts(backbone, scale, positions, blocks, added):
+    network = create_backbone(backbone, scale)
+    extra = macs(assembled("cfsnet", network).tuned((1.0,))) - macs(network)
+    # Two layers a block and four in the upsampler; FTN also counts a bias each, and in every block
+    # a ReLU and three operations for the coupling.
+    convolutions = 2 * blocks + 4
+    # The chain behind the level adds under 0.01 %.
+    assert extra == pytest.approx(convolutions * 64 * 64 * 9 * positions, rel=1e-4)
+    counted = extra + (convolutions + 4 * blocks) * 64 * positions
+    assert counted / 1e9 == pytest.approx(added, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("method", "backbone", "scale", "added"),
+    [
+        ("ftn", "adafm_net", 1, 0.25),
+        ("ftn:groups=16", "adafm_net", 1, 0.02),
+        ("ftn", "cfsnet_main:as_ftn=True", 2, 0.38),
+        ("ftn:groups=16", "cfsnet_main:as_ftn=True", 2, 0.04),
+    ],
+)
+def test_ftn_adds_the_operations_that_its_paper_counts(method, backbone, scale, added):
+    network = create_backbone(backbone, scale)
+    transitions = assembled(method, network).transitions
+    extra = 0
+    for layer, transition in zip(layers(network).values(), transitions, strict=True):
+        # Of every number in a kernel: two transforms with a bias each, a PReLU, and the mix.
+        taken = sum(mixer.in_channels // mixer.groups for mixer in transition[::2])
+        extra += layer.weight.numel() * (taken + 2 + 1 + 3)
+    assert extra / 1e9 == pytest.approx(added, abs=0.01)
 
 
 @pytest.mark.parametrize("backbone", ["small", "adafm_net", "cfsnet_main", "resnet16"])

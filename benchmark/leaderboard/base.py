@@ -1,0 +1,145 @@
+"""What was there before may neither change nor vanish: comparison with a folder or a git revision."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from benchmark.errors import UserError
+from benchmark.leaderboard import entry, folder, rows
+from benchmark.leaderboard.entry import Entry
+from benchmark.leaderboard.faults import Fault, shown
+
+EPSILON = 1e-4
+"""How far a value may move when an entry is scored again; a board shows two digits fewer."""
+MAY_DIFFER = ("files", "status", "verification", "metrics", "missing", "rows")
+"""Facts with rules of their own; all others stay as they are. Metrics may be added."""
+
+Reader = Callable[[], bytes]
+
+
+def compare(path: Path, base: str, allow_status: bool) -> list[str]:
+    """Returns how entries differ from those of a base, one line each.
+
+    Args:
+        path: A folder of leaderboards, of a task, or of an entry.
+        base: The same folder as it was, or the git revision to find it in.
+        allow_status: Whether statuses may differ.
+
+    Raises:
+        UserError: If there is no such folder or revision.
+    """
+    old = _folder_files(Path(base)) if Path(base).is_dir() else _git_files(path, base)
+    found = []
+    for name, own in sorted(_entries(old).items()):
+        label = shown(name if name != "." else path.name)
+        if not (path / name / entry.NAME).is_file():
+            found.append(f"{label}: removed; entries stay")
+            continue
+        try:
+            found += [f"{label}: {text}" for text in _changes(path / name, own, allow_status)]
+        except Fault as fault:
+            found.append(f"{label}: cannot be compared with the base: {fault}")
+    if not allow_status:
+        known = set(_entries(old))
+        found += [f"{shown(name)}: {text}" for name, text in _promoted(path, known)]
+    return found
+
+
+def _entries(files: Mapping[str, Reader]) -> dict[str, dict[str, Reader]]:
+    """Returns the files of every entry folder, by the folder's path."""
+    found: dict[str, dict[str, Reader]] = {}
+    for name in files:
+        inside, _, last = name.rpartition("/")
+        if last == entry.NAME and (not inside or inside.split("/")[-2:-1] == [folder.ENTRIES]):
+            found[inside or "."] = {
+                one: files[path]
+                for one in folder.SIZES
+                if (path := f"{inside}/{one}" if inside else one) in files
+            }
+    return found
+
+
+def _changes(path: Path, old: Mapping[str, Reader], allow_status: bool) -> Iterator[str]:
+    """Yields what changed in an entry; equal files need no look at what their hashes stand for."""
+    before, after = old[entry.NAME](), folder.read(path / entry.NAME, folder.SIZES[entry.NAME])
+    if before == after:
+        return
+    was, now = entry.parse(before, strict=False), entry.parse(after, strict=False)
+    for key in sorted(was.facts.keys() | now.facts.keys()):
+        if key not in MAY_DIFFER and was.facts.get(key) != now.facts.get(key):
+            yield f"{key} changed; an entry stays as it is, make another one"
+    if was.facts["status"] != now.facts["status"] and not allow_status:
+        yield f"status changed from {was.facts['status']} to {now.facts['status']}"
+    gone = [one for one in was.facts["metrics"] if one not in now.facts["metrics"]]
+    if gone:
+        yield f"metrics: {', '.join(gone)} removed"
+    elif rows.NAME in old:
+        yield from _moved(was, now, old[rows.NAME](), path)
+
+
+def _moved(was: Entry, now: Entry, before: bytes, path: Path) -> Iterator[str]:
+    """Yields whether rows vanished, or values moved further than they may."""
+    after = folder.read(path / rows.NAME, folder.SIZES[rows.NAME])
+    if before == after:
+        return
+    values = dict(zip(now.layout.row_keys(), rows.read(after, now.layout).tolist(), strict=True))
+    old = dict(zip(was.layout.row_keys(), rows.read(before, was.layout).tolist(), strict=True))
+    gone = sum(key not in values for key in old)
+    if gone:
+        yield f"{gone} rows were removed"
+    moved = {key: abs(values[key] - value) for key, value in old.items() if key in values}
+    far = [key for key, by in moved.items() if by > EPSILON]
+    if far:
+        worst = max(far, key=moved.__getitem__)
+        row = ",".join(map(str, worst))
+        yield f"{len(far)} values changed by more than {EPSILON:g}, row {row} by {moved[worst]:.6f}"
+
+
+def _promoted(path: Path, known: set[str]) -> Iterator[tuple[str, str]]:
+    """Yields new entries that claim to have been verified already."""
+    for file in sorted(path.rglob(entry.NAME)):
+        name = file.parent.relative_to(path).as_posix()
+        if name in known or file.is_symlink():
+            continue
+        try:
+            one = entry.parse(folder.read(file, folder.SIZES[entry.NAME]), strict=False)
+        except Fault:
+            continue
+        if one.facts["status"] != "claimed":
+            yield name, f"a new entry is claimed, not {one.facts['status']}"
+
+
+def _folder_files(root: Path) -> dict[str, Reader]:
+    def reader(path: Path) -> Reader:
+        return lambda: folder.read(path, folder.SIZES[path.name])
+
+    return {
+        path.relative_to(root).as_posix(): reader(path)
+        for name in folder.SIZES
+        for path in root.rglob(name)
+    }
+
+
+def _git_files(path: Path, revision: str) -> dict[str, Reader]:
+    def git(*words: str) -> bytes:
+        done = subprocess.run(["git", "-C", str(path), *words], capture_output=True, check=False)
+        if done.returncode:
+            raise UserError(
+                f"--base {revision}: neither a folder nor a git revision of {path}; "
+                "give one of them"
+            )
+        return done.stdout
+
+    tree = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    found: dict[str, Reader] = {}
+    for line in git("ls-tree", "-r", "-z", "-l", tree.decode().strip(), "--", ".").split(b"\0"):
+        about, _, name = line.partition(b"\t")
+        mode, _, blob, size = (about.split() + [b""] * 4)[:4]
+        text = name.decode("utf-8", "surrogateescape")
+        limit = folder.SIZES.get(text.rpartition("/")[2])
+        if mode in (b"100644", b"100755") and limit is not None and int(size) <= limit:
+            found[text] = functools.partial(git, "cat-file", "blob", blob.decode())
+    return found

@@ -1,0 +1,144 @@
+"""Boards as text: ``board.md`` for people and ``board.csv`` for programs."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from benchmark.leaderboard.standings import DIAL, Group, Question, Standing
+from benchmark.metrics.records import METRICS
+from benchmark.report import words
+
+if TYPE_CHECKING:
+    from benchmark.tasks import Task
+
+DIGITS = 6
+"""Decimals in board.csv."""
+COLUMNS = (
+    *("version", "set", "set_digest", "images", "levels", "rank", "id", "method", "backbone"),
+    *("preset", "metric", "headline", "low", "high", "seeds", "gap_to_experts", "dial_quality"),
+    *("coverage", "folds", "params_stored", "params_folded", "macs", "switch_ms"),
+    *("ms_per_image", "train_steps", "status", "paper", "created_utc"),
+)
+HEADS = ("rank", "method", "headline", "gap to experts", "dial quality", "coverage", "stored")
+HEADS += ("folded", "MACs", "switch", "status", "confidence", "preset")
+
+
+def csv_text(groups: Sequence[Group]) -> bytes:
+    """Returns one line per entry and test set."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_record(one) for group in groups for one in group.standings)
+    return stream.getvalue().encode()
+
+
+def _record(one: Standing) -> list[object]:
+    facts, question = one.entry.facts, one.question
+    cost = facts["cost"]
+    return [
+        question.version,
+        question.dataset,
+        question.digest,
+        len(question.images),
+        " ".join(question.levels),
+        "" if one.rank is None else one.rank,
+        *(facts[name] for name in ("id", "method", "backbone", "preset")),
+        one.metric,
+        *(_exact(value) for value in (one.mean, one.low, one.high)),
+        len(facts["seeds"]),
+        *(_exact(value) for value in (one.gap, one.dial, one.coverage)),
+        str(cost["folds"]).lower(),
+        *(cost[name] for name in ("params_stored", "params_folded", "macs")),
+        *(_exact(cost[name]) for name in ("switch_ms", "ms_per_image")),
+        facts["budget"]["steps"],
+        *(facts[name] for name in ("status", "paper", "created_utc")),
+    ]
+
+
+def _exact(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return ""
+    return f"{value + 0.0:.{DIGITS}f}"
+
+
+def markdown(groups: Sequence[Group], task: Task) -> bytes:
+    """Returns the tables of a task."""
+    metric = METRICS[task.headline]
+    dial = {
+        "best-dial-r2": "R² of the straight line through the best dial at every true level; it "
+        "needs entries with the level x dial matrix",
+        "monotonicity": f"net change of {metric.label} along the level over the sum of all "
+        "changes, 1 if there is no way back",
+    }[DIAL[task.kind]]
+    parts = [
+        f"# {task.name}",
+        f"{_safe(task.summary)}. Ranks are by {words.metric_name(task.headline)} "
+        f"{words.arrow(task.headline)}, the mean over levels and images, and shared where intervals "
+        "overlap; only entries whose numbers were reproduced are ranked. "
+        "[How to read a board](../../docs/boards.md)",
+        f"Dial quality: {dial}. Gap to experts: mean absolute difference to networks trained for "
+        "one level each; coverage: the share of their range that the dial reaches.",
+        "![The headline metric at every level](curves.svg)",
+    ]
+    for group in groups:
+        parts += [f"## {_title(group.question, task)}", _table(group)]
+    return ("\n\n".join(parts) + "\n").encode()
+
+
+def _title(question: Question, task: Task) -> str:
+    images = f"{len(question.images)} image{'' if len(question.images) == 1 else 's'}"
+    first, last = question.levels[0], question.levels[-1]
+    if words.has_physical(task):
+        first, last = words.physical(task, first), words.physical(task, last)
+    levels = f"{len(question.levels)} levels, {_safe(words.axis_name(task))} {first} to {last}"
+    if len(question.levels) == 1:
+        levels = f"{_safe(words.axis_name(task))} {first}"
+    old = "" if question.version == task.version else f", version {question.version} of the task"
+    return f"{_safe(question.dataset)}: {images}; {levels}{old}"
+
+
+def _table(group: Group) -> str:
+    backbones = {one.entry.facts["backbone"] for one in group.standings}
+    metric = group.standings[0].metric
+    heads = [words.metric_name(metric) if head == "headline" else head for head in HEADS]
+    lines = [heads, *(_line(one, len(backbones) > 1) for one in group.standings)]
+    left = {"method", "status", "confidence", "preset"}
+    rule = [":--" if head in left else "--:" for head in HEADS]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
+
+
+def _line(one: Standing, backbone: bool) -> list[str]:
+    facts, metric = one.entry.facts, METRICS[one.metric]
+    cost, seeds = facts["cost"], len(facts["seeds"])
+    name = facts["method"] + (f" · {facts['backbone']}" if backbone else "")
+    half = words.number((one.high - one.low) / 2, metric.digits + 1)
+    sure = f"± {half}, " if half != words.NULL else ""
+    sure += f"{len(one.question.images)} images, {seeds} seed{'' if seeds == 1 else 's'}"
+    return [
+        "" if one.rank is None else str(one.rank),
+        f"[{_safe(name)}](entries/{one.entry.id}/card.md)",
+        words.number(one.mean, metric.digits),
+        words.number(one.gap, metric.digits),
+        words.number(one.dial, 2),
+        words.number(one.coverage, 2),
+        f"{cost['params_stored']:,}",
+        f"{cost['params_folded']:,}",
+        f"{cost['macs'] / 1e9:.2f} G",
+        words.NULL if cost["switch_ms"] is None else f"{cost['switch_ms']:.1f} ms",
+        facts["status"],
+        sure,
+        _safe(facts["preset"]),
+    ]
+
+
+def _safe(text: str) -> str:
+    """Returns text that neither Markdown nor HTML acts upon."""
+    text = html.escape(" ".join(text.split()))
+    for character in "|*_[]`":
+        text = text.replace(character, f"\\{character}")
+    return text

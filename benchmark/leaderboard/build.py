@@ -1,0 +1,78 @@
+"""From entries to boards: the same entries give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmark import store
+from benchmark.errors import JobError, UserError
+from benchmark.leaderboard import check, folder
+from benchmark.leaderboard.entry import Entry
+from benchmark.leaderboard.faults import Fault
+
+
+def board(task: Path) -> dict[str, bytes]:
+    """Returns the files of a task's board; none if it has no entries.
+
+    Args:
+        task: The folder of the task.
+
+    Raises:
+        Fault: If an entry is not as it must be.
+    """
+    from benchmark.leaderboard.board import csv_text, markdown
+    from benchmark.leaderboard.drawing import curves
+    from benchmark.leaderboard.standings import standings
+
+    groups = standings(_entries(task))
+    if not groups:
+        return {}
+    judged = groups[0].standings[0].entry.task
+    return {
+        "board.md": markdown(groups, judged),
+        "board.csv": csv_text(groups),
+        "curves.svg": curves(groups, judged),
+    }
+
+
+def _entries(task: Path) -> Iterator[tuple[Entry, bytes]]:
+    parent = task / folder.ENTRIES
+    if not parent.is_dir():
+        return
+    for path in sorted(parent.iterdir()):
+        if not path.name.startswith("."):
+            one, blob = check.load(path)
+            if one.facts["task"] != task.name:
+                raise Fault(f"{one.id}: an entry of {one.facts['task']}")
+            yield one, blob
+
+
+def write(root: Path) -> list[Path]:
+    """Writes the boards of all tasks and returns the files that changed.
+
+    Args:
+        root: The folder of leaderboards, or of one task.
+
+    Raises:
+        UserError: If there is no such folder.
+        JobError: If an entry is not as it must be, or the disk is full.
+    """
+    if not root.is_dir():
+        raise UserError(f"{root} is no folder; give the one that holds the leaderboards")
+    alone = (root / folder.ENTRIES).is_dir()
+    tasks = [root] if alone else [one for one, fault in folder.task_folders(root) if not fault]
+    changed = []
+    for task in tasks:
+        try:
+            files = board(task.resolve())
+        except Fault as fault:
+            raise JobError(f"{task.name}: {fault}; 'dialbench board check' says more") from None
+        for name in folder.BOARD:
+            path, blob = task / name, files.get(name)
+            if blob is None:
+                path.unlink(missing_ok=True)
+            elif not path.is_file() or path.read_bytes() != blob:
+                store.write(path, blob)
+                changed.append(path)
+    return changed

@@ -1,0 +1,367 @@
+"""``entry.json``: what an entry says about itself, and whether it can be so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from benchmark import tasks
+from benchmark.analysis.scores import in_order
+from benchmark.control import level_text, parse_level
+from benchmark.digest import digest
+from benchmark.errors import UserError
+from benchmark.leaderboard import rows, schema
+from benchmark.leaderboard.faults import Fault, shown
+from benchmark.leaderboard.rows import Layout
+from benchmark.metrics.records import METRICS
+from benchmark.report.series import Series
+
+if TYPE_CHECKING:
+    from benchmark.tasks import Task
+
+SCHEMA = 1
+"""Version of the files of an entry."""
+NAME = "entry.json"
+STATUSES = ("claimed", "reproduced", "retrained")
+"""What is known of an entry: its author says so; its weights gave these rows again; its training did."""
+LIMIT = 200
+"""Characters of a sentence in an entry."""
+
+_WORD = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,60}"
+_SPEC = rf"[A-Za-z][A-Za-z0-9_]{{0,40}}(?::[a-z_]{{1,30}}={_WORD}){{0,12}}"
+_DIGEST, _SHA = r"[0-9a-f]{20}", r"[0-9a-f]{64}"
+_TIME = r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ"
+_COUNT = schema.whole(0, 10**15)
+_TIMING = schema.none_or(schema.real(0, 1e9))
+_SET = schema.text(rf"(?:hub/)?{_WORD}")
+# Spaces and brackets occur in file names; commas, quotes and slashes would break rows and paths.
+IMAGE = schema.text(r"[A-Za-z0-9_](?:[A-Za-z0-9_ .()@+=-]{0,98}[A-Za-z0-9_()@+=-])?")
+
+SHAPE = schema.record(
+    {
+        "schema": schema.choice(SCHEMA),
+        "id": schema.text(r"[a-z0-9][a-z0-9-]{0,90}-[0-9a-f]{8}"),
+        "task": schema.text(r"[a-z][a-z0-9-]{0,40}(?:@[a-z0-9-]{1,40})?"),
+        "task_version": schema.whole(1, 1000),
+        "task_digest": schema.text(_DIGEST),
+        "protocol": schema.text(r"[a-z0-9-]{1,40}"),
+        "method": schema.text(_SPEC),
+        "method_digest": schema.text(_DIGEST),
+        "paper": schema.text(r"(?:\d{4}\.\d{4,5})?"),
+        "backbone": schema.text(_SPEC),
+        "preset": schema.text(_SPEC),
+        "seeds": schema.items(schema.whole(0, 2**63), 1, 100, distinct=True),
+        "levels": schema.items(schema.text(r"[0-9./]{1,60}"), 1, 200, distinct=True),
+        "crossed": schema.choice(True, False),
+        "metrics": schema.items(schema.choice(*METRICS), 1, len(METRICS), distinct=True),
+        "missing": schema.table(schema.choice(*METRICS), schema.prose(LIMIT), len(METRICS)),
+        "sets": schema.items(
+            schema.record(
+                {
+                    "name": _SET,
+                    "digest": schema.text(_DIGEST),
+                    "images": schema.items(IMAGE, 1, 10_000, distinct=True),
+                }
+            ),
+            1,
+            50,
+        ),
+        "training": schema.items(
+            schema.record(
+                {"name": _SET, "digest": schema.text(_DIGEST), "images": schema.whole(1, 10**9)}
+            ),
+            0,
+            50,
+        ),
+        "budget": schema.record(
+            {
+                "steps": _COUNT,
+                "batch": _COUNT,
+                "patch": _COUNT,
+                "precision": schema.text(r"[a-z0-9-]{1,20}"),
+            }
+        ),
+        "range": schema.items(
+            schema.record(
+                {
+                    "axis": schema.prose(60),
+                    "unit": schema.prose(60),
+                    **dict.fromkeys(("start", "end", "first", "last"), schema.real(-1e9, 1e9)),
+                }
+            ),
+            1,
+            8,
+        ),
+        "cost": schema.record(
+            {
+                "folds": schema.choice(True, False),
+                "params_stored": _COUNT,
+                "params_folded": _COUNT,
+                "macs": _COUNT,
+                "ms_per_image": _TIMING,
+                "switch_ms": _TIMING,
+            }
+        ),
+        "weights": schema.items(
+            schema.record(
+                {
+                    "seed": schema.whole(0, 2**63),
+                    "stage": schema.text(_WORD),
+                    "sha256": schema.text(_SHA),
+                    "precision": schema.choice("float32", "float16"),
+                    "file": schema.none_or(schema.text(rf"weights/{_WORD}\.safetensors")),
+                    "url": schema.none_or(
+                        schema.text(r"https://[A-Za-z0-9.-]{1,100}(?:/[A-Za-z0-9_~%+.-]{1,100}){1,12}")
+                    ),
+                    "file_sha256": schema.text(_SHA),
+                    "bytes": _COUNT,
+                }
+            ),
+            0,
+            400,
+        ),
+        "weights_sha256": schema.table(
+            schema.text(r"\d{1,19}"), schema.text(rf"(?:{_SHA}|{_DIGEST})?"), 100
+        ),
+        "software": schema.record(
+            {
+                "harness": schema.text(_WORD),
+                "torch": schema.text(_WORD),
+                "device": schema.text(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,60}"),
+            }
+        ),
+        "licence": schema.text(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,60}"),
+        "limits": schema.items(schema.prose(LIMIT), 0, 20),
+        "status": schema.choice(*STATUSES),
+        "verification": schema.none_or(
+            schema.record(
+                {
+                    "mode": schema.choice("fast", "exact", "retrained"),
+                    "rows_sha256": schema.text(_SHA),
+                    "largest_difference": schema.real(0, 1e6),
+                    "harness": schema.text(_WORD),
+                    "created_utc": schema.text(_TIME),
+                }
+            )
+        ),
+        "created_utc": schema.text(_TIME),
+        "rows": schema.whole(1, rows.MOST),
+        "files": schema.table(
+            schema.choice(rows.NAME, "canary.json"),
+            schema.record({"sha256": schema.text(_SHA), "bytes": _COUNT}),
+            2,
+        ),
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry whose ``entry.json`` is as it must be.
+
+    Args:
+        facts: What it holds.
+    """
+
+    facts: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        return self.facts["id"]
+
+    @property
+    def series(self) -> Series:
+        return Series(self.facts["method"], self.facts["backbone"], self.facts["preset"])
+
+    @cached_property
+    def task(self) -> Task:
+        return _task(self.facts["task"])
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What the rows must be."""
+        facts = self.facts
+        crossed = crossed_metrics(self.task) if facts["crossed"] else ()
+        return Layout(
+            tuple(facts["metrics"]),
+            tuple((one["name"], tuple(one["images"])) for one in facts["sets"]),
+            tuple(facts["seeds"]),
+            tuple(facts["levels"]),
+            tuple(one for one in facts["metrics"] if one in crossed),
+        )
+
+
+@cache
+def _task(name: str) -> Task:
+    return tasks.get(name)
+
+
+def crossed_metrics(task: Task) -> tuple[str, ...]:
+    """Returns the metrics that are scored with the dial set to another level than the true one."""
+    start, end = task.space.start, task.space.end
+    return task.metrics_at(start, end)
+
+
+def bound(hashes: Mapping[str, str]) -> str:
+    """Returns one hash for weights from those of their stages, as rows name it.
+
+    It is ``benchmark.keys.weights_digest``, which cannot be had without torch.
+    """
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    return digest(dict(hashes)) if hashes else ""
+
+
+def entry_id(facts: Mapping[str, Any]) -> str:
+    """Returns the id that follows from what was scored: readable, and different for anything else."""
+    names = (facts["method"], facts["backbone"], facts["preset"])
+    words = "-".join(re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in names)
+    keys = ("task", "task_version", "method", "method_digest", "backbone", "preset")
+    own = [facts[key] for key in (*keys, "seeds", "levels", "crossed", "weights_sha256")]
+    sets = [[one["name"], one["digest"]] for one in facts["sets"]]
+    return f"{words[:80].strip('-')}-{digest([own, sets])[:8]}"
+
+
+def parse(blob: bytes, strict: bool = True) -> Entry:
+    """Returns the entry that ``entry.json`` describes.
+
+    Args:
+        blob: The file.
+        strict: Whether it must be written as it would be written here, byte for byte.
+
+    Raises:
+        Fault: If anything about it is wrong.
+    """
+    facts = schema.parsed(blob, NAME)
+    if type(facts) is dict and type(facts.get("schema")) is int and facts["schema"] != SCHEMA:
+        raise Fault(f"{NAME}: schema {shown(facts['schema'])} is not known, only {SCHEMA}")
+    SHAPE(facts, NAME)
+    if strict:
+        schema.canonical(blob, facts, NAME)
+    entry = Entry(facts)
+    for fault in _faults(entry):
+        raise Fault(f"{NAME}: {fault}")
+    return entry
+
+
+def _faults(entry: Entry) -> list[str]:
+    """Returns what does not fit together; the first may make the others meaningless."""
+    facts = entry.facts
+    try:
+        task = entry.task
+    except UserError as error:
+        return [str(error)]
+    version = facts["task_version"]
+    if version > task.version:
+        return [f"version {version} of task {task.name} is not known, only up to {task.version}"]
+    found = []
+    if version == task.version:
+        found += _against(entry, task)
+    trouble = _levels_fault(task.name, tuple(facts["levels"]))
+    if trouble:
+        return [*found, f"levels: {trouble}"]
+    names = [one["name"] for one in facts["sets"]]
+    if len(set(names)) < len(names):
+        found.append("sets: one is there twice")
+    count = sum(entry.layout.counts())
+    if facts["rows"] != count:
+        found.append(f"rows: {facts['rows']}, but its sets, levels and metrics make {count}")
+    if facts["id"] != entry_id(facts):
+        found.append(f"id: must be {entry_id(facts)}")
+    if set(facts["files"]) != {rows.NAME, "canary.json"}:
+        found.append(f"files: must name {rows.NAME} and canary.json")
+    return found + _weights(facts) + _status(facts)
+
+
+@lru_cache(256)
+def _levels_fault(task: str, levels: tuple[str, ...]) -> str | None:
+    """Returns what is wrong with level texts; most entries of a board have the same."""
+    space = _task(task).space
+    try:
+        texts = tuple(level_text(space.check(parse_level(level))) for level in levels)
+    except UserError as error:
+        return shown(error)
+    if texts != levels or tuple(in_order(levels)) != levels:
+        return "not in order, or not written as they should be"
+    return None
+
+
+def _against(entry: Entry, task: Task) -> list[str]:
+    """Returns what differs from the task as it is now."""
+    facts, found = entry.facts, []
+    if facts["protocol"] != task.protocol.id:
+        found.append(f"protocol: {facts['protocol']}, but {task.name} has {task.protocol.id}")
+    if facts["metrics"][0] != task.headline:
+        found.append(f"metrics: the first must be {task.headline}, which ranks")
+    named = [*facts["metrics"], *facts["missing"]]
+    if sorted(named) != sorted(task.metrics):
+        found.append("metrics: with those missing, they are not the metrics of the task")
+    if facts["range"] != _ranges(task.name):
+        found.append("range: not that of the task")
+    if facts["crossed"] and task.kind != "degradation":
+        found.append("crossed: the task has no true level")
+    return found
+
+
+@cache
+def _ranges(task: str) -> list[dict[str, Any]]:
+    return ranges(_task(task))
+
+
+def ranges(task: Task) -> list[dict[str, Any]]:
+    """Returns the physical ranges of a task: of its dial, and of what methods are trained for."""
+    ends = zip(
+        task.space.axes,
+        task.space.physical(task.space.first),
+        task.space.physical(task.space.last),
+        strict=True,
+    )
+    return [
+        {
+            "axis": axis.name,
+            "unit": axis.unit,
+            "start": float(axis.start),
+            "end": float(axis.end),
+            "first": first,
+            "last": last,
+        }
+        for axis, first, last in ends
+    ]
+
+
+def _weights(facts: Mapping[str, Any]) -> list[str]:
+    found = []
+    stages: dict[int, dict[str, str]] = {seed: {} for seed in facts["seeds"]}
+    for one in facts["weights"]:
+        own = stages.get(one["seed"])
+        if own is None or one["stage"] in own:
+            return [f"weights: stage {one['stage']} of seed {one['seed']} does not belong here"]
+        own[one["stage"]] = one["sha256"]
+        if one["file"] and one["url"]:
+            found.append(f"weights: {one['stage']} has both a file and a url")
+        if one["precision"] == "float32" and one["file_sha256"] != one["sha256"]:
+            found.append(f"weights: the file of {one['stage']} is not what was scored")
+    if facts["weights_sha256"] != {str(seed): bound(own) for seed, own in stages.items()}:
+        found.append("weights_sha256: not that of the stages in weights")
+    files = [one["file"] for one in facts["weights"] if one["file"]]
+    sums = {(one["file"], one["file_sha256"]) for one in facts["weights"] if one["file"]}
+    if len(sums) > len(set(files)):
+        found.append("weights: one file has two check sums")
+    return found
+
+
+def _status(facts: Mapping[str, Any]) -> list[str]:
+    status, proof = facts["status"], facts["verification"]
+    if status == "claimed":
+        return ["verification: a claimed entry has none"] if proof else []
+    if proof is None:
+        return [f"status: {status} needs what 'dialbench board verify' found"]
+    found = []
+    if proof["rows_sha256"] != facts["files"][rows.NAME]["sha256"]:
+        found.append("verification: it is of other rows")
+    if (proof["mode"] == "retrained") != (status == "retrained"):
+        found.append(f"verification: mode {proof['mode']} does not make it {status}")
+    return found

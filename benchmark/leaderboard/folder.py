@@ -1,0 +1,136 @@
+"""Folders of entries: what may lie where, how large it may be, and reading no more than that."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmark.leaderboard import canary, card, entry, rows
+from benchmark.leaderboard.faults import Fault, shown
+
+MIB = 1 << 20
+SIZES = {
+    entry.NAME: MIB,
+    rows.NAME: 8 * MIB,
+    card.NAME: MIB // 4,
+    canary.NAME: MIB // 2,
+}
+"""Files of an entry, and the bytes that each may have."""
+WEIGHTS = 30 * MIB
+"""Bytes that the weights of an entry may have together."""
+ENTRIES = "entries"
+BOARD = ("board.md", "board.csv", "curves.svg")
+README = "README.md"
+BOARD_SIZE = 64 * MIB
+TASK = re.compile(r"[a-z][a-z0-9-]{0,40}(?:@[a-z0-9-]{1,40})?")
+
+
+def children(folder: Path) -> dict[str, os.stat_result]:
+    """Returns what lies in a folder: names in order, links not followed."""
+    with os.scandir(folder) as found:
+        return {
+            one.name: one.stat(follow_symlinks=False) for one in sorted(found, key=lambda o: o.name)
+        }
+
+
+def kind_fault(name: str, about: os.stat_result) -> str | None:
+    """Returns why a name or its kind cannot be in a folder of entries, or None."""
+    if stat.S_ISLNK(about.st_mode):
+        return "a symbolic link, which may lead out of the folder"
+    if name.startswith("."):
+        return "a hidden file"
+    if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+        return "neither a file nor a folder"
+    return None
+
+
+def unknown(name: str, about: os.stat_result) -> str:
+    """Returns a fault about something that has no place in a folder."""
+    word = "folder" if stat.S_ISDIR(about.st_mode) else "file"
+    if name.endswith((".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".bin", ".npy", ".npz")):
+        return "may hold a pickle, which is never opened; weights are safetensors"
+    return f"unknown {word}"
+
+
+def task_folders(root: Path) -> Iterator[tuple[Path, str | None]]:
+    """Yields the folders of tasks under a root, and whatever else is there with a fault."""
+    for name, about in children(root).items():
+        fault = kind_fault(name, about)
+        is_folder = stat.S_ISDIR(about.st_mode)
+        if fault is None and not (is_folder and TASK.fullmatch(name)):
+            fault = None if name == README and not is_folder else unknown(name, about)
+            if fault is None:
+                continue
+        yield root / name, fault
+
+
+def entry_folders(task: Path) -> Iterator[tuple[Path, str | None]]:
+    """Yields the folders of a task's entries, and whatever else is there with a fault."""
+    for name, about in children(task).items():
+        is_folder = stat.S_ISDIR(about.st_mode)
+        fault = kind_fault(name, about)
+        known = (name == ENTRIES and is_folder) or (name in BOARD and not is_folder)
+        if fault or not known:
+            yield task / name, fault or unknown(name, about)
+        elif not is_folder and about.st_size > BOARD_SIZE:
+            yield task / name, f"larger than {BOARD_SIZE // MIB} MiB"
+        elif is_folder:
+            for own, own_about in children(task / name).items():
+                own_fault = kind_fault(own, own_about)
+                if own_fault is None and not stat.S_ISDIR(own_about.st_mode):
+                    own_fault = unknown(own, own_about)
+                yield task / name / own, own_fault
+
+
+def contents(folder: Path) -> tuple[dict[str, int], list[str]]:
+    """Returns the sizes of an entry's files by their names, and the faults of whatever else is there."""
+    sizes: dict[str, int] = {}
+    faults = []
+    todo = [("", name, about) for name, about in children(folder).items()]
+    for inside, name, about in todo:
+        path = f"{inside}{name}"
+        fault = kind_fault(name, about)
+        is_folder = stat.S_ISDIR(about.st_mode)
+        if fault is None and is_folder:
+            if path == "weights":
+                found = children(folder / name)
+                todo += [("weights/", own, own_about) for own, own_about in found.items()]
+                continue
+            fault = unknown(name, about)
+        if fault is None:
+            weights = inside and name.endswith(".safetensors")
+            limit = WEIGHTS if weights else SIZES.get(path)
+            if limit is None:
+                fault = unknown(name, about)
+            elif about.st_size > limit:
+                fault = f"{about.st_size} bytes, more than {limit}"
+        if fault is None:
+            sizes[path] = about.st_size
+        else:
+            faults.append(f"{shown(path)}: {fault}")
+    faults += [f"{name}: missing" for name in SIZES if not os.path.lexists(folder / name)]
+    total = sum(size for name, size in sizes.items() if name.startswith("weights/"))
+    if total > WEIGHTS:
+        faults.append(f"weights: {total} bytes together, more than {WEIGHTS}")
+    return sizes, faults
+
+
+def read(path: Path, limit: int) -> bytes:
+    """Returns a file, which may have at most ``limit`` bytes.
+
+    Raises:
+        Fault: If it is larger, missing, or a link.
+    """
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise Fault(f"{shown(path.name)}: cannot be read ({error.strerror})") from None
+    with open(opened, "rb") as file:
+        # Not just limit + 1: Python would set that much memory aside for every small file.
+        blob = file.read(min(limit, os.fstat(opened).st_size) + 1)
+    if len(blob) > limit:
+        raise Fault(f"{shown(path.name)}: more than {limit} bytes")
+    return blob

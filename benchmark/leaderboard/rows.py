@@ -1,0 +1,239 @@
+"""The rows of an entry: one line per number, in one order, so that an entry says each thing once.
+
+``rows.csv.gz`` holds ``metric,set,seed,level,dial,image,value``. Everything but the values follows
+from ``entry.json``, so reading compares whole columns with what must be there; the headline metric
+comes first, so that a board reads no further.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import itertools
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmark.leaderboard.faults import Fault, shown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NAME = "rows.csv.gz"
+HEADER = b"metric,set,seed,level,dial,image,value\n"
+MOST = 500_000
+"""Rows an entry may have."""
+LONGEST = 16
+"""Characters a value may have, with its line end."""
+# No file name, comment, time or extra field: a gzip header has room for anything.
+GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00"
+VALUES = re.compile(rb"(?:-?(?:0|[1-9][0-9]{0,6})\.[0-9]{6}\n)*")
+RANGES = {
+    "psnr": (-50.0, 150.0),
+    "ssim": (-1.0, 1.0),
+    "mse": (0.0, 65025.0),
+    "colour": (0.0, 255.0),
+    "lpips": (0.0, 5.0),
+    "niqe": (-50.0, 1000.0),
+}
+"""By the first word of a metric id, the values that can be."""
+
+Key = tuple[str, str, int, str, str, str]
+"""Metric, set, seed, level, dial, image."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What an entry has numbers of.
+
+    Args:
+        metrics: Metric ids, headline first.
+        sets: Names of the test sets with their images.
+        seeds: Seeds.
+        levels: Level texts in order.
+        crossed: Metrics that were also scored with the dial set to every other level.
+    """
+
+    metrics: tuple[str, ...]
+    sets: tuple[tuple[str, tuple[str, ...]], ...]
+    seeds: tuple[int, ...]
+    levels: tuple[str, ...]
+    crossed: tuple[str, ...] = ()
+
+    def points(self, metric: str) -> list[tuple[str, str]]:
+        """Returns the (level, dial) pairs of a metric."""
+        if metric in self.crossed:
+            return list(itertools.product(self.levels, self.levels))
+        return [(level, level) for level in self.levels]
+
+    def row_keys(self) -> Iterator[Key]:
+        """Yields the keys of all rows, in their order."""
+        for metric in self.metrics:
+            for (name, images), seed in itertools.product(self.sets, self.seeds):
+                for (level, dial), image in itertools.product(self.points(metric), images):
+                    yield metric, name, seed, level, dial, image
+
+    def counts(self) -> list[int]:
+        """Returns the number of rows of every metric."""
+        images = sum(len(names) for _, names in self.sets)
+        return [len(self.points(one)) * len(self.seeds) * images for one in self.metrics]
+
+
+@functools.lru_cache(8)
+def _expected(layout: Layout) -> tuple[tuple[bytes, ...], np.ndarray, bytes]:
+    """Returns the beginnings of all lines, their lengths, and all of them as one text."""
+    import numpy as np
+
+    starts = tuple((",".join(map(str, key)) + ",").encode() for key in layout.row_keys())
+    return starts, np.array([len(one) for one in starts]), b"".join(starts)
+
+
+def pack(layout: Layout, values: Mapping[Key, float]) -> bytes:
+    """Returns the file of some values.
+
+    Raises:
+        KeyError: If one is missing.
+    """
+    lines = [",".join(map(str, key)) + f",{values[key] + 0.0:.6f}\n" for key in layout.row_keys()]
+    body = HEADER + "".join(lines).encode()
+    return gzip.compress(body, 9, mtime=0)
+
+
+def unzipped(blob: bytes, limit: int, whole: bool = True) -> bytes:
+    """Returns at most ``limit`` bytes of what a gzip file holds; no more are ever unpacked.
+
+    Args:
+        blob: The file.
+        limit: Bytes that it may hold.
+        whole: Whether it must end there.
+
+    Raises:
+        Fault: If it is damaged, no plain gzip file, or holds more.
+    """
+    if not blob.startswith(GZIP):
+        kind = "a zip file" if blob.startswith(b"PK") else "no gzip file"
+        if blob.startswith(b"\x1f\x8b"):
+            kind = "a gzip file with a name, time or comment in it"
+        raise Fault(f"{NAME}: {kind}; 'dialbench board submit' writes the right kind")
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        text = stream.decompress(blob, limit + 1 if whole else limit)
+    except zlib.error:
+        raise Fault(f"{NAME}: damaged") from None
+    if whole and (len(text) > limit or stream.unconsumed_tail):
+        raise Fault(f"{NAME}: unpacks to more than {limit} bytes, which its rows cannot need")
+    if whole and (not stream.eof or stream.unused_data):
+        raise Fault(f"{NAME}: damaged, or something follows its end")
+    return text
+
+
+def read(blob: bytes, layout: Layout) -> np.ndarray:
+    """Returns the values of all rows, in the order of ``layout.row_keys()``.
+
+    Raises:
+        Fault: If a row is missing, is there twice, or has no finite value in range.
+    """
+    starts, lengths, _ = _expected(layout)
+    limit = len(HEADER) + int(lengths.sum()) + LONGEST * len(starts)
+    body = _body(unzipped(blob, limit))
+    values = _values(body, layout)
+    if values is None:
+        raise _trouble(body, layout)
+    at = 0
+    for metric, count in zip(layout.metrics, layout.counts(), strict=True):
+        own, (low, high) = values[at : at + count], limits(metric)
+        outside = (own < low) | (own > high)
+        if outside.any():
+            which = at + int(outside.argmax())
+            row = starts[which].decode().rstrip(",")
+            raise Fault(f"{NAME}: row {row}: {values[which]:g} is not from {low:g} to {high:g}")
+        at += count
+    return values
+
+
+def read_headline(blob: bytes, layout: Layout) -> np.ndarray:
+    """Returns the values of the first metric only, reading no further.
+
+    Raises:
+        Fault: If they are not as they must be.
+    """
+    first = Layout(layout.metrics[:1], layout.sets, layout.seeds, layout.levels, layout.crossed)
+    starts, lengths, _ = _expected(first)
+    limit = len(HEADER) + int(lengths.sum()) + LONGEST * len(starts)
+    body = _body(unzipped(blob, limit, whole=False))
+    values = _values(body, first, more=True)
+    if values is None:
+        raise Fault(f"{NAME}: rows of the headline metric are wrong; run 'dialbench board check'")
+    return values
+
+
+def limits(metric: str) -> tuple[float, float]:
+    """Returns the least and the largest value of a metric."""
+    return RANGES[re.split(r"[-@]", metric)[0]]
+
+
+def _body(text: bytes) -> bytes:
+    if not text.startswith(HEADER):
+        raise Fault(f"{NAME}: the first line must be {HEADER.decode().strip()}")
+    return text[len(HEADER) :]
+
+
+def _values(body: bytes, layout: Layout, more: bool = False) -> np.ndarray | None:
+    """Returns the values if every line is as it must be, else None.
+
+    Args:
+        body: The lines.
+        layout: What they must say.
+        more: Whether other lines may follow.
+    """
+    import numpy as np
+
+    starts, lengths, text = _expected(layout)
+    letters = np.frombuffer(body, np.uint8)
+    ends = np.flatnonzero(letters == 10)
+    if more:
+        ends = ends[: len(starts)]
+        letters = letters[: ends[-1] + 1 if len(ends) else 0]
+    if len(ends) != len(starts) or (len(letters) != (ends[-1] + 1 if len(ends) else 0)):
+        return None
+    begins = np.concatenate(([0], ends[:-1] + 1))
+    if (ends - begins <= lengths).any():
+        return None
+    # Plus one where a line begins, minus one where its value does: the sum tells keys from values.
+    steps = np.zeros(len(letters) + 1, np.int8)
+    steps[begins] = 1
+    steps[begins + lengths] = -1
+    is_key = np.cumsum(steps[:-1], dtype=np.int8).view(bool)
+    if letters[is_key].tobytes() != text:
+        return None
+    numbers = letters[~is_key].tobytes()
+    if VALUES.fullmatch(numbers) is None:
+        return None
+    return np.array(numbers.split(b"\n")[:-1], dtype="S").astype(float)
+
+
+def _trouble(body: bytes, layout: Layout) -> Fault:
+    """Returns the first fault of rows that are not as they must be."""
+    starts, _, _ = _expected(layout)
+    known = set(starts)
+    seen: Counter[bytes] = Counter()
+    for line in body.split(b"\n")[:-1] if body.endswith(b"\n") else [*body.split(b"\n")]:
+        start, comma, value = line.rpartition(b",")
+        start += comma
+        name = shown(start.decode("utf-8", "replace").rstrip(","))
+        if start not in known:
+            return Fault(f"{NAME}: row {name} does not belong here")
+        seen[start] += 1
+        if seen[start] > 1:
+            return Fault(f"{NAME}: row {name} is there twice")
+        if VALUES.fullmatch(value + b"\n") is None:
+            word = shown(value.decode("utf-8", "replace"))
+            return Fault(f"{NAME}: row {name}: '{word}' is not a finite number with six decimals")
+    missing = [start for start in starts if not seen[start]]
+    if missing:
+        name = missing[0].decode().rstrip(",")
+        return Fault(f"{NAME}: row {name} is missing ({len(missing)} in all)")
+    return Fault(f"{NAME}: rows are not in their order")

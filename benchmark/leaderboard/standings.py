@@ -1,0 +1,239 @@
+"""Who stands where: headline, interval, rank and dial quality of every entry, from the rows alone.
+
+Entries compete where they answered the same question: the same version of the task, the same images
+and the same levels. What an interval says is how sure the difference to the field is: every image counts
+with its distance from the mean of the field on it, so that hard images, which all find hard, do
+not hide differences. Ranks are shared where intervals overlap.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmark.analysis.dial import NO_DIAL, figures
+from benchmark.analysis.scores import Scores
+from benchmark.analysis.statistics import interval
+from benchmark.leaderboard import rows
+from benchmark.leaderboard.entry import Entry
+from benchmark.metrics.records import METRICS
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NAN = math.nan
+CHUNK = 256
+"""Entries whose intervals are computed at once: a resample of each takes memory."""
+RANKED = ("reproduced", "retrained")
+DIAL = {"degradation": "best-dial-r2", "objective": "monotonicity", "operator": "monotonicity"}
+"""The figure that stands for dial quality, by the kind of task; 1 is best for all of them."""
+
+
+class Question(NamedTuple):
+    """What entries must have in common to be compared."""
+
+    version: int
+    dataset: str
+    digest: str
+    images: tuple[str, ...]
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Known(Scores):
+    """Scores whose means are known to be complete: thousands of entries ask for them many times.
+
+    Args:
+        means: The mean over images at every level, with the dial at the true level.
+    """
+
+    means: dict[str, float] = field(default_factory=dict)
+
+    def by_level(self) -> dict[str, float]:
+        return self.means
+
+
+@dataclass
+class Standing:
+    """One entry on one test set.
+
+    Args:
+        entry: The entry.
+        question: What it answered.
+        values: The headline metric, (seeds, points, images).
+        points: The (level, dial) pairs.
+        mean: Mean over levels, images and seeds.
+        low: Lower end of the interval around it, or NaN.
+        high: Upper end.
+        gap: Mean absolute difference to the experts, or NaN.
+        coverage: Share of the experts' range that the dial reaches, or NaN.
+        dial: Dial quality, or NaN.
+        rank: Its rank, or None if it is only listed.
+    """
+
+    entry: Entry
+    question: Question
+    values: np.ndarray
+    points: list[tuple[str, str]]
+    mean: float = NAN
+    low: float = NAN
+    high: float = NAN
+    gap: float = NAN
+    coverage: float = NAN
+    dial: float = NAN
+    rank: int | None = None
+
+    @property
+    def metric(self) -> str:
+        return self.entry.facts["metrics"][0]
+
+    @property
+    def sign(self) -> float:
+        """1 if larger values are better, else -1."""
+        return 1.0 if METRICS[self.metric].higher_is_better else -1.0
+
+    def matched(self) -> np.ndarray:
+        """Returns the values with the dial at the true level, (seeds, levels, images)."""
+        if len(self.points) == len(self.question.levels):
+            return self.values
+        return self.values[:, [at for at, (level, dial) in enumerate(self.points) if level == dial]]
+
+    def by_level(self) -> list[float]:
+        """Returns the mean over seeds and images at every level."""
+        return self.matched().mean(axis=(0, 2)).tolist()
+
+    def of_seed(self, at: int) -> dict[str, Scores]:
+        """Returns the scores of one seed as the analysis takes them."""
+        cells = dict(zip(self.points, self.values[at], strict=True))
+        means = dict(
+            zip(self.question.levels, self.matched()[at].mean(axis=1).tolist(), strict=True)
+        )
+        return {self.metric: Known(self.question.images, cells, "", means)}
+
+
+@dataclass
+class Group:
+    """Entries that can be compared, best first, then what is only listed."""
+
+    question: Question
+    standings: list[Standing] = field(default_factory=list)
+
+
+def of_entry(entry: Entry, blob: bytes) -> list[Standing]:
+    """Returns the standings of one entry, one for each test set, before they are compared.
+
+    Args:
+        entry: The entry.
+        blob: Its rows as they are packed.
+
+    Raises:
+        Fault: If the rows are not as they must be.
+    """
+    values = rows.read_headline(blob, entry.layout)
+    layout, facts = entry.layout, entry.facts
+    points = layout.points(layout.metrics[0])
+    found, at = [], 0
+    for about, (name, images) in zip(facts["sets"], layout.sets, strict=True):
+        shape = (len(layout.seeds), len(points), len(images))
+        own = values[at : at + math.prod(shape)].reshape(shape)
+        at += own.size
+        question = Question(facts["task_version"], name, about["digest"], images, layout.levels)
+        found.append(Standing(entry, question, own, points))
+    return found
+
+
+def standings(entries: Iterable[tuple[Entry, bytes]]) -> list[Group]:
+    """Returns what the entries of a task make: newest version first, then by set and levels.
+
+    Args:
+        entries: Entries with their rows as they are packed.
+
+    Raises:
+        Fault: If rows are not as they must be.
+    """
+    groups: dict[Question, Group] = {}
+    for entry, blob in entries:
+        for one in of_entry(entry, blob):
+            groups.setdefault(one.question, Group(one.question)).standings.append(one)
+    every = [one for group in groups.values() for one in group.standings]
+    _quality(every)
+    for group in groups.values():
+        _compare(group.standings)
+        group.standings.sort(key=_place)
+    return sorted(groups.values(), key=lambda one: _order(one.question))
+
+
+def _order(question: Question) -> tuple:
+    levels = tuple(len(level) for level in question.levels), question.levels
+    return -question.version, question.dataset, question.digest, -len(question.levels), levels
+
+
+def _place(one: Standing) -> tuple:
+    """Sorts the ranked first, then those that are not, then baselines; better ones first."""
+    group = 0 if one.rank is not None else 2 if one.entry.series.baseline else 1
+    return group, one.rank or 0, -one.sign * one.mean, one.entry.id
+
+
+def _compare(group: Sequence[Standing]) -> None:
+    """Fills in means, intervals and ranks of entries that can be compared."""
+    import numpy as np
+
+    per_image = np.array([one.matched().mean(axis=(0, 1)) for one in group])
+    contest = [
+        at
+        for at, one in enumerate(group)
+        if one.entry.facts["status"] in RANKED and not one.entry.series.baseline
+    ]
+    field_of = per_image[contest] if len(contest) > 1 else per_image
+    # An entry without a field has only its own spread over images.
+    centre = field_of.mean(axis=0) if len(group) > 1 else np.zeros(per_image.shape[1])
+    level = float(centre.mean())
+    for start in range(0, len(group), CHUNK):
+        part = group[start : start + CHUNK]
+        apart = per_image[start : start + CHUNK] - centre
+        low, high = interval(apart.T)
+        for at, one in enumerate(part):
+            one.mean = float(per_image[start + at].mean())
+            one.low, one.high = float(low[at]) + level, float(high[at]) + level
+    if per_image.shape[1] < 2:
+        return
+    worst = np.sort(
+        [min(one.sign * one.low, one.sign * one.high) for one in map(group.__getitem__, contest)]
+    )
+    for one in map(group.__getitem__, contest):
+        best = max(one.sign * one.low, one.sign * one.high)
+        one.rank = 1 + len(worst) - int(np.searchsorted(worst, best, side="right"))
+
+
+def _quality(every: Sequence[Standing]) -> None:
+    """Fills in the figures of dial quality, as reports define them."""
+    experts: dict[tuple, list[Standing]] = {}
+    for one in every:
+        if one.entry.series.family == "experts":
+            experts.setdefault(_shared(one), []).append(one)
+    for one in every:
+        if one.entry.series.family in NO_DIAL:
+            continue
+        rivals = experts.get(_shared(one), [])
+        best = max(rivals, key=lambda it: (len(it.question.levels), it.entry.id), default=None)
+        task = one.entry.task
+        names = ("gap-mean", "coverage", DIAL[task.kind])
+        found: list[list[float]] = []
+        for at, seed in enumerate(one.entry.layout.seeds):
+            theirs = best.entry.layout.seeds if best else ()
+            known = best.of_seed(theirs.index(seed)) if best and seed in theirs else None
+            own = figures(one.of_seed(at), known, task)
+            values = [own.get((name, one.metric, ""), "") for name in names]
+            found.append([NAN if isinstance(value, str) else value for value in values])
+        one.gap, one.coverage, one.dial = (
+            statistics.fmean(column) for column in zip(*found, strict=True)
+        )
+
+
+def _shared(one: Standing) -> tuple:
+    """Returns what a run must share with the experts it is measured against."""
+    facts, question = one.entry.facts, one.question
+    return (*question[:4], facts["backbone"], facts["preset"])

@@ -1,0 +1,139 @@
+"""Leakage: training images that show what is tested. Found once per pair of sets, then remembered.
+
+A network that has seen its test images scores too well, and every comparison with it is worthless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from benchmark.data.sources import ImageSet
+from benchmark.digest import digest
+from benchmark.errors import UserError
+from benchmark.store import Store, read_json, write_json
+
+REVISION = 1
+"""Raised when ``benchmark.data.likeness`` finds other images than before."""
+
+WHOLE = 0.9
+"""Part of an image's area from which a picture of it counts as all of it."""
+
+SHOWN = 5
+"""Pairs named in an error; ``dialbench data check`` names all."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two images, of two sets, that show the same picture.
+
+    Args:
+        first: ``set/image``.
+        second: ``set/image``.
+        how: What the first is to the second, like ``"is a crop of"``.
+        likeness: Correlation of their details, at most 1.
+    """
+
+    first: str
+    second: str
+    how: str
+    likeness: float
+
+    def __str__(self) -> str:
+        return f"{self.first} {self.how} {self.second} (likeness {self.likeness:.2f})"
+
+
+def shared(first: ImageSet, second: ImageSet, store: Store) -> list[Pair]:
+    """Returns the images of one set that show what images of another show, each pair once.
+
+    Copies are found through recompression, resizing, turning, mirroring and cropping (down to a
+    third of the sides). The answer is kept in the store.
+
+    Raises:
+        UserError: If an image cannot be read.
+        JobError: If the answer cannot be written.
+    """
+    key = digest(["leakage", REVISION, first.name, first.digest, second.name, second.digest])
+    path = store.home / "leakage" / f"{key}.json"
+    known = read_json(path)
+    if known is None:
+        found = [asdict(pair) for pair in _search(first, second)]
+        known = {"sets": [first.name, second.name], "pairs": found}
+        write_json(path, known)
+    return [Pair(**pair) for pair in known["pairs"]]
+
+
+def leaks(train: Sequence[ImageSet], test: Sequence[ImageSet], store: Store) -> list[Pair]:
+    """Returns the training images that show what test images show."""
+    return [pair for one in train for other in test for pair in shared(one, other, store)]
+
+
+def refuse(found: Sequence[Pair]) -> None:
+    """Refuses to train on what will be tested.
+
+    Raises:
+        UserError: If anything was found.
+    """
+    if not found:
+        return
+    named = "; ".join(str(pair) for pair in found[:SHOWN])
+    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    raise UserError(
+        f"training images show what is tested: {named}{more}; name other sets with --train or "
+        "--test, or add --allow-leaks to run in spite of it"
+    )
+
+
+def _search(first: ImageSet, second: ImageSet) -> list[Pair]:
+    from benchmark.data import likeness
+
+    ones = [likeness.prepared(picture.read()) for picture in first.pictures]
+    others = [likeness.prepared(picture.read()) for picture in second.pictures]
+    found = [
+        (match.outer, match.inner, "contains", match) for match in likeness.matches(ones, others)
+    ]
+    found += [
+        (match.inner, match.outer, "is a crop of", match)
+        for match in likeness.matches(others, ones)
+    ]
+    best: dict[tuple[int, int], Pair] = {}
+    for one, other, part, match in found:
+        how = "is a copy of" if match.area > WHOLE else part
+        pair = Pair(
+            f"{first.name}/{first.pictures[one].name}",
+            f"{second.name}/{second.pictures[other].name}",
+            f"{how} (turned)" if match.turn else how,
+            round(match.likeness, 4),
+        )
+        known = best.get((one, other))
+        if known is None or pair.likeness > known.likeness:
+            best[one, other] = pair
+    return [best[pair] for pair in sorted(best)]
+
+
+def check(
+    train: Sequence[ImageSet], test: Sequence[ImageSet], store: Store
+) -> tuple[int, list[str]]:
+    """Compares sets and says what they share.
+
+    Returns:
+        The number of training images that show what is tested, and the lines to print.
+    """
+    lines, leaked = [], set()
+    for one in train:
+        for other in test:
+            found = shared(one, other, store)
+            leaked |= {pair.first for pair in found}
+            lines += [f"LEAK  {pair}" for pair in found]
+    for index, one in enumerate(test):
+        for other in test[index + 1 :]:
+            lines += [f"note  {pair}" for pair in shared(one, other, store)]
+    lines.append(
+        f"{_counted(train)} for training, {_counted(test)} for tests: "
+        f"{len(leaked)} training images show what is tested"
+    )
+    return len(leaked), lines
+
+
+def _counted(sets: Sequence[ImageSet]) -> str:
+    return f"{len(sets)} sets ({sum(len(one.pictures) for one in sets)} images)"

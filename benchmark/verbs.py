@@ -1,0 +1,284 @@
+"""What each verb of the command line does. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark import config, discovery, tasks
+from benchmark.errors import JobError, UserError
+from benchmark.metrics.protocol import PROTOCOLS
+from benchmark.request import choice_of, names_in, request_of
+from benchmark.store import Store
+
+if TYPE_CHECKING:
+    from benchmark.plan import Plan
+    from benchmark.report.results import Results
+
+
+def run(args: argparse.Namespace) -> int:
+    """Trains, sweeps and reports."""
+    return _work(args, train=True, sweep=True)
+
+
+def train(args: argparse.Namespace) -> int:
+    """Trains the missing stages."""
+    return _work(args, train=True, sweep=False)
+
+
+def sweep(args: argparse.Namespace) -> int:
+    """Scores the missing cells of what is trained."""
+    return _work(args, train=False, sweep=True)
+
+
+def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
+    request, store = request_of(args), Store()
+    if not args.dry_run:
+        store.prepare()
+
+    from benchmark import plan as planning
+    from benchmark.engines import local
+    from benchmark.leakage import refuse
+
+    plan = planning.make(request, store)
+    if args.dry_run:
+        print(planning.describe(plan))
+        return 0
+    leaks = plan.leaks(store)
+    if not request.allow_leaks:
+        refuse(leaks)
+    plan.begin(store)
+    failed = local.run(plan.jobs(train, sweep), store, args.jobs)
+    if sweep:
+        results = _results(plan, store)
+        if results.rows.empty:
+            print("nothing was scored, so there is no report", file=sys.stderr)
+        else:
+            _write_report(results, plan, store)
+            if args.wandb:
+                _mirror(results, plan, store)
+    return _outcome(plan, store, failed)
+
+
+def report(args: argparse.Namespace) -> int:
+    """Writes the report of what is stored."""
+    plan, store, results = _stored(args)
+    _write_report(results, plan, store)
+    return 0
+
+
+def publish(args: argparse.Namespace) -> int:
+    """Mirrors what is stored to Weights & Biases."""
+    plan, store, results = _stored(args)
+    _mirror(results, plan, store)
+    return 0
+
+
+def _stored(args: argparse.Namespace) -> tuple[Plan, Store, Results]:
+    request, store = request_of(args), Store()
+    store.prepare()
+
+    from benchmark import plan as planning
+
+    plan = planning.make(request, store)
+    plan.leaks(store)
+    results = _results(plan, store)
+    if results.rows.empty:
+        raise UserError(
+            f"nothing is stored for this request; start with 'dialbench run {plan.task.name}'"
+        )
+    return plan, store, results
+
+
+def _results(plan: Plan, store: Store) -> Results:
+    from benchmark import plan as planning
+    from benchmark.collect import collect
+
+    found = planning.stored_cells(plan, store)
+    return collect(store, found, planning.failures(plan, store))
+
+
+def _write_report(results: Results, plan: Plan, store: Store) -> None:
+    from benchmark import report
+    from benchmark.keys import preset_text
+
+    folder = store.home / "report" / plan.task.name
+    report.write(results, plan.task, preset_text(plan.request.preset), folder)
+    print(headline(results, plan))
+    print(f"report: {_shown(folder / 'index.html')}")
+
+
+def headline(results: Results, plan: Plan) -> str:
+    """Returns the headline metric as text: one line per method, one column per level."""
+    from benchmark import report
+    from benchmark.metrics import records
+
+    task = plan.task
+    metric = records.get(task.headline)
+    table = report.table(results, task)
+    lines = []
+    for dataset, part in table.groupby("dataset", sort=False):
+        levels = list(dict.fromkeys(part["level"]))
+        lines.append(f"{metric.label} on {dataset}, by level")
+        lines.append(f"{'':<24}" + "".join(f"{level:>9}" for level in levels))
+        for method, own in part.groupby("method", sort=False):
+            values = dict(zip(own["level"], own[task.headline], strict=True))
+            shown = (values.get(level) for level in levels)
+            texts = (
+                "-" if one is None or one != one else f"{one:.{metric.digits}f}" for one in shown
+            )
+            lines.append(f"{method:<24}" + "".join(f"{text:>9}" for text in texts))
+    return "\n".join(lines)
+
+
+def _mirror(results: Results, plan: Plan, store: Store) -> None:
+    from benchmark import tracking
+
+    print(tracking.mirror(results, plan.task, store.home / "report" / plan.task.name))
+
+
+def _outcome(plan: Plan, store: Store, failed: dict[str, str]) -> int:
+    """Prints what was left out and what failed, and returns the exit code."""
+    for note in dict.fromkeys(plan.skipped):
+        print(f"note: {note.method}: {note.reason}", file=sys.stderr)
+    reasons: dict[str, list[str]] = {}
+    for one in plan.failures:
+        reasons.setdefault(one.reason, []).append(one.method)
+    for key, reason in failed.items():
+        recorded = store.read_failure(key)
+        if recorded is not None:
+            reasons.setdefault(recorded.reason, []).append(recorded.method)
+        else:
+            reasons.setdefault(reason, []).append(key)
+    if not reasons:
+        return 0
+    print("failed:", file=sys.stderr)
+    for reason, names in reasons.items():
+        print(f"  {', '.join(dict.fromkeys(names))}: {reason}", file=sys.stderr)
+    return 1
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def list_all(args: argparse.Namespace) -> int:
+    """Prints everything that can be named."""
+    print("tasks")
+    for name in tasks.names():
+        print(f"  {name:<14} {tasks.get(name).summary}")
+    found, store = discovery.entries(), Store()
+    for group, title in (
+        ("method", "methods"),
+        ("baseline", "baselines"),
+        ("network", "backbones"),
+    ):
+        print(title)
+        for entry in found:
+            if entry.group == group:
+                print(f"  {entry.name:<14} {_note(entry, store)}")
+    print("protocols (TASK@PROTOCOL)")
+    print(f"  {', '.join(PROTOCOLS)}")
+    print("presets")
+    for name, one in config.PRESETS.items():
+        print(f"  {name:<14} {one.steps} steps of {one.batch} patches, backbone {one.backbone}")
+    return 0
+
+
+def _note(entry: discovery.Entry, store: Store) -> str:
+    """Returns what a list says about a method or backbone."""
+    if entry.error:
+        return f"cannot be used: {entry.error}"
+    if entry.imports and not store.imported(entry.name):
+        return f"{entry.summary} (not imported: run 'dialbench import {entry.imports}')"
+    return entry.summary
+
+
+def import_network(args: argparse.Namespace) -> int:
+    """Imports a network that was trained elsewhere."""
+    from benchmark import importing
+
+    store = Store()
+    store.prepare()
+    options = {"sigma": args.sigma} if args.sigma is not None else {}
+    print(importing.run(args.kind, args.files, options, store))
+    return 0
+
+
+def test_method(args: argparse.Namespace) -> int:
+    """Checks a method and prints one line for each check."""
+    choice = choice_of(args.method)
+    if args.backbone is not None:
+        discovery.backbone_source(args.backbone)
+
+    from benchmark.conformance import trial
+
+    return trial.main(choice.method, Path(choice.file) if choice.file else None, args.backbone)
+
+
+def show_data(args: argparse.Namespace) -> int:
+    """Prints the image sets, with the number of pictures in each, or the pictures they share."""
+    from benchmark.data import sources
+
+    if args.action == "check":
+        return _check_data(names_in([args.train]), names_in([args.test]))
+    print("\n".join(sources.listing()))
+    if not os.environ.get("DIALBENCH_DATA"):
+        print("set DIALBENCH_DATA to a folder with train/ and test/ to use sets of your own")
+    return 0
+
+
+def _check_data(train: tuple[str, ...], test: tuple[str, ...]) -> int:
+    from benchmark import leakage
+    from benchmark.data import sources
+
+    store = Store()
+    store.prepare()
+    train_sets = [sources.open_set(one, "train") for one in train or sources.here("train")]
+    test_sets = [sources.open_set(one, "test") for one in test or sources.here("test")]
+    leaked, lines = leakage.check(train_sets, test_sets, store)
+    print("\n".join(lines))
+    return int(leaked > 0)
+
+
+def board(args: argparse.Namespace) -> int:
+    """Hands in entries of leaderboards, checks them, or builds the boards."""
+    from benchmark.leaderboard import commands
+
+    return commands.ACTIONS[args.action](args)
+
+
+def run_doctor(args: argparse.Namespace) -> int:
+    """Prints the state of the installation, or every score of a pair of images."""
+    if args.pair:
+        if len(args.pair) != 2:
+            raise UserError("doctor takes two images: the restored one, then the clean one")
+        from benchmark import pair
+
+        return pair.main(*args.pair, offline=args.offline)
+    from benchmark import doctor
+
+    return doctor.main(offline=args.offline)
+
+
+def run_job(args: argparse.Namespace) -> int:
+    """Runs one job file."""
+    from benchmark import jobs
+    from benchmark.engines import local
+    from benchmark.engines.perform import perform, settle
+
+    job, store = jobs.read(args.file), Store()
+    store.prepare()
+    settle(local.threads_each(1))
+    failure = perform(
+        job, store, lambda text: print(f"{local.label(job)}: {text}", file=sys.stderr)
+    )
+    if failure:
+        raise JobError(f"{local.label(job)} failed: {failure}")
+    return 0

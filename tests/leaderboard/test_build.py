@@ -1,0 +1,178 @@
+"""Boards: who is ranked, who shares a rank, and the same bytes every time."""
+
+import csv
+import json
+import re
+import shutil
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from benchmark import cli, tasks
+from benchmark.analysis.dial import figures
+from benchmark.analysis.scores import Scores
+from benchmark.leaderboard import build, check, entry, rows
+from benchmark.leaderboard.entry import parse
+
+FIELD = {"images": 20, "levels": 5, "status": "reproduced"}
+
+
+def lines(boards, task="sr") -> list[dict[str, str]]:
+    with open(boards / task / "board.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def field(boards, put):
+    """Four ranked methods in two pairs, one that is claimed, and two baselines."""
+    for method, quality in (("dni", 0.0), ("ftn:groups=4", 0.0), ("adafm", 0.3), ("hypernet", 0.3)):
+        put(method=method, quality=quality, **FIELD)
+    put(method="cfsnet", quality=9.0, images=20, levels=5)
+    put(method="blend", quality=9.0, **FIELD)
+    put(method="experts", quality=0.5, **{**FIELD, "levels": 3})
+    build.write(boards)
+    return boards
+
+
+def test_what_cannot_be_told_apart_shares_a_rank_and_only_reproduced_methods_have_one(field):
+    ranks = {line["method"]: line["rank"] for line in lines(field)}
+    assert ranks == {
+        "adafm": "1",
+        "hypernet": "1",
+        "dni": "3",
+        "ftn:groups=4": "3",
+        "cfsnet": "",
+        "blend": "",
+        "experts": "",
+    }
+    order = [line["method"] for line in lines(field) if line["levels"] == "0 0.25 0.5 0.75 1"]
+    assert order[4:] == ["cfsnet", "blend"] and {*order[:2]} == {"adafm", "hypernet"}
+
+
+def test_intervals_overlap_exactly_where_ranks_are_shared(field):
+    ends = {one["method"]: (float(one["low"]), float(one["high"])) for one in lines(field)}
+    assert ends["dni"][1] < ends["adafm"][0] and ends["dni"][1] > ends["ftn:groups=4"][0]
+
+
+def test_a_board_is_the_same_bytes_every_time_and_in_any_order(field, tmp_path, put):
+    before = {
+        name: (field / "sr" / name).read_bytes() for name in ("board.md", "board.csv", "curves.svg")
+    }
+    assert build.write(field) == []
+    assert check.check(field).faults == []
+    copy = tmp_path / "copy" / "sr"
+    (copy / "entries").mkdir(parents=True)
+    for path in sorted((field / "sr" / "entries").iterdir(), reverse=True):
+        shutil.copytree(path, copy / "entries" / path.name)
+    assert build.board(copy) == before
+
+
+def test_a_board_that_was_edited_or_is_missing_is_a_fault(field):
+    (field / "sr" / "board.md").write_text("dni is best")
+    (field / "sr" / "curves.svg").unlink()
+    assert check.check(field).faults == [
+        "sr/board.md: not what the entries make; run 'dialbench board build'",
+        "sr/curves.svg: not what the entries make; run 'dialbench board build'",
+    ]
+
+
+def test_figures_are_those_of_reports(field):
+    def loaded(method):
+        path = next((field / "sr" / "entries").glob(f"{method}-*"))
+        one = parse((path / entry.NAME).read_bytes())
+        values = rows.read((path / rows.NAME).read_bytes(), one.layout)
+        found = {}
+        for (metric, _, _, level, dial, _image), value in zip(
+            one.layout.row_keys(), values, strict=True
+        ):
+            cells = found.setdefault(metric, {})
+            cells.setdefault((level, dial), []).append(value)
+        images = one.layout.sets[0][1]
+        return {
+            metric: Scores(images, {key: np.array(own) for key, own in cells.items()})
+            for metric, cells in found.items()
+        }
+
+    told = figures(loaded("dni"), loaded("experts"), tasks.get("sr"))
+    (line,) = (one for one in lines(field) if one["method"] == "dni")
+    for column, name in (
+        ("gap_to_experts", "gap-mean"),
+        ("coverage", "coverage"),
+        ("dial_quality", "monotonicity"),
+    ):
+        assert float(line[column]) == pytest.approx(told[name, "psnr-y601", ""], abs=1e-6)
+    mean = np.mean(list(loaded("dni")["psnr-y601"].by_level().values()))
+    assert float(line["headline"]) == pytest.approx(mean, abs=1e-6)
+
+
+def test_a_degradation_task_judges_the_dial_by_the_matrix(boards, put):
+    put("denoise", crossed=True, levels=5, seeds=(0, 1))
+    put("denoise", method="ftn", levels=5)
+    build.write(boards)
+    quality = {one["method"]: one["dial_quality"] for one in lines(boards, "denoise")}
+    assert float(quality["dni"]) > 0.99 and quality["ftn"] == ""
+
+
+def test_entries_of_other_images_levels_or_versions_do_not_compete(boards, put):
+    put(**FIELD)
+    put(method="ftn", **{**FIELD, "levels": 3})
+    put(method="adafm", **{**FIELD, "images": 10})
+    build.write(boards)
+    assert [one["rank"] for one in lines(boards)] == ["1", "1", "1"]
+    assert (boards / "sr" / "board.md").read_text().count("\n## ") == 3
+
+
+def test_one_image_gives_no_rank(boards, put):
+    put(images=1, status="reproduced")
+    build.write(boards)
+    assert [(one["rank"], one["low"]) for one in lines(boards)] == [("", "")]
+
+
+def test_lower_is_better_where_the_metric_says_so(boards, put, monkeypatch):
+    from benchmark.leaderboard import standings
+    from benchmark.metrics.records import METRICS, Metric
+
+    monkeypatch.setitem(METRICS, "psnr-y601", Metric("psnr-y601", "PSNR-Y", False))
+    for method, quality in (("dni", 0.0), ("adafm", 0.3)):
+        put(method=method, quality=quality, **FIELD)
+    (group,) = standings.standings(build._entries(boards / "sr"))
+    assert [(one.entry.facts["method"], one.rank) for one in group.standings] == [
+        ("dni", 1),
+        ("adafm", 2),
+    ]
+
+
+def test_the_figure_is_sound_svg_without_scripts_or_links(field):
+    text = (field / "sr" / "curves.svg").read_text()
+    root = ElementTree.fromstring(text)
+    assert not re.search(r"<script|href|url\(|on\w+=", text)
+    assert "dni" in "".join(root.itertext())
+
+
+def test_a_folder_without_entries_has_no_board(boards, put):
+    path = put()
+    build.write(boards)
+    shutil.rmtree(path)
+    assert [one.partition(":")[0] for one in check.check(boards).faults] == [
+        "sr/board.md",
+        "sr/board.csv",
+        "sr/curves.svg",
+    ]
+    build.write(boards)
+    assert check.check(boards).faults == []
+
+
+def test_a_spoilt_entry_stops_the_build_with_one_line(put, boards, edit, capsys):
+    edit(put(), rows=7)
+    assert cli.main(["board", "build", str(boards)]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "rows: 7" in said
+    assert cli.main(["board", "build", str(boards / "none")]) == 2
+
+
+def test_facts_of_cost_and_budget_are_columns(field):
+    line = lines(field)[0]
+    facts = json.loads((field / "sr" / "entries" / line["id"] / entry.NAME).read_bytes())
+    assert line["params_stored"] == str(facts["cost"]["params_stored"])
+    assert (line["preset"], line["status"], line["switch_ms"]) == ("laptop", "reproduced", "")

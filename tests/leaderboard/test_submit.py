@@ -1,0 +1,39 @@
+"""From the store to an entry that the referee accepts."""
+
+import json
+
+import pytest
+
+from benchmark import cli
+from benchmark.leaderboard import entry
+
+WANTED = ["sr", "--methods", "floor", "--preset", "smoke", "--offline"]
+
+
+@pytest.fixture
+def stored(home, boards):
+    """The floor, scored: it needs no training."""
+    assert cli.main(["run", *WANTED, "--jobs", "1"]) == 0
+    return boards
+
+
+def test_what_is_stored_becomes_an_entry_once_and_a_board(stored, capsys):
+    submit = ["board", "submit", *WANTED, "--boards", str(stored)]
+    assert cli.main(submit) == 0
+    (path,) = (stored / "sr" / "entries").iterdir()
+    facts = json.loads((path / entry.NAME).read_bytes())
+    assert (facts["method"], facts["status"], facts["weights"]) == ("floor", "claimed", [])
+    assert facts["levels"] == ["0", "0.5", "1"] and facts["training"] == []
+    assert facts["missing"]["lpips-alex@lpips-0.1.4"]
+    before = {one.name: one.read_bytes() for one in path.iterdir()}
+    capsys.readouterr()
+    assert cli.main(submit) == 0
+    assert "is there already" in capsys.readouterr().out
+    assert {one.name: one.read_bytes() for one in path.iterdir()} == before
+    assert cli.main(["board", "build", str(stored)]) == 0
+    assert cli.main(["board", "check", str(stored)]) == 0
+    # What is not stored becomes nothing, and says why.
+    assert cli.main([*submit[:3], *WANTED[1:2], "blend", *WANTED[3:], *submit[-2:]]) == 1
+    assert "cells on builtin are not stored" in capsys.readouterr().err
+    assert len(list((stored / "sr" / "entries").iterdir())) == 1
+    assert cli.main([*submit, "--weights", "ftp://x"]) == 2

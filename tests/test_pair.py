@@ -1,0 +1,77 @@
+"""Every score of one pair of images."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from benchmark import cli
+
+
+@pytest.fixture
+def files(tmp_path) -> list[str]:
+    """A clean image, and a noisy one of it."""
+    rng = np.random.default_rng(0)
+    clean = gaussian_filter(rng.uniform(0, 1, (128, 140, 3)), (2, 2, 0))
+    clean = (clean - clean.min()) / np.ptp(clean) * 200 + 20
+    noisy = np.clip(clean + rng.normal(0, 10, clean.shape), 0, 255)
+    for name, pixels in (("clean", clean), ("noisy", noisy)):
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"{name}.png")
+    return [str(tmp_path / "noisy.png"), str(tmp_path / "clean.png")]
+
+
+def values(text: str) -> dict[str, str]:
+    """Returns the printed number after each name, first mention."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, _, rest = line.strip().partition("  ")
+        if rest.strip():
+            found.setdefault(name, rest.split()[0])
+    return found
+
+
+def test_scores_and_what_sets_them_apart(files, home, capsys):
+    assert cli.main(["doctor", *files, "--offline"]) == 0
+    text = capsys.readouterr().out
+    found = values(text)
+    assert float(found["PSNR of gray"]) == pytest.approx(float(found["psnr-y601"]) - 1.32, abs=0.03)
+    assert float(found["PSNR with range 219"]) == pytest.approx(
+        float(found["psnr-y601"]) - 1.32, abs=0.02
+    )
+    assert float(found["SSIM, torchmetrics"]) == pytest.approx(float(found["ssim-rgb"]), abs=0.02)
+    assert float(found["SSIM of 8-bit values, range 1"]) != pytest.approx(
+        float(found["ssim-rgb"]), abs=0.001
+    )
+    for protocol in ("rgb, adafm-like, kair, tunable, float", "sr-y at x4, pirm", "jpeg-y"):
+        assert f"  {protocol}: " in text
+
+
+def test_what_cannot_be_had_is_null_with_its_reason(files, home, capsys):
+    assert cli.main(["doctor", *files, "--offline"]) == 0
+    line = next(one for one in capsys.readouterr().out.splitlines() if "lpips-alex@" in one)
+    assert line.split()[1] == "-" and "DIALBENCH_WEIGHTS" in line
+
+
+def test_identical_images_have_no_psnr(files, home, capsys):
+    assert cli.main(["doctor", files[1], files[1], "--offline"]) == 0
+    assert "the images are identical, so PSNR is infinite" in capsys.readouterr().out
+
+
+def test_tiny_images_are_scored_as_far_as_they_can(tmp_path, home, capsys):
+    paths = []
+    for index in range(2):
+        pixels = np.random.default_rng(index).integers(0, 256, (8, 9, 3), dtype=np.uint8)
+        paths.append(str(tmp_path / f"{index}.png"))
+        Image.fromarray(pixels).save(paths[-1])
+    assert cli.main(["doctor", *paths, "--offline"]) == 0
+    assert "window does not fit into a 9x8 image" in capsys.readouterr().out
+
+
+def test_bad_pairs_are_refused(files, tmp_path, home, capsys):
+    other = tmp_path / "other.png"
+    Image.fromarray(np.zeros((10, 12, 3), np.uint8)).save(other)
+    assert cli.main(["doctor", files[0]]) == 2
+    assert "two images" in capsys.readouterr().err
+    assert cli.main(["doctor", files[0], str(other)]) == 2
+    assert "140x128 and 12x10" in capsys.readouterr().err
+    assert cli.main(["doctor", files[0], str(tmp_path / "none.png")]) == 2
