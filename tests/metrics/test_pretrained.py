@@ -163,4 +163,7 @@ def test_values_of_fixed_images_have_not_moved(metric, clean, request):
     golden = json.loads(GOLDEN.read_text())
     for name, image in golden_pairs(clean).items():
         score = scorer.score(image, clean)[metric]
-        assert score.value == pytest.approx(golden[name][metric], abs=2e-4), score.reason
+        # pyiqa rounds luminance to whole numbers in single precision, where one pixel in a thousand
+        # is an exact tie: noise of 1e-8 on the blurred image moves its NIQE by up to 0.06.
+        allowed = 0.06 if metric.startswith("niqe@pyiqa") else 2e-4
+        assert score.value == pytest.approx(golden[name][metric], abs=allowed), score.reason
