@@ -29,10 +29,11 @@ def board(task: Path) -> dict[str, bytes]:
     if not groups:
         return {}
     judged = groups[0].standings[0].entry.task
+    table = csv_text(groups)
     return {
         "board.md": markdown(groups, judged),
-        "board.csv": csv_text(groups),
-        "curves.svg": curves(groups, judged),
+        "board.csv": table,
+        "curves.svg": curves(groups, judged, table),
     }
 
 

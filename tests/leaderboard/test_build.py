@@ -146,8 +146,19 @@ def test_lower_is_better_where_the_metric_says_so(boards, put, monkeypatch):
 def test_the_figure_is_sound_svg_without_scripts_or_links(field):
     text = (field / "sr" / "curves.svg").read_text()
     root = ElementTree.fromstring(text)
-    assert not re.search(r"<script|href|url\(|on\w+=", text)
+    assert not re.search(r"<script|\bon\w+=|href=\"[^#]|url\([^#]", text)
     assert "dni" in "".join(root.itertext())
+
+
+def test_a_figure_of_another_release_of_matplotlib_must_show_this_table(field):
+    path = field / "sr" / "curves.svg"
+    path.write_text(path.read_text().replace("</svg>", "<g/></svg>"))
+    assert len(check.check(field).faults) == 1
+    older = re.sub(r"matplotlib [\w.]+<", "matplotlib 3.0.0<", path.read_text())
+    path.write_text(older)
+    assert check.check(field).faults == []
+    path.write_text(re.sub(r"board\.csv \w{4}", "board.csv 0000", older))
+    assert len(check.check(field).faults) == 1
 
 
 def test_a_folder_without_entries_has_no_board(boards, put):
