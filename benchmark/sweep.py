@@ -6,7 +6,7 @@ import functools
 import io
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,14 @@ from benchmark.errors import JobError
 from benchmark.jobs import SweepJob
 from benchmark.layers import channels_last
 from benchmark.method import ControlMethod
-from benchmark.metrics.scorer import Scorer, availability
+from benchmark.metrics.scorer import Score, Scorer, availability
 from benchmark.store import SCHEMA, Cell, Row, Store, now
 from benchmark.tasks import Task
 
 KEPT = 128
 """Test images kept in memory between levels."""
+AT_ONCE = 640_000
+"""Pixels of a batch: four photographs of 481x321. More is hardly faster and takes more memory."""
 
 Say = Callable[[str], None]
 
@@ -75,12 +77,65 @@ class Samples:
         return (image * 255).round() / 255 if task.protocol.noise == "uint8" else image
 
 
-def restored(network: nn.Module, image: Tensor, device: torch.device) -> tuple[Tensor, float]:
-    """Returns the output (3, H, W) of a tuned network for one image (3, h, w), and milliseconds."""
-    x = image[None].to(device).contiguous(memory_format=torch.channels_last)
+def batches(sizes: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Returns the indices of images in batches of one size each, of no more than ``AT_ONCE`` pixels.
+
+    Args:
+        sizes: Height and width of each image.
+    """
+    found: dict[tuple[int, int], list[list[int]]] = {}
+    for index, (height, width) in enumerate(sizes):
+        groups = found.setdefault((height, width), [[]])
+        if len(groups[-1]) >= max(1, AT_ONCE // (height * width)):
+            groups.append([])
+        groups[-1].append(index)
+    return sorted(group for groups in found.values() for group in groups)
+
+
+def restored(
+    network: nn.Module, images: Sequence[Tensor], device: torch.device
+) -> tuple[list[Tensor], float]:
+    """Returns the outputs (3, H, W) of a tuned network, and milliseconds per image.
+
+    Args:
+        network: The network.
+        images: Inputs (3, h, w) of one size.
+        device: Where the network is.
+    """
+    x = torch.stack(list(images)).to(device).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         y, milliseconds = cost.timed(lambda: network(x), device)
-    return y[0].cpu().contiguous(), milliseconds
+    return [one.contiguous() for one in y.cpu()], milliseconds / len(images)
+
+
+def scored(
+    network: nn.Module,
+    given: Callable[[int], Tensor],
+    samples: Samples,
+    groups: Sequence[Sequence[int]],
+    scorer: Scorer,
+    device: torch.device,
+) -> Iterator[tuple[int, Tensor, float, dict[str, Score]]]:
+    """Yields (index, output, milliseconds, scores) of every image of a test set.
+
+    Args:
+        network: The network at one level, made ``ready``.
+        given: Returns its input for an index.
+        samples: The test set.
+        groups: Output of ``batches``.
+        scorer: The metrics.
+        device: Where the network is.
+
+    Raises:
+        JobError: If an output has the wrong shape or is not finite.
+    """
+    for group in groups:
+        outputs, milliseconds = restored(network, [given(index) for index in group], device)
+        for index, output in zip(group, outputs, strict=True):
+            clean = samples.clean(index)
+            _check(output, clean, samples.images.pictures[index].name)
+            judged = output.clamp(0, 1) if samples.task.protocol.clamp else output
+            yield index, output, milliseconds, scorer.score(judged, clean)
 
 
 def sweep(job: SweepJob, store: Store, say: Say) -> None:
@@ -116,26 +171,28 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     scorer = functools.cache(lambda metrics: Scorer(metrics, task.protocol, offline=job.offline))
     # Only in a matrix does a network, or an input, come again.
     network_at = functools.lru_cache(None if job.crossed else 1)(
-        lambda dial: _ready(method.tuned(dial), device)
+        lambda dial: ready(method.tuned(dial), device)
     )
     given_at = functools.lru_cache(KEPT if job.crossed else 0)(samples.degraded)
+    groups = batches([samples.clean(index).shape[1:] for index in range(len(samples))])
     clock = _Clock(len(todo) * len(samples), say)
     for (level, dial), key, old, metrics in todo:
         network = network_at(dial)
         shown, tuned_to = level_text(level), level_text(dial)
-        rows, times, pictures = [], [], {}
-        for index, picture in enumerate(images.pictures):
-            clean, given = samples.clean(index), given_at(index, level)
-            output, milliseconds = restored(network, given, device)
-            _check(output, clean, picture.name, dial)
+        at = shown if dial == level else f"{shown} with the dial at {tuned_to}"
+        found: dict[int, list[Row]] = {}
+        times, pictures = [], {}
+        given = functools.partial(given_at, level=level)
+        for index, output, milliseconds, scores in scored(
+            network, given, samples, groups, scorer(metrics), device
+        ):
+            name = images.pictures[index].name
             times.append(milliseconds)
-            judged = output.clamp(0, 1) if task.protocol.clamp else output
-            for metric, score in scorer(metrics).score(judged, clean).items():
-                rows.append(_row(picture.name, metric, score))
+            found[index] = [_row(name, metric, score) for metric, score in scores.items()]
             if index == 0 and dial == level:
                 pictures = _write_pictures(store, samples, key, level, output)
-            at = shown if dial == level else f"{shown} with the dial at {tuned_to}"
-            clock.tick(f"level {at}, image {index + 1}/{len(samples)}")
+            clock.tick(f"level {at}, image {len(found)}/{len(samples)}")
+        rows = [row for index in sorted(found) for row in found[index]]
         timing = statistics.median(times) if job.preset.timing else None
         cell = Cell(
             key,
@@ -180,7 +237,8 @@ def loaded(job: SweepJob, task: Task, store: Store) -> ControlMethod:
     return method.eval().requires_grad_(False)
 
 
-def _ready(network: nn.Module, device: torch.device) -> nn.Module:
+def ready(network: nn.Module, device: torch.device) -> nn.Module:
+    """Returns a network on a device, laid out for the sweep."""
     network = network.to(device)
     channels_last(network)
     return network
@@ -252,8 +310,8 @@ def _last_level(method: ControlMethod, task: Task) -> Level:
     return (method.only_levels(task) or (task.space.end,))[-1]
 
 
-def _check(output: Tensor, clean: Tensor, name: str, level: Level) -> None:
-    where = f"for image '{name}' at level {level_text(level)}"
+def _check(output: Tensor, clean: Tensor, name: str) -> None:
+    where = f"for image '{name}'"
     if output.shape != clean.shape:
         sizes = ["x".join(map(str, tuple(one.shape)[::-1][:2])) for one in (output, clean)]
         raise JobError(f"the network gives {sizes[0]} instead of {sizes[1]} pixels {where}")

@@ -96,6 +96,8 @@ def train_stage(
         with seeded("training", job.seed), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+            # They are: the loader begins with the step that comes next.
+            warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
             trainer(job.preset, progress).fit(
                 method, data, ckpt_path=checkpoint if first else None, weights_only=True
             )

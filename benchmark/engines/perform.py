@@ -19,7 +19,9 @@ Say = Callable[[str], None]
 
 CHANGED = "the code or the training images changed after this job was planned; run again"
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+DEFAULTS = {M_TRIM_THRESHOLD: 128 << 10, M_MMAP_MAX: 65536}
+"""What glibc starts with."""
 
 
 def perform(job: Job, store: Store, say: Say) -> str | None:
@@ -93,11 +95,20 @@ def settle(threads: int) -> None:
     torch.set_num_threads(threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     quiet()
+    keep_memory(True)
+
+
+def keep_memory(keep: bool) -> None:
+    """Tells glibc whether freed buffers stay in the process (other C libraries are left alone).
+
+    Otherwise every large activation is mapped anew and paged in at every step, which takes up to
+    half of the time. A threshold would not do: glibc caps it at 32 MiB, less than an activation.
+    """
+    chosen = {M_TRIM_THRESHOLD: 1 << 30, M_MMAP_MAX: 0} if keep else DEFAULTS
     try:
-        # Freed buffers stay in the process instead of going back to the system at every step.
         libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, 32 << 20)
-        libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
+        for parameter, value in chosen.items():
+            libc.mallopt(parameter, value)
     except (OSError, AttributeError):
         return
 
