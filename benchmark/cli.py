@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import benchmark
 from benchmark import config, discovery, tasks, verbs
@@ -116,6 +116,7 @@ def _board_actions(
 ) -> None:
     """Adds what ``board`` can do to its parser."""
     actions = board.add_subparsers(metavar="ACTION", required=True, dest="action")
+    where: Any = {"metavar": "PATH", "type": Path, "nargs": "?", "default": BOARDS}
 
     def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         return actions.add_parser(name, help=text, description=text, parents=[debug, *parents])
@@ -132,14 +133,7 @@ def _board_actions(
         help="copy, half (as float16), none, or the https:// folder of <sha256>.safetensors",
     )
     check = add("check", "check entries and boards: offline, running nothing of what they hold")
-    check.add_argument(
-        "path",
-        metavar="PATH",
-        type=Path,
-        nargs="?",
-        default=BOARDS,
-        help="all leaderboards, one task's, or one entry (default: leaderboards)",
-    )
+    check.add_argument("path", **where, help="all leaderboards, one task's, or one entry")
     check.add_argument(
         "--base", metavar="REF", help="a folder or git revision whose entries must not have changed"
     )
@@ -147,14 +141,7 @@ def _board_actions(
         "--allow-status", action="store_true", help="statuses may differ from those of the base"
     )
     build = add("build", "build the boards from the entries")
-    build.add_argument(
-        "path",
-        metavar="PATH",
-        type=Path,
-        nargs="?",
-        default=BOARDS,
-        help="all leaderboards, or one task's (default: leaderboards)",
-    )
+    build.add_argument("path", **where, help="all leaderboards, or one task's")
 
 
 def _selection() -> argparse.ArgumentParser:

@@ -82,11 +82,14 @@ def _named(table: bytes) -> str:
 
 
 def _chosen(group: Group) -> list[Standing]:
-    """Returns the best entries of a group, one of each series, and its baselines but the floor."""
+    """Returns the best entries of a group, one of each series, and its baselines.
+
+    The floor is drawn only where there is nothing else: it would squeeze all other lines.
+    """
     found: dict[Series, Standing] = {}
-    for one in group.standings:
-        if one.entry.series.family != "floor":
-            found.setdefault(one.entry.series, one)
+    above = [one for one in group.standings if one.entry.series.family != "floor"]
+    for one in above or group.standings:
+        found.setdefault(one.entry.series, one)
     contest = [one for one in found.values() if not one.entry.series.baseline]
     references = [one for one in found.values() if one.entry.series.baseline]
     return [*contest[: LINES - min(2, len(references))], *references[:2]]

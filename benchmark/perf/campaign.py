@@ -1,0 +1,176 @@
+"""What a campaign costs beside training and scoring: planning, collecting, starting, distributing."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+from benchmark import cli, keys, plan
+from benchmark.engines import local
+from benchmark.jobs import Job
+from benchmark.perf.measure import ROUNDS, Figure, rivals, seconds
+from benchmark.request import Request, request_of
+from benchmark.store import Cell, Store, now
+
+CELLS = 100_000
+SETS, SEEDS = 20, 50
+"""Test sets and seeds of the campaign; the rest are levels."""
+IMAGES = 2
+COLLECT = """
+import json, resource, sys, time
+from pathlib import Path
+from benchmark.perf.campaign import request
+from benchmark.store import Store
+from benchmark import collect, plan
+store = Store(sys.argv[1])
+wanted = request(Path(sys.argv[2]))
+began = time.perf_counter()
+made = plan.make(wanted, store)
+cells = plan.stored_cells(made, store)
+results = collect.collect(store, cells)
+taken = time.perf_counter() - began
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+print(json.dumps([taken, peak, len(cells), len(results.rows), len(made.jobs())]))
+"""
+
+
+def figures() -> Iterator[Figure]:
+    """Yields seconds and memory for a large campaign, and the times that every command takes."""
+    yield from _large()
+    yield from _commands()
+    yield from _workers()
+
+
+def request(sets: Path) -> Request:
+    """Returns a request for ``CELLS`` cells on the test sets in a folder."""
+    names = ",".join(str(path) for path in sorted(sets.iterdir()))
+    levels = CELLS // SETS // SEEDS
+    text = ",".join(str(round(at / (levels - 1), 6)) for at in range(levels))
+    seeds = ",".join(map(str, range(SEEDS)))
+    words = ["run", "denoise", "--preset", "smoke", "--methods", "floor", "--offline"]
+    words += ["--seeds", seeds, "--levels", text, "--test", names]
+    return request_of(cli.parser()[0].parse_args(words))
+
+
+def _large() -> Iterator[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        home, sets = Path(folder, "runs"), Path(folder, "sets")
+        _write_sets(sets)
+        written = _write_cells(Store(home), request(sets))
+        taken, peak = [], []
+        for _ in range(ROUNDS):
+            told = subprocess.run(
+                [sys.executable, "-c", COLLECT, str(home), str(sets)],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+            time, memory, cells, rows, todo = json.loads(told)
+            assert (cells, todo) == (written, 0), "the campaign was not found complete"
+            taken.append(time)
+            peak.append(memory)
+    note = f"{cells} cells, {rows} rows"
+    yield Figure("plan and collect", statistics.median(taken), "s", limit=8, note=note)
+    yield Figure("its memory", statistics.median(peak), "GiB", limit=1.5)
+
+
+def _write_sets(folder: Path) -> None:
+    from PIL import Image
+
+    for number in range(SETS):
+        own = folder / f"set{number:02}"
+        own.mkdir(parents=True)
+        for image in range(IMAGES):
+            pixels = np.random.default_rng([number, image]).integers(0, 256, (96, 96, 3), np.uint8)
+            Image.fromarray(pixels).save(own / f"{image}.png")
+
+
+def _write_cells(store: Store, wanted: Request) -> int:
+    store.prepare()
+    made = plan.make(wanted, store)
+    count = 0
+    with mock.patch.object(os, "fsync"):
+        for job in made.sweeps.values():
+            images = made.images[job.dataset]
+            facts = {
+                "schema": 1, "task": made.task.name, "task_digest": keys.scoring_digest(made.task),
+                "protocol": made.task.protocol.id, "dataset": images.name, "method": job.method,
+                "method_digest": "0" * 20, "backbone": job.backbone, "preset": "smoke",
+                "seed": job.seed, "weights_sha256": "", "torch": "", "device": "cpu",
+                "harness_version": "", "created_utc": now(), "level_physical": "",
+            }  # fmt: skip
+            for point in job.points():
+                key = keys.cell_key(job, made.task, "", images, point)
+                level = keys.level_text(point[0])
+                rows = tuple(
+                    {"image": picture.name, "metric": metric, "value": 30.0 + count / CELLS}
+                    | {"status": "ok", "reason": ""}
+                    for picture in images.pictures
+                    for metric in made.task.metrics
+                )
+                cost = {"folds": True, "params_stored": 0, "params_folded": 0, "macs": 0}
+                cost |= {"ms_per_image": None, "train_steps": 0}
+                own = {**facts, "level": level, "set_level": level}
+                store.write_cell(made.task.name, Cell(key, own, rows, cost, {}))
+                count += 1
+    return count
+
+
+def _commands() -> Iterator[Figure]:
+    python = [sys.executable, "-m", "benchmark"]
+    with tempfile.TemporaryDirectory() as home:
+        there = {**os.environ, "DIALBENCH_HOME": home}
+        smoke = [*python, "run", "sr", "--preset", "smoke", "--offline"]
+        subprocess.run(smoke, check=True, capture_output=True, env=there)
+        times = rivals(
+            {
+                "help": lambda: subprocess.run(
+                    [*python, "--help"], check=True, capture_output=True
+                ),
+                "again": lambda: subprocess.run(smoke, check=True, capture_output=True, env=there),
+            }
+        )
+    yield Figure("--help", times["help"], "s", limit=0.3)
+    yield Figure("a run with nothing to do", times["again"], "s", limit=10)
+
+
+def _workers() -> Iterator[Figure]:
+    """Sweeps one after the other in this process, and side by side in two workers."""
+    words = ["run", "denoise", "--methods", "floor", "--offline", "--test", "builtin"]
+    words += ["--levels", "0,0.2,0.4,0.6,0.8,1", "--seeds"]
+    top, _ = cli.parser()
+
+    def jobs(store: Store, seeds: str) -> list[Job]:
+        return plan.make(request_of(top.parse_args([*words, seeds])), store).jobs()
+
+    def run(todo: list[Job], store: Store, workers: int) -> float:
+        with contextlib.redirect_stderr(io.StringIO()):
+            return seconds(lambda: local.run(todo, store, workers))
+
+    rounds = []
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+            alone, shared = Store(one), Store(two)
+            todo = jobs(alone, "0,1")
+            empty = [job.only(()) for job in jobs(alone, ",".join(map(str, range(16))))]
+            single = run(todo, alone, 1)
+            double = run(todo, shared, 2)
+            start = run(empty[:2], shared, 2)
+            many = run(empty, shared, 2)
+            rounds.append((single / (double - start), (many - start) / (len(empty) - 2)))
+    speedup, each = (statistics.median(column) for column in zip(*rounds, strict=True))
+    yield Figure(
+        "two sweeps, --jobs 1 against 2 after the start", speedup, limit=1.7, at_least=True
+    )
+    yield Figure("engine and look-up, per job", each, "s", limit=0.3)

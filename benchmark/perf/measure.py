@@ -1,0 +1,68 @@
+"""Timing things against each other on a noisy machine."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+ROUNDS = 5
+"""Times that everything is measured; the median counts."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table.
+
+    Args:
+        name: What was measured.
+        value: The figure.
+        unit: Its unit; ``x`` for a ratio.
+        limit: What it must not pass, or None if it is only told.
+        at_least: Whether ``limit`` is a lower limit.
+        note: What it is made of.
+    """
+
+    name: str
+    value: float
+    unit: str = "x"
+    limit: float | None = None
+    at_least: bool = False
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """``ok``, ``MISSED``, or nothing where there is no limit."""
+        if self.limit is None:
+            return ""
+        good = self.value >= self.limit if self.at_least else self.value <= self.limit
+        return "ok" if good else "MISSED"
+
+
+Suite = Callable[[], Iterator[Figure]]
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """Returns how long one call takes."""
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def rivals(runs: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
+    """Returns the median seconds of each of several things, which take turns.
+
+    Whatever slows the machine down for a while then slows all of them. Each runs once before, so
+    that nothing is measured cold.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()
+    gc.collect()
+    for turn in range(rounds):
+        names = list(runs) if turn % 2 == 0 else list(reversed(runs))
+        for name in names:
+            taken[name].append(seconds(runs[name]))
+    return {name: statistics.median(times) for name, times in taken.items()}

@@ -1,0 +1,130 @@
+"""A sweep against nothing but its forward passes, and against a sweep as scripts write it."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmark import tasks
+from benchmark.build import build_method
+from benchmark.data.sources import open_set
+from benchmark.discovery import create_method
+from benchmark.engines.perform import keep_memory
+from benchmark.metrics.scorer import Scorer, availability
+from benchmark.perf.measure import Figure, rivals
+from benchmark.sweep import Samples, batches, ready, restored, scored
+
+BACKBONE, METHOD = "adafm_net", "dni"
+SIZE, IMAGES = (321, 481), 4
+PHOTOGRAPHS = ("coffee", "astronaut", "chelsea", "rocket")
+FIDELITY = ("psnr-rgb", "ssim-rgb")
+CPU = torch.device("cpu")
+
+
+def figures() -> Iterator[Figure]:
+    """Yields ratios over all levels of the task's grid, on photographs of CBSD68's size."""
+    with tempfile.TemporaryDirectory() as folder:
+        _write_photographs(Path(folder))
+        task = tasks.get("denoise")
+        samples = Samples(open_set(folder, "test"), task)
+        method = build_method(create_method(METHOD), BACKBONE, task, 0).eval().requires_grad_(False)
+        forwards = _forwards(method, samples)
+        every = [one for one, reason in availability(task.metrics).items() if reason is None]
+        times = rivals(
+            {
+                "forwards": forwards,
+                "fidelity": lambda: _ours(method, samples, FIDELITY),
+                "every": lambda: _ours(method, samples, every),
+                "plain": lambda: _plain(method, samples),
+            }
+        )
+    yield Figure(
+        "sweep with PSNR and SSIM against its forward passes",
+        times["fidelity"] / times["forwards"],
+        limit=1.15,
+        note=f"{len(task.grid)} levels, {IMAGES} images, {times['fidelity']:.1f} s",
+    )
+    yield Figure(
+        "sweep as scripts write it against ours",
+        times["plain"] / times["fidelity"],
+        limit=3,
+        at_least=True,
+        note="per level and image, NCHW, default allocator, scikit-image",
+    )
+    yield Figure(
+        "sweep with every metric against its forward passes",
+        times["every"] / times["forwards"],
+        note=", ".join(one.partition("@")[0] for one in every),
+    )
+
+
+def _write_photographs(folder: Path) -> None:
+    from PIL import Image
+    from skimage import data, transform
+
+    for name in PHOTOGRAPHS[:IMAGES]:
+        pixels = transform.resize(getattr(data, name)()[..., :3], SIZE, preserve_range=True)
+        Image.fromarray(pixels.astype("uint8")).save(folder / f"{name}.png")
+
+
+def _forwards(method: Any, samples: Samples) -> Callable[[], None]:
+    """Returns the forward passes of a sweep by themselves: folded and degraded beforehand."""
+    levels = samples.task.grid
+    folded = [ready(method.tuned(level), CPU) for level in levels]
+    given = [
+        [samples.degraded(index, level).contiguous() for index in range(len(samples))]
+        for level in levels
+    ]
+
+    def run() -> None:
+        for network, images in zip(folded, given, strict=True):
+            restored(network, images, CPU)
+
+    return run
+
+
+def _ours(method: Any, samples: Samples, metrics: tuple[str, ...] | list[str]) -> None:
+    fresh = Samples(samples.images, samples.task)
+    scorer = Scorer(metrics, samples.task.protocol)
+    groups = batches([fresh.clean(index).shape[1:] for index in range(len(fresh))])
+    for level in samples.task.grid:
+        network = ready(method.tuned(level), CPU)
+        for _ in scored(
+            network, lambda index, at=level: fresh.degraded(index, at), fresh, groups, scorer, CPU
+        ):
+            pass
+
+
+def _plain(method: Any, samples: Samples) -> None:
+    """One level and image after the other: decode, degrade, run the method, score with NumPy."""
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+    keep_memory(False)
+    network = copy.deepcopy(method)
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            setattr(module, name, nn.Parameter(parameter.contiguous(), requires_grad=False))
+    for level in samples.task.grid:
+        for index in range(len(samples)):
+            fresh = Samples(samples.images, samples.task)
+            with torch.no_grad():
+                output: Tensor = network(fresh.degraded(index, level)[None], level[0])
+            restored_pixels = (output[0].clamp(0, 1) * 255).round().permute(1, 2, 0).numpy() / 255
+            clean = fresh.clean(index).permute(1, 2, 0).numpy()
+            peak_signal_noise_ratio(clean, restored_pixels, data_range=1)
+            structural_similarity(
+                clean,
+                restored_pixels,
+                data_range=1,
+                channel_axis=2,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+            )
+    keep_memory(True)

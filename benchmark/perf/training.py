@@ -1,0 +1,158 @@
+"""A training step of every method against a step of its plain backbone, and against the data."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from benchmark import config, cost, tasks
+from benchmark.build import build_backbone, build_method
+from benchmark.data.patches import PatchData, Patches
+from benchmark.data.sources import open_set
+from benchmark.discovery import create_method
+from benchmark.engines.perform import keep_memory
+from benchmark.layers import channels_last
+from benchmark.method import Batch, ControlMethod, Recipe
+from benchmark.objectives import MixedObjective
+from benchmark.perf.measure import Figure, rivals
+from benchmark.stage import At, Stage, start_stage
+from benchmark.train import Plain, Progress, trainer
+
+TASK = "denoise"
+LIMITS = {
+    "adafm": 1.15,
+    "ftn": 1.15,
+    "dni": 1.15,
+    "tunable_conv": 1.15,
+    "decouple": 1.25,
+    "hypernet": 1.25,
+    "cfsnet": None,
+    "dynamic_net": None,
+}
+"""Most that a step may take of its backbone's; None: the ratio of multiply-accumulates times 1.1."""
+NETWORKS = {"small": "laptop", "adafm_net": "paper"}
+STEPS = 12
+"""Steps of a run with the data pipeline."""
+
+
+def figures() -> Iterator[Figure]:
+    """Yields ratios of steps on the small network and on AdaFM-Net."""
+    for backbone, name in NETWORKS.items():
+        preset = dataclasses.replace(
+            config.PRESETS[name], perceptual=False, precision="32-true", workers=0
+        )
+        yield from _methods(backbone, preset)
+        yield from _pipeline(backbone, preset)
+    yield from _naive("adafm_net")
+
+
+def _methods(backbone: str, preset: config.Preset) -> Iterator[Figure]:
+    task = tasks.get(TASK)
+    plain, plain_stage = _plain(backbone), start_stage()
+    steps = {"plain": step_of(plain, plain_stage, preset)}
+    ratios = {}
+    for name in LIMITS:
+        method = build_method(create_method(name), backbone, task, 0)
+        ratios[name] = cost.macs(method.tuned(task.space.end)) / cost.macs(plain.backbone)
+        # The stage in which the method itself is trained, or its second network.
+        steps[name] = step_of(method, list(method.stages(task))[-1], preset)
+    times = rivals(steps)
+    for name, limit in LIMITS.items():
+        yield Figure(
+            f"step of {name} against its backbone, {backbone}",
+            times[name] / times["plain"],
+            limit=limit or 1.1 * ratios[name],
+            note=f"{1000 * times[name]:.0f} ms",
+        )
+
+
+def _pipeline(backbone: str, preset: config.Preset) -> Iterator[Figure]:
+    """A whole fit, loader and Lightning included, against as many steps on one batch."""
+    task, stage = tasks.get(TASK), start_stage()
+    bare = step_of(_plain(backbone), stage, preset)
+    patches = Patches(open_set("builtin", "train"), task, stage.levels, preset, seed=0)
+
+    def fit(steps: int) -> Callable[[], None]:
+        def run() -> None:
+            method = _plain(backbone)
+            _begin(method, stage, preset, steps)
+            progress = Progress(steps, Path(tempfile.gettempdir()), 10**6, lambda text: None)
+            trainer(preset, progress).fit(method, PatchData(patches, steps))
+
+        return run
+
+    short, long = STEPS, 3 * STEPS
+    times = rivals(
+        {
+            "bare": lambda: [bare() for _ in range(long - short)],
+            "short": fit(short),
+            "long": fit(long),
+        }
+    )
+    yield Figure(
+        f"step with data and Lightning against the bare step, {backbone}",
+        (times["long"] - times["short"]) / times["bare"],
+        limit=1.05,
+    )
+
+
+def _naive(backbone: str) -> Iterator[Figure]:
+    """The same network in a loop as one writes it first: NCHW, plain Adam, default allocator."""
+    preset = config.PRESETS["paper"]
+    ours = step_of(_plain(backbone), start_stage(), preset)
+    network = build_backbone(backbone, tasks.get(TASK), 0)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, foreach=False)
+    x, y = (torch.rand(preset.batch, 3, preset.patch, preset.patch) for _ in range(2))
+
+    def plain() -> None:
+        keep_memory(False)
+        optimizer.zero_grad()
+        nn.functional.l1_loss(network(x), y).backward()
+        optimizer.step()
+        keep_memory(True)
+
+    times = rivals({"ours": ours, "plain": plain})
+    yield Figure(
+        f"plain eager NCHW loop against our step, {backbone}",
+        times["plain"] / times["ours"],
+        limit=1.6,
+        at_least=True,
+    )
+
+
+def _plain(backbone: str) -> Plain:
+    task = tasks.get(TASK)
+    plain = Plain()
+    plain.assemble(build_backbone(backbone, task, 0), task.space)
+    return plain
+
+
+def _begin(method: ControlMethod, stage: Stage, preset: config.Preset, steps: int) -> None:
+    objective = tasks.get(TASK).objective
+    level = stage.levels.level if isinstance(stage.levels, At) else None
+    mixed = MixedObjective(objective, level, preset.critic_width)
+    method.begin(stage, mixed, Recipe(steps, preset.lr, preset.schedule))
+    channels_last(method)
+
+
+def step_of(method: ControlMethod, stage: Stage, preset: config.Preset) -> Callable[[], None]:
+    """Returns a training step on one fixed batch, without a trainer around it."""
+    _begin(method, stage, preset, 10**6)
+    task = tasks.get(TASK)
+    patches = Patches(open_set("builtin", "train"), task, stage.levels, preset, seed=0)
+    x, y, level = patches[0]
+    layout = torch.channels_last
+    batch = Batch(x.contiguous(memory_format=layout), y.contiguous(memory_format=layout), level)
+    (optimizer,) = method.configure_optimizers()
+
+    def run() -> None:
+        optimizer.zero_grad()
+        method.loss(batch, stage).backward()
+        optimizer.step()
+
+    return run
