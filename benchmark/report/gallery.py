@@ -64,7 +64,7 @@ def gallery(
         return files[key]
 
     sets = []
-    for dataset in sorted(long["dataset"].unique()) if len(long) else []:
+    for dataset in long["dataset"].unique() if len(long) else ():
         if dataset not in found:
             sets.append(None)
             continue

@@ -10,6 +10,7 @@ from benchmark.analysis.matrix import Matrix, best
 from benchmark.analysis.scores import NO_MATRIX, Found, NoValue, Run
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
+from benchmark.report.marks import contrast
 from benchmark.report.series import Series, labels
 from benchmark.report.style import drawing, files
 
@@ -88,7 +89,8 @@ def shade(value: float, norm: Normalize) -> tuple[tuple[float, float, float], st
     import matplotlib
 
     red, green, blue, _ = matplotlib.colormaps[MAP](norm(value))
-    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+    seen = [255 * part for part in (red, green, blue)]
+    dark = contrast(seen, (255, 255, 255)) > contrast(seen, (0, 0, 0))
     return (red, green, blue), "white" if dark else "black"
 
 

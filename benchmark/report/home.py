@@ -30,7 +30,7 @@ FACTS = (
     ("preset", "preset"),
     ("headline", "ranked by"),
     ("leaders", "rank 1"),
-    ("value", "its mean over levels"),
+    ("value", "mean over levels"),
 )
 """What ``about.json`` holds besides the task, and the headings of the index."""
 

@@ -11,6 +11,8 @@ from urllib.parse import quote
 from benchmark.report.html import frame, table
 from benchmark.report.summary import Document
 
+POINT = "Point at a curve for its values; click to go to that level. Rings mark the level."
+PLANE = "In the plane the dial runs from the hollow to the large filled marker."
 BANDS = (
     "Bands: 95 % bootstrap intervals over images of the distance from the methods' mean on every "
     "image, around the curve. They say how sure a curve's place among the others is, not how much "
@@ -135,9 +137,7 @@ def _curves(data: Mapping[str, Any], bands: str) -> list[str]:
         f'<div class="options">{"".join(options)}</div>',
         '<div id="legend" role="group" aria-label="Curves to show"></div>',
         '<div id="plots"></div>',
-        '<p class="hint">Point at a curve for its values; click to go to that level. Rings mark the '
-        "level; in the plane the dial runs from the hollow to the large filled marker. "
-        f"{escape(bands)}</p>",
+        f'<p class="hint">{escape(" ".join([POINT, *([PLANE] if data["plane"] else []), bands]))}</p>',
         '<h2 id="at-title">At this level</h2>',
         '<div class="wide" role="region" tabindex="0" aria-labelledby="at-title">'
         '<table class="sort" id="at"><thead></thead><tbody></tbody></table></div>',

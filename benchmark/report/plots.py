@@ -71,7 +71,7 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
                     _metric(long, dataset, metric, every, levels, found) for metric in metrics
                 ],
             }
-            for dataset in (sorted(long["dataset"].unique()) if len(long) else [])
+            for dataset in (long["dataset"].unique() if len(long) else ())
         ],
     }
 

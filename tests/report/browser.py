@@ -47,7 +47,7 @@ class Browser:
         self.process = subprocess.Popen(
             [program, *flags, "about:blank"],
             close_fds=True,
-            pass_fds=(3, 4, *inside),
+            pass_fds=(3, 4),
             preexec_fn=arrange,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

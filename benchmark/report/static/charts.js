@@ -121,7 +121,7 @@ function drawChart(host, spec, number) {
       const hollow = spec.hollowStart && place === 0 && points.length > 1;
       const end = spec.hollowStart && (place === 0 || place === points.length - 1);
       // A marker without a line has nothing else to be seen by.
-      const size = chosen ? 6.5 : end || series.dash === null ? 4.5 : 3;
+      const size = chosen ? 6.5 : end || series.dash === null || spec.level === null ? 4.5 : 3;
       if (chosen) mark(group, "circle", { class: "at", cx: x.toFixed(2), cy: y.toFixed(2), r: 10 });
       symbol(group, series, x, y, size, { class: series.stroke ? "stroke" : hollow ? "hollow" : "dot" });
       if (x >= box.left - 1 && x <= box.right + 1 && y >= box.top - 1 && y <= box.bottom + 1) {

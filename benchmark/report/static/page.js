@@ -90,7 +90,7 @@ function start() {
     if (cost && metrics.length) {
       const { name, values } = data.costs[Number(cost.value)];
       found.push({
-        ...shared, title: `${metrics[0].name} at this level against ${name}`, band: () => false,
+        ...shared, level: null, title: `${metrics[0].name} at this level, against cost`, band: () => false,
         x: { label: name }, y: { label: label(metrics[0]) },
         lines: linesOf(metrics[0], apart).flatMap((line) => {
           const x = values[line.index];
@@ -224,8 +224,11 @@ function start() {
   function values() {
     const { metrics } = data.sets[state.set];
     for (const row of byId("at").tBodies[0].rows) {
+      const index = Number(row.dataset.series);
+      const absent = metrics.every((metric) => !metric.lines[index]);
+      row.hidden = byId("legend").children[index].hidden = absent;
       metrics.forEach((metric, at) => {
-        const line = metric.lines[Number(row.dataset.series)];
+        const line = metric.lines[index];
         row.cells[at + 1].textContent = line ? line.text[state.level] : "—";
       });
     }
