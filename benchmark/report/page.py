@@ -57,7 +57,7 @@ def page(
         body += [f"<h2>{escape(grid.title)}</h2>", table(grid)]
     if document.summaries:
         body.append(
-            '<p class="hint">Bold: the best method; the baselines below the line do not compete.</p>'
+            '<p class="hint">Bold: the best method. Baselines, in gray, do not compete.</p>'
         )
     for grid in document.dials:
         body += [f"<h2>{escape(grid.title)}</h2>", table(grid)]

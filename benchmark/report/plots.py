@@ -50,7 +50,9 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
     chosen = pair(metrics)
     where = places(levels) if levels else {}
     return {
-        "axis": words.axis_name(task) if words.has_physical(task) else "",
+        "axis": f"level, {words.axis_name(task)}"
+        if words.has_physical(task)
+        else f"level ({words.axis_name(task)})",
         "gaps": task.kind != "objective",
         "plane": [metrics.index(one) for one in chosen] if chosen else None,
         "levels": [

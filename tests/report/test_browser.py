@@ -10,8 +10,11 @@ import tarfile
 import pytest
 
 from benchmark import report, tasks
+from benchmark.leaderboard import assemble, build, synthetic
 from benchmark.report.results import Failure
 
+PAGES = ("sr/index.html", "denoise/index.html", "index.html")
+PAGES += ("boards/sr/index.html", "boards/index.html")
 AXE = "axe-core@4.14.1"
 LEVEL = "document.getElementById('level')"
 
@@ -46,6 +49,15 @@ def folder(tmp_path_factory, builder):
         )
         report.write(results, tasks.get(name), "laptop", root / name)
     report.index(root)
+    boards = tmp_path_factory.mktemp("leaderboards")
+    for method, options in (
+        ("dni", {"status": "reproduced"}),
+        ("adafm", {"status": "reproduced", "quality": 0.3}),
+        ("experts", {"levels": 2}),
+    ):
+        files = synthetic.make(method=method, **options)
+        assemble.place(boards, "sr", synthetic.name_of(files), files)
+    build.pages(boards, root / "boards")
     return root
 
 
@@ -220,6 +232,20 @@ def test_a_curve_is_hidden_and_bands_are_shown(browser, folder):
     assert browser.run(bands) > few > 0
 
 
+def test_a_board_has_its_slider_and_its_tables_can_be_sorted(browser, folder):
+    browser.open(folder / "boards" / "sr" / "index.html")
+    before = rings(browser)
+    browser.run(f"{LEVEL}.focus()")
+    browser.press("ArrowRight", 39)
+    assert before[0] and before != rings(browser)
+    own = "main > .wide table"
+    first = column(browser, own, 0)
+    browser.run(f"document.querySelector('{own} thead th button').click()")
+    assert first == ["adafm", "dni", "experts"] != [] and clean(browser)
+    browser.run(f"document.querySelector('{own} thead th button').click()")
+    assert column(browser, own, 0)[:2] == ["dni", "adafm"]
+
+
 def test_the_matrix_marks_the_level(browser, folder):
     browser.open(folder / "denoise" / "index.html")
     marked = "return [...new Set([...document.querySelectorAll('tr.now')].map(one => one.dataset.level))]"
@@ -228,7 +254,7 @@ def test_the_matrix_marks_the_level(browser, folder):
     assert browser.run(marked) == ["0.2"]
 
 
-@pytest.mark.parametrize("name", ["sr/index.html", "denoise/index.html", "index.html"])
+@pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_page_fits_its_window(browser, folder, name, width):
     browser.open(folder / name, width, 844)
@@ -237,7 +263,7 @@ def test_a_page_fits_its_window(browser, folder, name, width):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["sr/index.html", "denoise/index.html", "index.html"])
+@pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_serious(browser, folder, axe, name, scheme):
     browser.open(folder / name, scheme=scheme)
     browser.run("for (const one of document.querySelectorAll('details')) one.open = true")

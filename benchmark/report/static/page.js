@@ -78,7 +78,7 @@ function start() {
       found.push({
         ...shared, title: `${metric.name} at every level`, levelLine: data.levels[state.level].at,
         x: {
-          label: data.axis ? `level, ${data.axis}` : "level", second: Boolean(data.axis), ticks,
+          label: data.axis, second: ticks.some((one) => one.second), ticks,
           ends: [Math.min(...places) - margin, Math.max(...places) + margin],
         },
         y: { label: short(metric) },
