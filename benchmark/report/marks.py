@@ -12,12 +12,13 @@ CONTRAST = 4.5
 
 def marker(name: str) -> str:
     """Returns a matplotlib marker as an SVG path in a box from -1 to 1."""
+    import numpy as np
     from matplotlib.markers import MarkerStyle
     from matplotlib.path import Path
 
     style = MarkerStyle(name)
     path = style.get_path().transformed(style.get_transform())
-    size = max(1e-9, *(abs(value) for point in path.vertices for value in point))
+    size = float(np.abs(path.vertices).max())
     letters = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C"}
     parts = []
     for points, code in path.iter_segments(simplify=False):

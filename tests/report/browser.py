@@ -58,6 +58,13 @@ class Browser:
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.loaded = False
+        try:
+            self._begin()
+        except RuntimeError:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self.session = attached["sessionId"]

@@ -254,6 +254,28 @@ def test_the_matrix_marks_the_level(browser, folder):
     assert browser.run(marked) == ["0.2"]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"methods": ("dni",), "levels": ("0.5",), "null": ("ssim", "lpips", "niqe", "colour")},
+        {"methods": ("floor",), "null": ("ssim", "niqe", "colour"), "pictures": False},
+        {
+            "methods": ("dni",),
+            "levels": ("0",),
+            "null": ("psnr", "ssim", "lpips", "niqe", "colour"),
+        },
+        {"methods": (), "pictures": False},
+    ],
+    ids=["one number", "only the floor", "all null", "nothing"],
+)
+def test_unusual_results_still_make_a_page_without_complaints(browser, make, tmp_path, options):
+    results, task = make(**options)
+    report.write(results, task, "laptop", tmp_path)
+    browser.open(tmp_path / "index.html", 390, 844)
+    assert clean(browser)
+    assert browser.run("return document.documentElement.scrollWidth") <= 390
+
+
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_page_fits_its_window(browser, folder, name, width):
