@@ -38,8 +38,8 @@ bench: $(READY)  ## train what is missing, sweep the dial, write the report (TAS
 report: $(READY)  ## write the report again from what is stored (TASK=sr)
 	@$(BIN)/dialbench report $(TASK) $(OPTIONS)
 
-boards: $(READY)  ## build the leaderboards from their entries, and check them
-	@$(BIN)/dialbench board build && $(BIN)/dialbench board check
+boards: $(READY)  ## build the leaderboards from their entries, check them, write their pages
+	@$(BIN)/dialbench board build && $(BIN)/dialbench board check && $(BIN)/dialbench board page
 
 perf: $(READY)  ## measure how fast it is, as ratios within this run (half an hour; SUITE=forward)
 	@$(BIN)/python -m benchmark.perf $(SUITE)

@@ -179,7 +179,7 @@ def test_drawing_leaves_the_users_matplotlib_alone(make):
 
 
 def test_two_axes_are_drawn_in_order_of_their_levels():
-    places = curves._places(["0/0", "0/1", "1/0.5"])
+    places = curves.places(["0/0", "0/1", "1/0.5"])
     assert list(places.values()) == [0.0, 1.0, 2.0]
 
 
@@ -231,10 +231,10 @@ def test_without_pictures_the_strip_says_so(make):
 
 
 def test_captions_leave_out_a_metric_that_has_no_values(make):
-    from benchmark.report.strip import _scores, _shown
+    from benchmark.report.strip import captions, shown
 
     results, task = make(methods=("dni",), levels=("0",), null=("lpips",))
-    captions, meaning = _scores(results, task, _shown(results.pictures))
+    texts, meaning = captions(results, task, shown(results.pictures))
     assert meaning == "Below each crop: PSNR-Y of the whole image."
-    (caption,) = captions.values()
+    (caption,) = texts.values()
     assert re.fullmatch(r"\d+\.\d\d", caption)
