@@ -34,7 +34,7 @@ from benchmark.store import Store, read_json, write, write_json
 POLL = 2
 """Seconds between two looks at the queue and the notes."""
 
-GRACE = 10
+GRACE = 5
 """Seconds that a note may take to be seen here after its element left the queue."""
 
 MINUTES = 240
