@@ -105,7 +105,7 @@ class Worker:
     def __init__(self, home: Path, threads: int):
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.heard = time.monotonic()
+        self.heard, self.up = time.monotonic(), False
         self.process = context.Process(target=_serve, args=(theirs, str(home), threads))
         self.process.start()
         theirs.close()
@@ -118,7 +118,7 @@ class Worker:
 
     def hear(self) -> tuple[str, str | None]:
         """Returns ``("say", text)``, ``("done", failure or None)`` or ``("died", failure)``."""
-        self.heard = time.monotonic()
+        self.heard, self.up = time.monotonic(), True
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
@@ -130,8 +130,8 @@ class Worker:
             )
 
     def silent(self) -> float:
-        """Returns the seconds since the process last said something."""
-        return time.monotonic() - self.heard
+        """Returns the seconds since the process last said something, once it is up."""
+        return time.monotonic() - self.heard if self.up else 0.0
 
     def kill(self, farewell: float = 0) -> None:
         """Ends the process; in ``farewell`` seconds it may save what it has."""
@@ -150,6 +150,7 @@ def _serve(pipe: Connection, home: str, threads: int) -> None:
     try:
         with stopping.armed(signal.SIGTERM):
             settle(threads)
+            _tell(pipe, "")
             while True:
                 job = from_json(pipe.recv())
                 failure = perform(job, store, lambda text: _tell(pipe, text))
@@ -197,7 +198,8 @@ def _in_workers(
                 job = running[worker]
                 kind, text = worker.hear()
                 if kind == "say":
-                    progress.update(label(job), text or "")
+                    if text:
+                        progress.update(label(job), text)
                     continue
                 del running[worker]
                 if kind == "died":
