@@ -31,6 +31,8 @@ class Preset:
         checkpoint_every: Seconds between checkpoints inside a stage.
         critic_width: Channels of an adversarial term's critic.
         workers: Data-loading processes; small networks on few cores are faster without.
+        devices: GPUs (without any, processes on the CPU) that train one stage together, each on an
+            equal part of every batch.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Preset:
     checkpoint_every: int = 30
     critic_width: int = 24
     workers: int = 0
+    devices: int = 1
 
 
 PRESETS = {
@@ -86,7 +89,13 @@ def preset(name: str, overrides: Sequence[str] = ()) -> Preset:
                 f"unknown setting '{override}'; --set takes key=value with: {', '.join(fields)}"
             )
         values[key] = _parsed(key, text, type(getattr(chosen, key)))
-    return dataclasses.replace(chosen, **values)
+    made = dataclasses.replace(chosen, **values)
+    if made.devices < 1 or made.batch % made.devices:
+        raise UserError(
+            f"--set devices={made.devices}: the batch of {made.batch} cannot be split evenly; "
+            "give a number that divides it"
+        )
+    return made
 
 
 def _parsed(key: str, text: str, kind: type) -> object:

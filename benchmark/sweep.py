@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import benchmark
-from benchmark import cost, degradations, keys, tasks
+from benchmark import cost, degradations, keys, stopping, tasks
 from benchmark.build import build_method, load_states
 from benchmark.control import Level, level_text
 from benchmark.data.patches import clean_pixels, to_tensor
@@ -186,6 +186,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
         for index, output, milliseconds, scores in scored(
             network, given, samples, groups, scorer(metrics), device
         ):
+            stopping.check()
             name = images.pictures[index].name
             times.append(milliseconds)
             found[index] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import lightning as L
 import numpy as np
@@ -22,6 +23,20 @@ from benchmark.tasks import Task
 
 LEVELS_A_STEP = 2
 """Different levels inside one batch when levels are drawn; drawn from equal slices of [0, 1]."""
+
+
+class Part(NamedTuple):
+    """The ``rank``-th of ``of`` equal parts of a batch."""
+
+    rank: int
+    of: int
+
+    def slice(self, batch: int) -> slice:
+        """Returns where the part lies in ``batch`` samples."""
+        return slice(self.rank * batch // self.of, (self.rank + 1) * batch // self.of)
+
+
+WHOLE = Part(0, 1)
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:
@@ -75,11 +90,22 @@ class Patches(Dataset):
         preset: Batch size and patch sides.
         seed: Runs with the same seed see the same crops at the same steps, whatever the method.
 
+        part: Which part of every batch is this process's; together they are the same batch.
+
     Raises:
         UserError: If an image is smaller than a patch, or the patch does not fit the scale.
     """
 
-    def __init__(self, images: ImageSet, task: Task, levels: Levels, preset: Preset, seed: int):
+    def __init__(
+        self,
+        images: ImageSet,
+        task: Task,
+        levels: Levels,
+        preset: Preset,
+        seed: int,
+        part: Part = WHOLE,
+    ):
+        self.part = part
         self.task, self.levels, self.preset, self.seed = task, levels, preset, seed
         self.side = preset.patch if task.scale == 1 else preset.patch_sr * task.scale
         if self.side < 8 or self.side % 4:
@@ -107,11 +133,13 @@ class Patches(Dataset):
     def __getitem__(self, step: int) -> Batch:
         rng = degradations.generator("train", self.seed, int(step))
         levels = draw_levels(self.levels, self.task.space, self.preset.batch, rng)
+        # Samples before ours are drawn as well: they take their share of the random numbers.
         pairs = [self._sample(level, rng) for level in levels]
+        own = self.part.slice(len(levels))
         return Batch(
-            torch.stack([x for x, _ in pairs]),
-            torch.stack([y for _, y in pairs]),
-            torch.tensor(levels, dtype=torch.float32),
+            torch.stack([x for x, _ in pairs[own]]),
+            torch.stack([y for _, y in pairs[own]]),
+            torch.tensor(levels[own], dtype=torch.float32),
         )
 
     def _sample(self, level: Level, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
