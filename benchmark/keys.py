@@ -112,7 +112,6 @@ def method_digest(method: str, file: str | None, backbone: str) -> str:
     return digest([method, code, backbone, backbone_digest(backbone)])
 
 
-@functools.cache
 def scoring_digest(task: Task) -> str:
     """Returns the digest of everything but weights and data that determines a score."""
     code = _code(

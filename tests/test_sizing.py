@@ -47,7 +47,7 @@ def test_durations_are_recorded_ones_per_step_and_image_times_what_is_planned(si
     for path in (home / "cells" / "sr").glob("*.json"):
         record = read_json(path)
         write_json(path, {**record, "cost": {**record["cost"], "ms_per_image": 3.6e6}})
-    images = len({row["image"] for row in json.loads(path.read_text())["rows"]})
+    images = len({row[0] for row in json.loads(path.read_text())["rows"]})
 
     lines, text = size("sr", *SMALL, "--methods", "floor,dni", "--seeds", "0,1,2")
     assert lines["sr smoke train dni end"][:2] == ("3", f"{3 * 4:.3g}")

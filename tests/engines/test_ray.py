@@ -35,6 +35,7 @@ def two_nodes(monkeypatch):
     cluster.shutdown()
 
 
+@pytest.mark.cluster
 def test_a_cluster_of_two_nodes_gives_the_table_of_the_local_engine(
     home, local_table, campaign, table_of, two_nodes, capsys
 ):
@@ -44,6 +45,7 @@ def test_a_cluster_of_two_nodes_gives_the_table_of_the_local_engine(
     assert not list((home / "notes").glob("*/*")), "notes of a finished run are removed"
 
 
+@pytest.mark.cluster
 def test_a_dying_worker_is_replaced_and_one_that_always_dies_fails_alone(
     home, tmp_path, capsys, monkeypatch
 ):

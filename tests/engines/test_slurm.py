@@ -72,7 +72,7 @@ def submissions(home: Path) -> list[Path]:
     return sorted((home / "slurm").glob("*/submission.json"))
 
 
-@pytest.mark.slurm
+@pytest.mark.cluster
 def test_a_run_that_is_killed_is_followed_by_the_next_and_gives_the_local_table(
     slurm, home, local_table, campaign, table_of, capsys
 ):
@@ -103,7 +103,7 @@ def test_a_run_that_is_killed_is_followed_by_the_next_and_gives_the_local_table(
     assert table_of(home) == local_table
 
 
-@pytest.mark.slurm
+@pytest.mark.cluster
 def test_one_failed_job_stops_only_what_is_behind_it(slurm, home, tmp_path, capsys):
     file = tmp_path / "nan_method.py"
     file.write_text(
@@ -126,7 +126,7 @@ def test_one_failed_job_stops_only_what_is_behind_it(slurm, home, tmp_path, caps
     assert "2 jobs in" in capsys.readouterr().err
 
 
-@pytest.mark.slurm
+@pytest.mark.cluster
 def test_cancelled_jobs_are_failures_and_a_run_again_repairs(slurm, home, capsys):
     words = ["run", "sr", "--preset", "smoke", "--levels", "0", "--offline", "--methods", "floor"]
     words += ["--engine", "slurm"]
@@ -149,7 +149,7 @@ def test_cancelled_jobs_are_failures_and_a_run_again_repairs(slurm, home, capsys
     assert cli.main(words) == 0
 
 
-@pytest.mark.slurm
+@pytest.mark.cluster
 def test_an_element_at_its_time_limit_saves_its_stage_and_queues_again(slurm, home):
     words = ["train", "sr", "--preset", "smoke", "--set", "steps=20000", "--offline"]
     process = subprocess.Popen(

@@ -19,9 +19,11 @@ LONG += ["--methods", "dni", "--seeds", "0"]
 
 
 def start(home: Path, *words: str) -> subprocess.Popen:
+    # The fixture of the module starts a run before the variables of a developer are taken away.
+    clear = {name: text for name, text in os.environ.items() if not name.startswith("DIALBENCH")}
     return subprocess.Popen(
         [sys.executable, "-m", "benchmark", *LONG, *words],
-        env={**os.environ, "DIALBENCH_HOME": str(home), "OMP_NUM_THREADS": "1"},
+        env={**clear, "DIALBENCH_HOME": str(home), "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
     )
