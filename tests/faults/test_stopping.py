@@ -13,7 +13,7 @@ import pytest
 from benchmark import cli, stopping
 from benchmark.store import LEFT
 
-STEPS = 400
+STEPS = 200
 LONG = ["train", "sr", "--preset", "smoke", "--set", f"steps={STEPS}", "--offline"]
 LONG += ["--methods", "dni", "--seeds", "0"]
 
@@ -34,7 +34,7 @@ def stop_inside_a_stage(process: subprocess.Popen, home: Path, number: int) -> s
     deadline = time.monotonic() + 180
     while not list(home.glob("scratch/*/*")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(1)
+    time.sleep(0.5)
     process.send_signal(number)
     try:
         return process.communicate(timeout=120)[1]
@@ -89,8 +89,8 @@ def test_a_hanging_job_is_ended_and_the_others_finish(home, tmp_path, capsys):
     )
     words = ["run", "sr", "--preset", "smoke", "--set", "steps=1", "--levels", "0", "--offline"]
     words += ["--methods", "floor", "--method", str(file)]
-    assert cli.main([*words, "--engine", "local:timeout=30", "--jobs", "2"]) == 1
-    assert "hanging_method: no sign of life for 30 s" in capsys.readouterr().err
+    assert cli.main([*words, "--engine", "local:timeout=20", "--jobs", "2"]) == 1
+    assert "hanging_method: no sign of life for 20 s" in capsys.readouterr().err
     assert set(pd.read_csv(home / "report" / "sr" / "table.csv")["method"]) == {"floor"}
 
 
