@@ -76,11 +76,12 @@ class Lpips:
             )
         # As in lpips.LPIPS.forward, whose two passes through the trunk are separated here.
         pairs = zip(self._features(restored), self._clean_features(clean), strict=True)
+        # NumPy adds up in the same order on any number of threads; torch does not.
         parts = [
-            head((ours - theirs) ** 2).mean()
+            head((ours - theirs) ** 2).numpy().mean(dtype="float64")
             for head, (ours, theirs) in zip(self.model.lins, pairs, strict=True)
         ]
-        return sum(part.item() for part in parts)
+        return float(sum(parts))
 
     def _features(self, image: Tensor) -> list[Tensor]:
         import lpips

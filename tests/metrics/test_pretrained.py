@@ -167,3 +167,18 @@ def test_values_of_fixed_images_have_not_moved(metric, clean, request):
         # is an exact tie: noise of 1e-8 on the blurred image moves its NIQE by up to 0.06.
         allowed = 0.06 if metric.startswith("niqe@pyiqa") else 2e-4
         assert score.value == pytest.approx(golden[name][metric], abs=allowed), score.reason
+
+
+def test_scores_differ_by_less_than_is_printed_on_any_number_of_threads(clean, request):
+    request.getfixturevalue("weights")
+    restored = golden_pairs(clean)["blurred"]
+    scorer = Scorer(METRICS, Protocol("threads", shave=2), offline=True)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            scores = scorer.score(restored, clean)
+            found.append({name: score.value for name, score in scores.items()})
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == pytest.approx(found[1], rel=1e-7)
