@@ -145,6 +145,15 @@ class ControlSpace:
         return tuple(point)
 
 
+def even_grid(points: int, d: int) -> tuple[Level, ...]:
+    """Returns ``points`` evenly spaced levels on each of ``d`` axes, last axis fastest."""
+    line = [index / max(1, points - 1) for index in range(points)]
+    grid: list[Level] = [()]
+    for _ in range(d):
+        grid = [(*point, round(value, DECIMALS)) for point in grid for value in line]
+    return tuple(grid)
+
+
 def level_text(level: Sequence[float]) -> str:
     """Returns the canonical decimal string of a level: ``"0.25"``, or ``"0.25/1"`` for two axes."""
     return "/".join(f"{value + 0.0:.{DECIMALS}f}".rstrip("0").rstrip(".") or "0" for value in level)

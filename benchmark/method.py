@@ -89,7 +89,7 @@ NAN_CHECK_EVERY = 25
 
 
 class Batch(NamedTuple):
-    """Training samples: degraded ``x`` (B, 3, h, w), clean ``y`` (B, 3, H, W), ``level`` (B, d)."""
+    """Training samples: given ``x`` (B, 3, h, w), wanted ``y`` (B, 3, H, W), ``level`` (B, d)."""
 
     x: Tensor
     y: Tensor
@@ -174,7 +174,7 @@ class ControlMethod(L.LightningModule, ABC):
 
     def loss(self, batch: Batch, stage: Stage) -> Tensor:
         """Returns the scalar training loss; by default the task's objective at ``batch.level``."""
-        return self.objective(self(batch.x, batch.level), batch.y, batch.level)
+        return self.objective(self(batch.x, batch.level), batch.y, batch.level, batch.x)
 
     def skip(self, task: Task) -> str | None:
         """Returns why this method cannot run a task, or None."""

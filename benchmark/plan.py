@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark import build, discovery, keys, spec, tasks
-from benchmark.control import Level, level_text
+from benchmark.control import Level, even_grid, level_text
 from benchmark.data.sources import ImageSet, default_sets, open_set
 from benchmark.digest import digest
 from benchmark.errors import JobError, UserError
@@ -141,15 +141,6 @@ def _levels(request: Request, task: Task) -> tuple[Level, ...]:
         grid = even_grid(request.preset.points, task.space.d)
         return tuple(task.space.spread(position) for position in grid)
     return task.grid
-
-
-def even_grid(points: int, d: int) -> tuple[Level, ...]:
-    """Returns ``points`` evenly spaced levels on each of ``d`` axes, last axis fastest."""
-    line = [index / max(1, points - 1) for index in range(points)]
-    grid: list[Level] = [()]
-    for _ in range(d):
-        grid = [(*point, round(value, 6)) for point in grid for value in line]
-    return tuple(grid)
 
 
 def _add_method(

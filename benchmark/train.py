@@ -29,6 +29,7 @@ from benchmark.stage import At, Stage
 
 if TYPE_CHECKING:
     from benchmark.jobs import TrainJob
+    from benchmark.store import Store
 
 CHECKPOINT = "last.ckpt"
 
@@ -61,7 +62,11 @@ def steps_of(stage: Stage, preset: Preset, task: tasks.Task) -> int:
 
 
 def train_stage(
-    job: TrainJob, start_state: dict[str, Tensor] | None, folder: Path, say: Say
+    job: TrainJob,
+    start_state: dict[str, Tensor] | None,
+    folder: Path,
+    say: Say,
+    store: Store | None = None,
 ) -> TrainResult:
     """Trains one stage, or goes on from the checkpoint in ``folder``.
 
@@ -70,6 +75,7 @@ def train_stage(
         start_state: Weights of the stage this one starts from, if any.
         folder: Scratch folder for checkpoints.
         say: Told the progress, one short line at a time.
+        store: Where outputs of an operator are kept that the task learns from.
 
     Raises:
         JobError: If the loss is not finite or weights do not fit.
@@ -89,7 +95,7 @@ def train_stage(
     checkpoint = folder / CHECKPOINT
     first = _steps_in(checkpoint)
     images = merged(job.train_sets, job.offline)
-    patches = Patches(images, task, stage.levels, job.preset, job.seed)
+    patches = Patches(images, task, stage.levels, job.preset, job.seed, store, say)
     if first < recipe.steps:
         data = PatchData(patches, recipe.steps, first, job.preset.workers)
         progress = Progress(recipe.steps, folder, job.preset.checkpoint_every, say)

@@ -1,7 +1,7 @@
 """Degradations: pure functions from a clean image to what a network is given.
 
-Every one takes ``clean`` (3, H, W) float32 in [0, 1] whose values are whole 8-bit levels, the
-physical values of the control level, and an explicit random generator.
+Every one takes ``clean`` (3, H, W) float32 in [0, 1] whose values are whole 8-bit levels, physical
+values (``Task.conditions``), and an explicit random generator.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Degradation:
 
     Args:
         apply: ``(clean, physical, rng) -> degraded`` (3, h, w).
-        uses_level: Whether the result depends on the control level.
+        uses_level: Whether the result depends on physical values.
         uses_noise: Whether the result depends on the generator.
         software: Returns a check sum of the software that the result depends on, or nothing.
     """
@@ -50,6 +50,7 @@ DEGRADATIONS = {
     "jpeg": Degradation(
         lambda clean, physical, rng: jpeg(clean, physical[0]), uses_level=True, software=codec
     ),
+    "none": Degradation(lambda clean, physical, rng: clean),
     "noisy_bicubic_x4": Degradation(
         lambda clean, physical, rng: gaussian_noise(bicubic_down(clean, 4), physical[0], rng),
         uses_level=True,
@@ -75,7 +76,7 @@ def degrade(name: str, clean: Tensor, physical: Physical, rng: np.random.Generat
     Args:
         name: A key of ``DEGRADATIONS``.
         clean: (3, H, W) float32 in [0, 1].
-        physical: Physical values of the level, in the task's axis order.
+        physical: What the task's ``conditions`` are.
         rng: Where noise comes from; see ``generator``.
 
     Raises:

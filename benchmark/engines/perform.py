@@ -54,7 +54,7 @@ def _train(job: TrainJob, store: Store, say: Say) -> None:
     if keys.train_key(job, tuple(digests)) != job.key:
         raise JobError(CHANGED)
     start = store.load_stage(job.start_key) if job.start_key else None
-    result = train_stage(job, start, store.scratch(job.key), say)
+    result = train_stage(job, start, store.scratch(job.key), say, store)
     store.write_stage(job.key, result.state, {**result.facts, "job": dataclasses.asdict(job)})
     store.clear_scratch(job.key)
 
