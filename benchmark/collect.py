@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmark.report.results import CLEAN, INPUT, Failure, Results
+from benchmark.report.results import CLEAN, INPUT, TARGET, Failure, Results
 from benchmark.store import Cell, Store
 
 RUN = ("method", "backbone", "preset", "seed")
@@ -53,7 +53,10 @@ def _pictures(store: Store, cells: Iterable[Cell]) -> list[dict[str, Any]]:
         facts, files = cell.facts, cell.pictures
         if not files:
             continue
-        for kind, method in (("restored", facts["method"]), ("input", INPUT), ("clean", CLEAN)):
+        roles = {"restored": facts["method"], "input": INPUT, "clean": CLEAN, "target": TARGET}
+        for kind, method in roles.items():
+            if kind not in files:
+                continue
             own = kind == "restored"
             record = {
                 "method": method,

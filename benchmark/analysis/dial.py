@@ -156,7 +156,7 @@ def figures(
     if task.kind == "objective":
         for metric in perception(task):
             add([("hypervolume", metric, "")], lambda m=metric: _volume(own, task, m))
-    if task.kind == "degradation":
+    if task.has_true_level:
         metric = psnr(task)
         for names, compute in _of_matrix(metric):
             add(names, lambda c=compute: c(_matrix(own, metric)))

@@ -301,7 +301,7 @@ def _against(entry: Entry, task: Task) -> list[str]:
         found.append("metrics: with those missing, they are not the metrics of the task")
     if facts["range"] != _ranges(task.name):
         found.append("range: not that of the task")
-    if facts["crossed"] and task.kind != "degradation":
+    if facts["crossed"] and not task.has_true_level:
         found.append("crossed: the task has no true level")
     return found
 

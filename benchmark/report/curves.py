@@ -107,7 +107,7 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
             "(no perception metric has values)"
         )
     sets = sorted(long["dataset"].unique())
-    gaps = task.kind != "objective"
+    gaps = task.has_true_level
     figure, rows = _panels(len(sets), 2 if gaps else 1, title)
     looks = styles(_series(long))
     shown: set[Series] = set()
@@ -211,7 +211,7 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
     distance to the best method at every level.
     """
     sets = sorted(long["dataset"].unique())
-    gaps = task.kind != "objective"
+    gaps = task.has_true_level
     title = f"{task.name}: {words.metric_name(metric)} at every level"
     figure, rows = _panels(len(sets), 2 if gaps else 1, title)
     every = _series(long)
