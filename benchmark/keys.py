@@ -95,13 +95,19 @@ def training_digest(task: Task, objective: Objective, set_digests: tuple[str, ..
     code = _code(
         (
             "benchmark.train:train_stage",
-            f"benchmark.degradations:DEGRADATIONS[{task.degradation}]",
+            *_degradations(task),
             *(f"benchmark.objectives:TERMS[{name}]" for name in sorted(terms)),
             *(f"benchmark.objectives.targets:TARGETS[{name}]" for name in sorted(targets)),
         ),
         TRAINING_CODE,
     )
     return digest([task.training_facts(), objective, list(set_digests), code, *_software(task)])
+
+
+def _degradations(task: Task) -> list[str]:
+    """Returns where the code of a task's degradations begins."""
+    names = [name for name in (task.degradation, task.spared) if name]
+    return [f"benchmark.degradations:DEGRADATIONS[{name}]" for name in names]
 
 
 def _software(task: Task) -> list[str]:
@@ -128,7 +134,7 @@ def scoring_digest(task: Task) -> str:
             "benchmark.data.patches:clean_pixels",
             "benchmark.data.samples:Samples",
             "benchmark.sweep:restored",
-            f"benchmark.degradations:DEGRADATIONS[{task.degradation}]",
+            *_degradations(task),
             f"benchmark.objectives.targets:TARGETS[{task.target}]",
             "benchmark.metrics.scorer",
         ),

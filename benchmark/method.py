@@ -179,9 +179,9 @@ class ControlMethod(L.LightningModule, ABC):
     def skip(self, task: Task) -> str | None:
         """Returns why this method cannot run a task, or None."""
         if task.space.d not in self.axes:
-            return (
-                f"takes {self.axes.start} to {self.axes.stop - 1} control axes, not {task.space.d}"
-            )
+            fewest, most = self.axes.start, self.axes.stop - 1
+            taken = f"{fewest} to {most} control axes" if most > fewest else "one control axis"
+            return f"takes {taken}, not {task.space.d}"
         return None
 
     def only_levels(self, task: Task) -> tuple[Level, ...] | None:

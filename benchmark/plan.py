@@ -151,7 +151,7 @@ def _add_method(
         method = _assembled(choice, request.backbone, task, seed)
         reason = method.skip(task)
         stages = () if reason else tuple(method.stages(task))
-        answers = method.only_levels(task)
+        answers = None if reason else method.only_levels(task)
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - a broken method stops nothing else

@@ -191,7 +191,10 @@ class Patches(Dataset):
             return patch(self.degraded[index], scale), patch(wanted)
         case = tuple(axis.physical(float(rng.random())) for axis in self.task.unseen)
         conditions = self.task.conditions(level, case)
-        return self.degradation.apply(patch(clean), conditions, rng), patch(wanted)
+        given, target = self.degradation.apply(patch(clean), conditions, rng), patch(wanted)
+        if self.task.spared:
+            target = degradations.degrade(self.task.spared, target, conditions, rng)
+        return given, target
 
 
 def crops(images: Sequence[np.ndarray], count: int, side: int) -> list[np.ndarray]:

@@ -96,5 +96,9 @@ class Samples:
         if self.task.target == "clean":
             return reference
         given = self.degraded(index, level)
+        if self.task.spared:
+            conditions = self.task.conditions(level, self._split(index)[1])
+            unused = degradations.generator("unused")
+            reference = degradations.degrade(self.task.spared, reference, conditions, unused)
         at = torch.tensor([level], dtype=torch.float32)
         return TARGETS[self.task.target](reference[None], given[None], at)[0]

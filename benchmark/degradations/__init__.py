@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from benchmark.degradations.blur import gaussian_blur
 from benchmark.degradations.jpeg import codec, jpeg
 from benchmark.degradations.noise import gaussian_noise
-from benchmark.degradations.resize import bicubic_down
+from benchmark.degradations.rain import rain
+from benchmark.degradations.resize import bicubic_down, bicubic_there_and_back
 from benchmark.errors import UserError
 
 Physical = tuple[float, ...]
@@ -42,6 +44,19 @@ DEGRADATIONS = {
     "bicubic_x2": Degradation(lambda clean, physical, rng: bicubic_down(clean, 2)),
     "bicubic_x3": Degradation(lambda clean, physical, rng: bicubic_down(clean, 3)),
     "bicubic_x4": Degradation(lambda clean, physical, rng: bicubic_down(clean, 4)),
+    "bicubic_there_and_back": Degradation(
+        lambda clean, physical, rng: bicubic_there_and_back(clean, physical[0]), uses_level=True
+    ),
+    "blur": Degradation(
+        lambda clean, physical, rng: gaussian_blur(clean, physical[0]), uses_level=True
+    ),
+    "blur_noise": Degradation(
+        lambda clean, physical, rng: gaussian_noise(
+            gaussian_blur(clean, physical[0]), physical[1], rng
+        ),
+        uses_level=True,
+        uses_noise=True,
+    ),
     "gaussian_noise": Degradation(
         lambda clean, physical, rng: gaussian_noise(clean, physical[0], rng),
         uses_level=True,
@@ -53,6 +68,11 @@ DEGRADATIONS = {
     "none": Degradation(lambda clean, physical, rng: clean),
     "noisy_bicubic_x4": Degradation(
         lambda clean, physical, rng: gaussian_noise(bicubic_down(clean, 4), physical[0], rng),
+        uses_level=True,
+        uses_noise=True,
+    ),
+    "rain": Degradation(
+        lambda clean, physical, rng: rain(clean, physical[0], rng),
         uses_level=True,
         uses_noise=True,
     ),

@@ -1,7 +1,8 @@
 """What outputs are compared with: the clean image, or an image that depends on the level.
 
-A target maps (clean, given, level) to (B, 3, H, W): the clean images and what the network is given,
-both (B, 3, H, W), and levels (B, d) in [0, 1]. Targets are not clipped.
+A target maps (clean, given, level) to (B, 3, H, W): the clean images (or, of a task that spares a
+degradation, these so degraded) and what the network is given, both (B, 3, H, W), and levels (B, d) in
+[0, 1]. Targets are not clipped.
 """
 
 from __future__ import annotations
@@ -10,8 +11,14 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from benchmark.degradations.blur import gaussian_blur
+
 KEPT = 0.9
 """Share of the noise that is kept at the end of the dial (nu of tunable convolutions)."""
+GAIN = 8.0
+"""How much detail is added at the end of the dial (gamma of tunable convolutions)."""
+SMOOTH = (2.5, 9)
+"""Standard deviation and window of the Gaussian g that detail is what it removes."""
 
 
 def clean_image(clean: Tensor, given: Tensor, level: Tensor) -> Tensor:
@@ -28,6 +35,29 @@ def noise_kept(clean: Tensor, given: Tensor, level: Tensor) -> Tensor:
     return clean + share * (given - clean)
 
 
+def sharpened(clean: Tensor, given: Tensor, level: Tensor) -> Tensor:
+    """Returns ``y + t gamma (y - g * y)``: images with detail added; t is the level on axis 2."""
+    return _sharpened(clean, level)
+
+
+def noise_kept_sharpened(clean: Tensor, given: Tensor, level: Tensor) -> Tensor:
+    """Returns both, one after the other: noise by the first axis, then detail by the second.
+
+    Tunable convolutions (2304.00898), the target of denoising and deblurring.
+    """
+    return _sharpened(noise_kept(clean, given, level), level)
+
+
+def _sharpened(images: Tensor, level: Tensor) -> Tensor:
+    share = GAIN * level[:, 1:2, None, None]
+    return images + share * (images - gaussian_blur(images, *SMOOTH))
+
+
 Target = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-TARGETS: dict[str, Target] = {"clean": clean_image, "noise_kept": noise_kept}
+TARGETS: dict[str, Target] = {
+    "clean": clean_image,
+    "noise_kept": noise_kept,
+    "sharpened": sharpened,
+    "noise_kept_sharpened": noise_kept_sharpened,
+}

@@ -63,6 +63,8 @@ class Task:
             give back; empty if that is the clean image.
         unseen: Quantities of the degradation that no dial sets; training draws them uniformly.
         cases: Values of ``unseen``; every test image is scored under each of them.
+        spared: Name in ``benchmark.degradations`` of the part of the degradation that outputs keep:
+            targets start from images degraded by that alone. Empty if all is to be removed.
         target: A key of ``benchmark.objectives.targets.TARGETS``: what metrics whose ids end in
             ``-target`` compare with.
     """
@@ -85,6 +87,7 @@ class Task:
     operator: str = ""
     unseen: tuple[Axis, ...] = ()
     cases: tuple[tuple[float, ...], ...] = ((),)
+    spared: str = ""
     target: str = "clean"
 
     @property
@@ -136,7 +139,7 @@ class Task:
         """Returns everything that determines a training run of this task, as plain data."""
         keep = (
             *("version", "kind", "space", "degradation", "objective", "scale"),
-            *("operator", "unseen"),
+            *("operator", "unseen", "spared"),
         )
         facts = asdict(self)
         colour = self.protocol.colour
@@ -146,7 +149,7 @@ class Task:
         """Returns everything that determines a score on this task, as plain data."""
         keep = (
             *("name", "version", "kind", "space", "degradation", "protocol", "scale"),
-            *("operator", "unseen", "cases", "target"),
+            *("operator", "unseen", "cases", "spared", "target"),
         )
         facts = asdict(self)
         return {key: facts[key] for key in keep}
