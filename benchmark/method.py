@@ -123,7 +123,7 @@ class ControlMethod(L.LightningModule, ABC):
     Attributes:
         paper: arXiv id of the paper.
         folds: Whether ``tuned(level)`` is exactly the backbone: same keys, shapes and cost.
-        axes: How many control axes it can take.
+        axes: How many control axes it can take; axes with one value only do not count.
         anchored: Whether ``build`` and ``forward`` see the part of the control space between the
             anchors, with 0 at the first and 1 at the last one (and levels beyond them clamped); a
             network trained elsewhere sees the whole space.
@@ -178,10 +178,11 @@ class ControlMethod(L.LightningModule, ABC):
 
     def skip(self, task: Task) -> str | None:
         """Returns why this method cannot run a task, or None."""
-        if task.space.d not in self.axes:
+        dials = task.space.dials
+        if dials not in self.axes:
             fewest, most = self.axes.start, self.axes.stop - 1
-            taken = f"{fewest} to {most} control axes" if most > fewest else "one control axis"
-            return f"takes {taken}, not {task.space.d}"
+            taken = f"{fewest} to {most} control axes" if most > 1 else "one control axis"
+            return f"takes {taken}, not {dials}"
         return None
 
     def only_levels(self, task: Task) -> tuple[Level, ...] | None:

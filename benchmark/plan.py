@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark import build, discovery, keys, spec, tasks
-from benchmark.control import Level, even_grid, level_text
+from benchmark.control import Level, level_text
 from benchmark.data.sources import ImageSet, default_sets, open_set
 from benchmark.digest import digest
 from benchmark.errors import JobError, UserError
@@ -138,8 +138,7 @@ def _levels(request: Request, task: Task) -> tuple[Level, ...]:
     if request.levels is not None:
         return tuple(dict.fromkeys(task.space.check(level) for level in request.levels))
     if request.preset.points:
-        grid = even_grid(request.preset.points, task.space.d)
-        return tuple(task.space.spread(position) for position in grid)
+        return task.space.lattice(request.preset.points)
     return task.grid
 
 

@@ -201,3 +201,31 @@ def test_streaks_of_an_image_run_one_way_near_the_vertical():
 def test_settings_without_a_meaning_raise(name, physical):
     with pytest.raises(UserError):
         degradations.degrade(name, photograph(), physical, degradations.generator("x"))
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "ends"),
+    [
+        (1, "bicubic_there_and_back", (2, 4)),
+        (2, "gaussian_noise", (10, 70)),
+        (3, "jpeg", (20, 10)),
+        (4, "rain", (1, 10)),
+    ],
+)
+def test_one_of_four_degradations_is_the_one_that_its_number_names(number, name, ends):
+    clean = photograph()
+    for strength, value in zip((0.0, 1.0), ends, strict=True):
+        expected, four, ten = (
+            degradations.degrade(one, clean, physical, degradations.generator("x"))
+            for one, physical in (
+                (name, (value,)),
+                ("four", (number, strength)),
+                ("four_after_six", (0.3, number + 6, strength)),
+            )
+        )
+        assert torch.equal(four, expected)
+        assert torch.equal(ten, expected)
+    untouched = degradations.degrade(
+        "four_after_six", clean, (0.3, 6.0, 1.0), degradations.generator("x")
+    )
+    assert torch.equal(untouched, clean)

@@ -5,6 +5,7 @@ import pytest
 
 from benchmark import cli, operators, tasks
 from benchmark.control import level_text
+from benchmark.report import words as told
 
 NAMES = [name for name in tasks.names() if name not in ("sr", "denoise", "dejpeg", "sr-noise")]
 """The other four are run by many tests."""
@@ -14,14 +15,26 @@ LEAST = ("--set", "steps=1", "--set", "patch=16", "--set", "crops=1", "--set", "
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_task_runs_from_training_to_report(name, home, photographs, capsys):
-    """Two methods stand for all: one takes every number of axes, the floor has no weights."""
+    """Two methods stand for all: one takes every number of dials, the floor has no weights."""
     task = tasks.get(name)
-    words = ["run", name, *SMALL, *LEAST, "--methods", "decouple,floor", "--test", str(photographs)]
+    method = "decouple" if task.space.dials else "experts"
+    words = [
+        "run",
+        name,
+        *SMALL,
+        *LEAST,
+        "--methods",
+        f"{method},floor",
+        "--test",
+        str(photographs),
+    ]
+    ends = dict.fromkeys((task.space.start, task.space.end))
+    words += ["--levels", ",".join(level_text(level) for level in ends)]
     assert cli.main(words) == 0
     report = home / "report" / name
     rows = pd.read_csv(report / "rows.csv", dtype={"level": str, "level_physical": str})
-    own = rows[(rows["method"] == "decouple") & (rows["metric"] == task.headline)]
-    assert len(own) == 2**task.space.d * 2 * len(task.cases)
+    own = rows[(rows["method"] == method) & (rows["metric"] == task.headline)]
+    assert len(own) == len(ends) * 2 * len(task.cases)
     assert (own["status"] == "ok").all()
     last = own[own["level"] == level_text(task.space.end)]
     assert set(last["level_physical"]) == {level_text(task.space.physical(task.space.end))}
@@ -61,6 +74,23 @@ def test_methods_of_one_axis_say_why_they_skip_a_task_of_two(home, photographs, 
     words = ["run", "blur-noise", *SMALL, *LEAST, "--methods", "experts,floor"]
     assert cli.main([*words, "--test", str(photographs)]) == 0
     assert "experts: skipped: takes one control axis, not 2" in capsys.readouterr().err
+
+
+def test_a_task_without_a_dial_is_left_to_baselines(home, photographs, capsys):
+    words = ["run", "filter-shock", *SMALL, *LEAST, "--methods", "dni,experts,floor"]
+    assert cli.main([*words, "--test", str(photographs)]) == 0
+    assert "dni: skipped: takes one control axis, not 0" in capsys.readouterr().err
+    rows = pd.read_csv(home / "report" / "filter-shock" / "rows.csv")
+    assert set(rows["method"]) == {"experts", "floor"}
+    assert set(rows["level"]) == {0}
+    assert len(list((home / "stages").iterdir())) == 1
+
+
+def test_levels_that_number_things_are_written_by_name():
+    task = tasks.get("operators-10")
+    assert told.physical(task, "0.5/0") == "0.5/L0"
+    assert told.physical(task, "0/1") == "0/derain"
+    assert told.level_name(tasks.get("operators-4"), "0") == "operator SR"
 
 
 def test_networks_that_only_denoise_skip_tasks_that_also_keep_noise():

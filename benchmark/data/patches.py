@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from benchmark import degradations
 from benchmark.config import Preset
-from benchmark.control import ControlSpace, Level, even_grid
+from benchmark.control import ControlSpace, Level
 from benchmark.data.filtered import Filtered, shared_order
 from benchmark.data.sources import ImageSet, Picture
 from benchmark.errors import UserError
@@ -70,7 +70,7 @@ def draw_levels(
         count = min(LEVELS_A_STEP, batch)
         slices = (np.arange(count)[:, None] + rng.random((count, space.d))) / count
         points = [tuple(point) for point in rng.permuted(slices, axis=0).tolist()]
-    points = [space.level_of(space.physical(space.spread(point))) for point in points]
+    points = [space.drawn(point) for point in points]
     return [points[index * len(points) // batch] for index in range(batch)]
 
 
@@ -139,8 +139,8 @@ class Patches(Dataset):
         """Returns the operator's output of every crop, by every level that is trained at."""
         space = self.task.space
         if isinstance(self.levels, Uniform):
-            points = [space.spread(one) for one in even_grid(RUNGS[space.d], space.d)]
-            points = [space.level_of(space.physical(point)) for point in points]
+            rungs = space.lattice(RUNGS[space.d])
+            points = [space.level_of(space.physical(point)) for point in rungs]
         else:
             rng = degradations.generator("unused")
             points = draw_levels(self.levels, space, self.preset.batch, rng)

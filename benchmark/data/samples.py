@@ -36,7 +36,7 @@ class Samples:
     def __init__(self, images: ImageSet, task: Task, store: Store | None = None):
         self.images, self.task = images, task
         self.degradation = degradations.get(task.degradation)
-        self.varies = task.kind == "degradation" and self.degradation.uses_level
+        self.varies = task.has_true_level and self.degradation.uses_level
         """Whether what a network is given depends on the level."""
         self.filtered = Filtered(task.operator, store) if task.operator else None
         self._clean = functools.lru_cache(KEPT)(self._read)

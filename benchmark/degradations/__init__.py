@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from benchmark.degradations.blur import gaussian_blur
+from benchmark.degradations.joint import one_of_four
 from benchmark.degradations.jpeg import codec, jpeg
 from benchmark.degradations.noise import gaussian_noise
 from benchmark.degradations.rain import rain
@@ -56,6 +57,20 @@ DEGRADATIONS = {
         ),
         uses_level=True,
         uses_noise=True,
+    ),
+    "four": Degradation(
+        lambda clean, physical, rng: one_of_four(clean, physical[0], physical[1], rng),
+        uses_level=True,
+        uses_noise=True,
+        software=codec,
+    ),
+    "four_after_six": Degradation(
+        lambda clean, physical, rng: (
+            clean if physical[1] <= 6 else one_of_four(clean, physical[1] - 6, physical[2], rng)
+        ),
+        uses_level=True,
+        uses_noise=True,
+        software=codec,
     ),
     "gaussian_noise": Degradation(
         lambda clean, physical, rng: gaussian_noise(clean, physical[0], rng),

@@ -101,13 +101,13 @@ class Task:
         return self.kind != "objective"
 
     def conditions(self, level: Level, case: tuple[float, ...] = ()) -> tuple[float, ...]:
-        """Returns what the degradation is given: the physical level if that is its own, then the case.
+        """Returns what the degradation is given: the physical level, then the case.
 
         Args:
-            level: The level; only degradation tasks degrade by it.
+            level: The level; objective tasks do not degrade by it.
             case: Values of ``unseen``.
         """
-        own = self.space.physical(level) if self.kind == "degradation" else ()
+        own = self.space.physical(level) if self.has_true_level else ()
         return (*own, *case)
 
     def under(self, protocol: Protocol) -> Task:

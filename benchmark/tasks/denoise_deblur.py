@@ -1,16 +1,18 @@
 """Denoising and sharpening with a dial for each (tunable convolutions)."""
 
-from benchmark.control import Axis, ControlSpace, even_grid
+from benchmark.control import Axis, ControlSpace
 from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.tasks.base import Objective, Task, Term
+
+SPACE = ControlSpace((Axis("noise kept", 0.0, 1.0), Axis("sharpening", 0.0, 1.0)))
 
 TASK = Task(
     name="denoise-deblur",
     version=1,
     kind="objective",
     summary="two dials for blurred and noisy images: noise kept, detail added",
-    space=ControlSpace((Axis("noise kept", 0.0, 1.0), Axis("sharpening", 0.0, 1.0))),
-    grid=even_grid(3, 2),
+    space=SPACE,
+    grid=SPACE.lattice(3),
     degradation="blur_noise",
     objective=Objective(
         (
