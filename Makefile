@@ -7,6 +7,7 @@ BACKBONE ?=
 SEEDS    ?=
 ENGINE   ?=
 JOBS     ?=
+SUITE    ?=
 ARGS     ?=
 
 BIN     := .venv/bin
@@ -16,7 +17,7 @@ OPTIONS  = --preset $(PRESET) $(if $(METHODS),--methods "$(METHODS)") \
            $(if $(ENGINE),--engine $(ENGINE)) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench report boards test lint doctor
+.PHONY: help setup bench report boards perf test lint doctor
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,8 +38,11 @@ bench: $(READY)  ## train what is missing, sweep the dial, write the report (TAS
 report: $(READY)  ## write the report again from what is stored (TASK=sr)
 	@$(BIN)/dialbench report $(TASK) $(OPTIONS)
 
-boards: $(READY)  ## build the leaderboards from their entries, and check them
-	@$(BIN)/dialbench board build && $(BIN)/dialbench board check
+boards: $(READY)  ## build the leaderboards from their entries, check them, write their pages
+	@$(BIN)/dialbench board build && $(BIN)/dialbench board check && $(BIN)/dialbench board page
+
+perf: $(READY)  ## measure how fast it is, as ratios within this run (half an hour; SUITE=forward)
+	@$(BIN)/python -m benchmark.perf $(SUITE)
 
 test: $(READY)  ## run the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(ARGS)

@@ -142,6 +142,9 @@ def _board_actions(
     )
     build = add("build", "build the boards from the entries")
     build.add_argument("path", **where, help="all leaderboards, or one task's")
+    page = add("page", "write the boards as pages to look at, or to publish")
+    page.add_argument("path", **where, help="all leaderboards, or one task's")
+    page.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/boards")
 
 
 def _selection() -> argparse.ArgumentParser:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmark.report.results import CLEAN, INPUT, TARGET, Failure, Results
-from benchmark.store import Cell, Store
+from benchmark.report.results import CLEAN, INPUT, ROW_COLUMNS, TARGET, Failure, Results
+from benchmark.store import Cell, Row, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RUN = ("method", "backbone", "preset", "seed")
 """Columns that identify one trained method."""
@@ -22,15 +26,6 @@ def collect(store: Store, cells: Sequence[Cell], failures: Iterable[Failure] = (
         cells: The cells of one task, in the order to report them.
         failures: What gave no result; repeated ones are listed once.
     """
-    rows = [
-        {
-            **cell.facts,
-            **row,
-            "value": math.nan if row["value"] is None else row["value"],
-        }
-        for cell in cells
-        for row in cell.rows
-    ]
     groups: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in cells:
         groups.setdefault(tuple(cell.facts[name] for name in RUN), []).append(cell)
@@ -38,7 +33,21 @@ def collect(store: Store, cells: Sequence[Cell], failures: Iterable[Failure] = (
         {**dict(zip(RUN, run, strict=True)), **group[-1].cost, "ms_per_image": _typical(group)}
         for run, group in groups.items()
     ]
-    return Results.of(rows, costs, _pictures(store, cells), tuple(dict.fromkeys(failures)))
+    found = Results.of([], costs, _pictures(store, cells), tuple(dict.fromkeys(failures)))
+    return dataclasses.replace(found, rows=_rows(cells)) if cells else found
+
+
+def _rows(cells: Sequence[Cell]) -> pd.DataFrame:
+    """Returns all rows, column by column: a dictionary for each would take gigabytes."""
+    import numpy as np
+    import pandas as pd
+
+    shared = pd.DataFrame([cell.facts for cell in cells])
+    rows = shared.take(np.repeat(np.arange(len(cells)), [len(cell.rows) for cell in cells]))
+    every = [row for cell in cells for row in cell.rows]
+    own = dict(zip(Row._fields, zip(*every, strict=True), strict=True))
+    own["value"] = [math.nan if value is None else value for value in own["value"]]
+    return rows.reset_index(drop=True).assign(**own).reindex(columns=list(ROW_COLUMNS))
 
 
 def _typical(cells: Sequence[Cell]) -> float:

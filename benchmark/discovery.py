@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -84,6 +85,15 @@ def entries() -> list[Entry]:
 
 def read_entry(path: Path, group: str) -> Entry:
     """Returns what the source of a file says about it."""
+    try:
+        about = path.stat()
+    except OSError as error:
+        return Entry(path.stem, group, str(path), error=f"cannot be read: {error}")
+    return _read(path, group, about.st_mtime_ns, about.st_size)
+
+
+@functools.cache
+def _read(path: Path, group: str, *_changes: int) -> Entry:
     name = path.stem
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmark import degradations, tasks
@@ -127,6 +127,7 @@ def method_digest(method: str, file: str | None, backbone: str) -> str:
     return digest([method, code, backbone, backbone_digest(backbone)])
 
 
+@functools.cache
 def scoring_digest(task: Task) -> str:
     """Returns the digest of everything but weights and data that determines a score."""
     code = _code(
@@ -164,31 +165,31 @@ def weights_digest(hashes: Mapping[str, str]) -> str:
     return digest(dict(hashes)) if hashes else ""
 
 
-def cell_key(job: SweepJob, task: Task, weights: str, images: ImageSet, point: Point) -> str:
-    """Returns the key of one cell.
+def cell_keys(job: SweepJob, task: Task, weights: str, images: ImageSet) -> Callable[[Point], str]:
+    """Returns what gives the key of each cell of a sweep, by its true level and the dial's.
 
-    With the dial set to the true level it is the same whether the rest of the matrix is wanted.
+    With the dial set to the true level the key is the same whether the rest of the matrix is wanted.
 
     Args:
         job: The sweep.
         task: Its task.
         weights: ``weights_digest`` of the stages.
         images: The test set.
-        point: The true level and the dial's.
     """
-    level, dial = point
-    crossed = {} if dial == level else {"set_level": level_text(dial)}
-    return digest(
-        {
-            "weights": weights,
-            "method": method_digest(job.method, job.method_file, job.backbone),
-            "scoring": scoring_digest(task),
-            "dataset": [images.name, images.digest],
-            "level": level_text(level),
-            "run": [preset_text(job.preset), job.seed],
-            **crossed,
-        }
-    )
+    shared = {
+        "weights": weights,
+        "method": method_digest(job.method, job.method_file, job.backbone),
+        "scoring": scoring_digest(task),
+        "dataset": [images.name, images.digest],
+        "run": [preset_text(job.preset), job.seed],
+    }
+
+    def key(point: Point) -> str:
+        level, dial = point
+        crossed = {} if dial == level else {"set_level": level_text(dial)}
+        return digest({**shared, "level": level_text(level), **crossed})
+
+    return key
 
 
 def picture_key(task: Task, dataset_digest: str, image: str, level: Level | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from benchmark.data.sources import ImageSet
+from benchmark.data.sources import WITHOUT, ImageSet
 from benchmark.digest import digest
 from benchmark.errors import UserError
 from benchmark.store import Store, read_json, write_json
@@ -78,9 +78,11 @@ def refuse(found: Sequence[Pair]) -> None:
         return
     named = "; ".join(str(pair) for pair in found[:SHOWN])
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    first, _, image = found[0].first.rpartition("/")
     raise UserError(
-        f"training images show what is tested: {named}{more}; name other sets with --train or "
-        "--test, or add --allow-leaks to run in spite of it"
+        f"training images show what is tested: {named}{more}; leave them out as in "
+        f"--train {first}{'+' if WITHOUT in first else WITHOUT}{image}, or add --allow-leaks to "
+        "run in spite of it"
     )
 
 

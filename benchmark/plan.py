@@ -18,6 +18,7 @@ from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import availability
 from benchmark.report.results import Failure
 from benchmark.request import Choice, Request
+from benchmark.stage import Stage
 from benchmark.store import IMPORTED, Cell, Store
 from benchmark.tasks import Task
 from benchmark.train import steps_of
@@ -38,6 +39,7 @@ class Plan:
         sweeps: Every sweep by key, with all levels wanted.
         stored: Keys of the stages that are stored.
         missing: Points of the level x dial matrix without a complete cell, by sweep key.
+        complete: The cells that are complete, by their keys; they need not be read again.
         failures: Methods that cannot run because something is wrong with them.
         skipped: Methods that do not take the task, and what else limits a method's results.
         forced: Keys of stages and of cells to forget before running.
@@ -53,6 +55,7 @@ class Plan:
     sweeps: dict[str, SweepJob] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
     missing: dict[str, tuple[Point, ...]] = field(default_factory=dict)
+    complete: dict[str, Cell] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     skipped: list[Failure] = field(default_factory=list)
     forced: tuple[set[str], set[str]] = field(default_factory=lambda: (set(), set()))
@@ -127,9 +130,11 @@ def make(request: Request, store: Store) -> Plan:
         build.build_backbone(request.backbone, task, request.seeds[0])
     except JobError as error:
         raise UserError(str(error)) from error
+    asked = [(one, _asked(plan, one)) for one in request.methods]
     for seed in request.seeds:
-        for choice in request.methods:
-            _add_method(plan, store, choice, seed, set_digests)
+        for choice, needs in asked:
+            if needs is not None:
+                _add_method(plan, store, choice, seed, set_digests, needs)
     _look_up(plan, store)
     return plan
 
@@ -142,24 +147,38 @@ def _levels(request: Request, task: Task) -> tuple[Level, ...]:
     return task.grid
 
 
-def _add_method(
-    plan: Plan, store: Store, choice: Choice, seed: int, set_digests: tuple[str, ...]
-) -> None:
+Needs = tuple[tuple[Stage, ...], tuple[Level, ...] | None, str]
+"""What a method asks for: its stages, the only levels it answers at, and what is to be imported."""
+
+
+def _asked(plan: Plan, choice: Choice) -> Needs | None:
+    """Returns what a method asks for on this task; a broken or unfit one is noted instead."""
     request, task = plan.request, plan.task
     try:
-        method = _assembled(choice, request.backbone, task, seed)
+        method = _assembled(choice, request.backbone, task, request.seeds[0])
         reason = method.skip(task)
-        stages = () if reason else tuple(method.stages(task))
-        answers = None if reason else method.only_levels(task)
+        if not reason:
+            return tuple(method.stages(task)), method.only_levels(task), method.imports
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - a broken method stops nothing else
         reason = str(error) if isinstance(error, JobError) else f"{type(error).__name__}: {error}"
         plan.failures.append(Failure(choice.method, request.backbone, None, reason))
-        return
-    if reason:
-        plan.skipped.append(Failure(choice.method, request.backbone, None, f"skipped: {reason}"))
-        return
+        return None
+    plan.skipped.append(Failure(choice.method, request.backbone, None, f"skipped: {reason}"))
+    return None
+
+
+def _add_method(
+    plan: Plan,
+    store: Store,
+    choice: Choice,
+    seed: int,
+    set_digests: tuple[str, ...],
+    needs: Needs,
+) -> None:
+    request, task = plan.request, plan.task
+    stages, answers, imports = needs
     known: dict[str, str] = {}
     for stage in stages:
         if stage.imported:
@@ -168,7 +187,7 @@ def _add_method(
                 there = store.imported(spec.parse(choice.method).name)
                 others = [one for one in there if one != stage.imported]
                 known_as = f" as {stage.imported}, only {', '.join(others)}" if others else ""
-                reason = f"not imported{known_as}: run 'dialbench import {method.imports}'"
+                reason = f"not imported{known_as}: run 'dialbench import {imports}'"
                 plan.failures.append(Failure(choice.method, request.backbone, None, reason))
                 return
             continue
@@ -250,6 +269,8 @@ def _look_up(plan: Plan, store: Store) -> None:
                 plan.forced[1].add(cell_key)
             if redo or waits or cell is None or cell.without(wanted, available):
                 missing.append(point)
+            elif cell_key:
+                plan.complete[cell_key] = cell
         plan.missing[key] = tuple(missing)
 
 
@@ -265,9 +286,10 @@ def cells(
             return
         hashes[name] = stage.weights_sha256
     weights, images = keys.weights_digest(hashes), plan.images[job.dataset]
+    key_of = keys.cell_keys(job, plan.task, weights, images)
     for point in job.points():
-        key = keys.cell_key(job, plan.task, weights, images, point)
-        yield point, key, store.read_cell(plan.task.name, key)
+        key = key_of(point)
+        yield point, key, plan.complete.get(key) or store.read_cell(plan.task.name, key)
 
 
 def stored_cells(plan: Plan, store: Store) -> list[Cell]:

@@ -14,15 +14,16 @@ import json
 import os
 import shutil
 import socket
+import sys
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark.digest import digest
+from benchmark.digest import LENGTH
 from benchmark.errors import JobError, UserError
 from benchmark.report.results import Failure
 
@@ -38,7 +39,18 @@ STALE = 3600
 IMPORTED = "imported/"
 """What the keys of imported weights begin with; a stage's key is a digest."""
 
-Row = dict[str, Any]
+CHECK = len(',"check":""}') + LENGTH
+"""Bytes at the end of a record that hold its check sum."""
+
+
+class Row(NamedTuple):
+    """One number of a cell, or why there is none; see ``benchmark.metrics.scorer.Score``."""
+
+    image: str
+    metric: str
+    value: float | None
+    status: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,7 @@ class Cell:
     Args:
         key: Its key.
         facts: The columns that all its rows share.
-        rows: One per image and metric: ``image metric value status reason``.
+        rows: One per image and metric.
         cost: Parameters, MACs, milliseconds per image, training steps.
         pictures: File names of the first image: ``image restored input clean``; empty where the
             dial was set to another level than the true one.
@@ -71,8 +83,8 @@ class Cell:
 
     def without(self, metrics: Sequence[str], available: Mapping[str, str | None]) -> list[str]:
         """Returns the metrics that are not in this cell, or are null there but can be had now."""
-        null = {row["metric"] for row in self.rows if row["status"] == "unavailable"}
-        there = {row["metric"] for row in self.rows}
+        null = {row.metric for row in self.rows if row.status == "unavailable"}
+        there = {row.metric for row in self.rows}
         return [
             metric
             for metric in metrics
@@ -209,23 +221,24 @@ class Store:
 
     def read_cell(self, task: str, key: str) -> Cell | None:
         """Returns a cell, or None if it is missing or damaged in any way."""
-        path = self.cell_path(task, key)
-        record = read_json(path) or {}
+        folder = self.home / "cells" / task
+        record = read_json(f"{folder}/{key}.json") or {}
         try:
             cell = Cell(
                 record["key"],
-                record["facts"],
-                tuple(record["rows"]),
+                {_once(name): _once(value) for name, value in record["facts"].items()},
+                tuple(
+                    Row(_once(image), _once(metric), value, _once(status), _once(reason))
+                    for image, metric, value, status, reason in record["rows"]
+                ),
                 record["cost"],
                 record["pictures"],
             )
             names = [name for kind, name in cell.pictures.items() if kind != "image"]
-        except (AttributeError, TypeError, KeyError):
+        except (AttributeError, TypeError, KeyError, ValueError):
             return None
-        whole = (
-            cell.key == key and cell.rows and all((path.parent / one).is_file() for one in names)
-        )
-        return cell if whole else None
+        there = all(os.path.isfile(f"{folder}/{name}") for name in names)
+        return cell if cell.key == key and cell.rows and there else None
 
     def write_picture(self, task: str, name: str, blob: bytes) -> None:
         """Writes a picture beside the cells."""
@@ -296,21 +309,33 @@ def disk_trouble(error: OSError, path: Path | str) -> str:
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    """Writes a record with its schema and check sum."""
-    body = json.loads(json.dumps({"schema": SCHEMA, **record}))
-    text = json.dumps({**body, "check": digest(body)}, indent=1, sort_keys=True)
-    write(path, text.encode())
+    """Writes a record with its schema, and last the check sum of what stands before it."""
+    body = json.dumps({"schema": SCHEMA, **record}, separators=(",", ":"))[:-1].encode()
+    write(path, body + _check(body))
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path | str) -> dict[str, Any] | None:
     """Returns the record that ``write_json`` wrote, or None if there is no such intact record."""
     try:
-        record = json.loads(path.read_bytes())
-        check = record.pop("check")
-    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        with open(path, "rb") as file:
+            blob = file.read()
+        # The bytes are checked, not what they mean: a campaign reads very many of these.
+        if blob[-CHECK:] != _check(blob[:-CHECK]):
+            return None
+        record = json.loads(blob)
+        del record["check"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    intact = check == digest(record) and record.get("schema") == SCHEMA
-    return record if intact else None
+    return record if record.get("schema") == SCHEMA else None
+
+
+def _once(value: Any) -> Any:
+    """Returns equal texts as one object: the cells of a campaign repeat few of them very often."""
+    return sys.intern(value) if type(value) is str else value
+
+
+def _check(body: bytes) -> bytes:
+    return b',"check":"%s"}' % hashlib.sha256(body).hexdigest()[:LENGTH].encode()
 
 
 def _owned(scratch: Path) -> bool:

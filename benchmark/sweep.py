@@ -111,9 +111,9 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     images = open_set(job.dataset, "test", crop=job.preset.crop, offline=job.offline)
     available = availability(task.metrics, job.offline)
     weights, steps = trained(job, store)
-    todo = []
+    key_of, todo = keys.cell_keys(job, task, weights, images), []
     for point in job.points():
-        key = keys.cell_key(job, task, weights, images, point)
+        key = key_of(point)
         old, metrics = store.read_cell(task.name, key), task.metrics_at(*point)
         metrics = metrics if old is None else tuple(old.without(metrics, available))
         if metrics:
@@ -148,7 +148,10 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
         ):
             name = samples.name(index)
             times.append(milliseconds)
-            found[index] = [_row(name, metric, score) for metric, score in scores.items()]
+            found[index] = [
+                Row(name, metric, score.value, score.status, score.reason)
+                for metric, score in scores.items()
+            ]
             if index == 0 and dial == level:
                 pictures = _write_pictures(store, samples, key, level, output)
             clock.tick(f"level {at}, image {len(found)}/{len(samples)}")
@@ -206,12 +209,12 @@ def ready(network: nn.Module, device: torch.device) -> nn.Module:
 
 def merged(old: Cell, new: Cell, metrics: Sequence[str]) -> Cell:
     """Returns a cell with the rows of ``old``, except for the metrics that ``new`` has."""
-    redone = {row["metric"] for row in new.rows}
+    redone = {row.metric for row in new.rows}
     rows = {
-        (row["image"], row["metric"]): row
-        for row in (*(one for one in old.rows if one["metric"] not in redone), *new.rows)
+        (row.image, row.metric): row
+        for row in (*(one for one in old.rows if one.metric not in redone), *new.rows)
     }
-    images = dict.fromkeys(row["image"] for row in old.rows)
+    images = dict.fromkeys(row.image for row in old.rows)
     order = [(image, metric) for image in images for metric in metrics]
     return Cell(
         old.key, old.facts, tuple(rows[one] for one in order if one in rows), old.cost, old.pictures
@@ -253,16 +256,6 @@ def _facts(
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "harness_version": benchmark.__version__,
-    }
-
-
-def _row(image: str, metric: str, score: Any) -> Row:
-    return {
-        "image": image,
-        "metric": metric,
-        "value": score.value,
-        "status": score.status,
-        "reason": score.reason,
     }
 
 

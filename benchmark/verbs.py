@@ -107,6 +107,7 @@ def _write_report(results: Results, plan: Plan, store: Store) -> None:
 
     folder = store.home / "report" / plan.task.name
     report.write(results, plan.task, preset_text(plan.request.preset), folder)
+    report.index(folder.parent)
     print(headline(results, plan))
     print(f"report: {_shown(folder / 'index.html')}")
 

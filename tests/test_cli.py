@@ -121,4 +121,4 @@ def test_a_job_file_runs_by_itself(home, tmp_path, capsys):
     assert cli.main(["job", str(file)]) == 0
     (cell,) = (home / "cells" / "sr").glob("*.json")
     rows = json.loads(cell.read_text())["rows"]
-    assert {row["image"] for row in rows} == {"astronaut", "chelsea", "flower"}
+    assert {row[0] for row in rows} == {"astronaut", "chelsea", "flower"}

@@ -130,7 +130,7 @@ def run(*words: str) -> int:
 def test_a_run_refuses_to_train_on_what_it_tests(sets, home, capsys):
     assert run("--train", "leaky", "--test", "photos") == 2
     error = capsys.readouterr().err
-    assert "leaky/1 is a copy of photos/0" in error and "--allow-leaks" in error
+    assert "leaky/1 is a copy of photos/0" in error and "--train leaky:without=1" in error
     assert not (home / "stages").exists()
 
 

@@ -47,7 +47,7 @@ def test_a_matrix_is_scored_once_and_its_diagonal_is_that_of_a_plain_run(planned
     pairs = [(cell.facts["level"], cell.facts["set_level"]) for cell in cells]
     assert sorted(pairs) == sorted((level, dial) for level in LEVELS for dial in LEVELS)
     for cell in cells:
-        metrics = {row["metric"] for row in cell.rows}
+        metrics = {row.metric for row in cell.rows}
         off = cell.facts["level"] != cell.facts["set_level"]
         assert metrics == ({"psnr-rgb"} if off else set(made.task.metrics))
     diagonal = [cell for cell in cells if cell.facts["level"] == cell.facts["set_level"]]

@@ -10,7 +10,7 @@ import torch
 from benchmark import store as storing
 from benchmark.errors import JobError, UserError
 from benchmark.report.results import Failure
-from benchmark.store import Cell, Store
+from benchmark.store import Cell, Row, Store
 
 STATE = {"w": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2)}
 
@@ -23,9 +23,9 @@ def store(tmp_path) -> Store:
 
 
 def cell(key: str = "c1", **changes) -> Cell:
-    row = {"image": "a", "metric": "psnr-rgb", "value": 30.0, "status": "ok", "reason": ""}
+    row = Row("a", "psnr-rgb", 30.0, "ok", "")._replace(**changes)
     pictures = {"image": "a", "restored": f"{key}.png", "input": "i.png", "clean": "o.png"}
-    return Cell(key, {"method": "m"}, ({**row, **changes},), {"macs": 1}, pictures)
+    return Cell(key, {"method": "m"}, (row,), {"macs": 1}, pictures)
 
 
 def written(store: Store) -> Cell:

@@ -46,13 +46,13 @@ def test_a_cell_holds_one_row_for_each_image_and_metric(floor):
     assert [cell.facts["level_physical"] for cell in cells] == physical
     metrics = made.task.metrics
     for cell in cells:
-        seen = [(row["image"], row["metric"]) for row in cell.rows]
+        seen = [(row.image, row.metric) for row in cell.rows]
         assert seen == [(image, metric) for image in ("p0", "p1") for metric in metrics]
         assert cell.cost["ms_per_image"] is None
         assert cell.cost["macs"] == 0
     # The floor gives back what it gets: unclipped noise, rounded for scoring.
-    noisiest = next(row for row in cells[2].rows if row["metric"] == "psnr-rgb")
-    assert 10 < noisiest["value"] < 14
+    noisiest = next(row for row in cells[2].rows if row.metric == "psnr-rgb")
+    assert 10 < noisiest.value < 14
 
 
 def test_noise_is_one_realisation_that_the_level_scales(photographs):
@@ -97,7 +97,7 @@ def test_metrics_that_can_be_had_now_are_filled_and_the_other_rows_kept(floor, m
         (job,) = made.jobs()
         sweep.sweep(job, store, silent)
     before = plan.stored_cells(made, store)
-    assert {row["status"] for row in before[0].rows if row["metric"] == metric} == {"unavailable"}
+    assert {row.status for row in before[0].rows if row.metric == metric} == {"unavailable"}
 
     again, _ = floor()
     (job,) = again.jobs()
@@ -106,10 +106,10 @@ def test_metrics_that_can_be_had_now_are_filled_and_the_other_rows_kept(floor, m
     after = plan.stored_cells(again, store)
     assert floor()[0].jobs() == []
     for old, new in zip(before, after, strict=True):
-        assert [row["metric"] for row in old.rows] == [row["metric"] for row in new.rows]
-        kept = [row for row in old.rows if row["metric"] != metric]
-        assert [row for row in new.rows if row["metric"] != metric] == kept
-        assert all(row["value"] > 0 for row in new.rows if row["metric"] == metric)
+        assert [row.metric for row in old.rows] == [row.metric for row in new.rows]
+        kept = [row for row in old.rows if row.metric != metric]
+        assert [row for row in new.rows if row.metric != metric] == kept
+        assert all(row.value > 0 for row in new.rows if row.metric == metric)
         assert old.facts == new.facts
 
 

@@ -55,6 +55,10 @@ BUILTIN = {
 """Photographs inside the scikit-image and scikit-learn packages."""
 
 
+WITHOUT = ":without="
+"""Stands between a set and the names of its images that are left out."""
+
+
 @dataclass(frozen=True)
 class HubSet:
     """A set on the Hugging Face hub.
@@ -132,7 +136,7 @@ def open_set(spec: str, split: str, crop: int = 0, offline: bool = False) -> Ima
 
     Args:
         spec: A folder name under DIALBENCH_DATA/``split``, a path, ``builtin``, or a hub set's
-            short name; local folders win.
+            short name; local folders win. ``:without=a+b`` leaves out the images of those names.
         split: ``"train"`` or ``"test"``.
         crop: Side of the centre crop of built-in test images; 0 means whole images.
         offline: Whether the network is forbidden.
@@ -140,6 +144,9 @@ def open_set(spec: str, split: str, crop: int = 0, offline: bool = False) -> Ima
     Raises:
         UserError: If there is no such set, or it cannot be read or holds no image.
     """
+    whole, without, names = spec.partition(WITHOUT)
+    if without:
+        return _less(open_set(whole, split, crop, offline), names.split("+"))
     if spec == "builtin":
         return _image_set("builtin", _builtin(split, crop if split == "test" else 0))
     root = data_root(split)
@@ -159,11 +166,24 @@ def open_set(spec: str, split: str, crop: int = 0, offline: bool = False) -> Ima
     )
 
 
+def _less(images: ImageSet, names: list[str]) -> ImageSet:
+    """Returns a set without some of its images."""
+    left = [one for one in images.pictures if one.name not in names]
+    unknown = sorted(set(names) - {one.name for one in images.pictures})
+    if unknown or not left:
+        raise UserError(
+            f"set {images.name} has no image '{unknown[0]}' to leave out"
+            if unknown
+            else f"set {images.name} has no image left; leave out fewer"
+        )
+    return _image_set(f"{images.name}{WITHOUT}{'+'.join(names)}", left)
+
+
 def default_sets(task: Task, split: str) -> tuple[str, ...]:
     """Returns the task's own sets that DIALBENCH_DATA holds, or ``("builtin",)`` if it has none."""
     root = data_root(split)
     wanted = task.train_sets if split == "train" else task.test_sets
-    found = tuple(name for name in wanted if root and (root / name).is_dir())
+    found = tuple(name for name in wanted if root and (root / name.partition(WITHOUT)[0]).is_dir())
     return found or ("builtin",)
 
 

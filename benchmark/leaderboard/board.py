@@ -68,6 +68,28 @@ def _exact(value: float | None) -> str:
 
 def markdown(groups: Sequence[Group], task: Task) -> bytes:
     """Returns the tables of a task."""
+    parts = [
+        f"# {task.name}",
+        f"{_safe(task.summary)}. {rules(task)} [How to read a board](../../docs/boards.md)",
+        dial_words(task),
+        "![The headline metric at every level](curves.svg)",
+    ]
+    for group in groups:
+        parts += [f"## {_safe(title(group.question, task))}", _table(group)]
+    return ("\n\n".join(parts) + "\n").encode()
+
+
+def rules(task: Task) -> str:
+    """Returns what decides the ranks."""
+    return (
+        f"Ranks are by {words.metric_name(task.headline)} {words.arrow(task.headline)}, the mean over "
+        "levels and images, and shared where intervals overlap; only entries whose numbers were "
+        "reproduced are ranked."
+    )
+
+
+def dial_words(task: Task) -> str:
+    """Returns what the columns of dial quality mean."""
     metric = METRICS[task.headline]
     dial = {
         "best-dial-r2": "R² of the straight line through the best dial at every true level; it "
@@ -75,41 +97,46 @@ def markdown(groups: Sequence[Group], task: Task) -> bytes:
         "monotonicity": f"net change of {metric.label} along the level over the sum of all "
         "changes, 1 if there is no way back",
     }[DIAL[task.kind]]
-    parts = [
-        f"# {task.name}",
-        f"{_safe(task.summary)}. Ranks are by {words.metric_name(task.headline)} "
-        f"{words.arrow(task.headline)}, the mean over levels and images, and shared where intervals "
-        "overlap; only entries whose numbers were reproduced are ranked. "
-        "[How to read a board](../../docs/boards.md)",
+    return (
         f"Dial quality: {dial}. Gap to experts: mean absolute difference to networks trained for "
-        "one level each; coverage: the share of their range that the dial reaches.",
-        "![The headline metric at every level](curves.svg)",
-    ]
-    for group in groups:
-        parts += [f"## {_title(group.question, task)}", _table(group)]
-    return ("\n\n".join(parts) + "\n").encode()
+        "one level each; coverage: the share of their range that the dial reaches."
+    )
 
 
-def _title(question: Question, task: Task) -> str:
+def title(question: Question, task: Task) -> str:
+    """Returns what a group of a board answers, as plain text."""
     images = f"{len(question.images)} image{'' if len(question.images) == 1 else 's'}"
     first, last = question.levels[0], question.levels[-1]
     if words.has_physical(task):
         first, last = words.physical(task, first), words.physical(task, last)
-    levels = f"{len(question.levels)} levels, {_safe(words.axis_name(task))} {first} to {last}"
+    levels = f"{len(question.levels)} levels, {words.axis_name(task)} {first} to {last}"
     if len(question.levels) == 1:
-        levels = f"{_safe(words.axis_name(task))} {first}"
+        levels = f"{words.axis_name(task)} {first}"
     old = "" if question.version == task.version else f", version {question.version} of the task"
-    return f"{_safe(question.dataset)}: {images}; {levels}{old}"
+    return f"{question.dataset}: {images}; {levels}{old}"
 
 
 def _table(group: Group) -> str:
-    backbones = {one.entry.facts["backbone"] for one in group.standings}
-    metric = group.standings[0].metric
-    heads = [words.metric_name(metric) if head == "headline" else head for head in HEADS]
-    lines = [heads, *(_line(one, len(backbones) > 1) for one in group.standings)]
+    lines = [heads(group)]
+    for one, line in zip(group.standings, lines_of(group), strict=True):
+        line = [_safe(text) for text in line]
+        line[1] = f"[{line[1]}](entries/{one.entry.id}/card.md)"
+        lines.append(line)
     left = {"method", "status", "confidence", "preset"}
     rule = [":--" if head in left else "--:" for head in HEADS]
     return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
+
+
+def heads(group: Group) -> list[str]:
+    """Returns the headings of a group's table."""
+    metric = words.metric_name(group.standings[0].metric)
+    return [metric if head == "headline" else head for head in HEADS]
+
+
+def lines_of(group: Group) -> list[list[str]]:
+    """Returns the cells of a group's table as plain text, nothing of it safe to put into a page."""
+    backbones = {one.entry.facts["backbone"] for one in group.standings}
+    return [_line(one, len(backbones) > 1) for one in group.standings]
 
 
 def _line(one: Standing, backbone: bool) -> list[str]:
@@ -121,7 +148,7 @@ def _line(one: Standing, backbone: bool) -> list[str]:
     sure += f"{len(one.question.images)} images, {seeds} seed{'' if seeds == 1 else 's'}"
     return [
         "" if one.rank is None else str(one.rank),
-        f"[{_safe(name)}](entries/{one.entry.id}/card.md)",
+        name,
         words.number(one.mean, metric.digits),
         words.number(one.gap, metric.digits),
         words.number(one.dial, 2),
@@ -132,7 +159,7 @@ def _line(one: Standing, backbone: bool) -> list[str]:
         words.NULL if cost["switch_ms"] is None else f"{cost['switch_ms']:.1f} ms",
         facts["status"],
         sure,
-        _safe(facts["preset"]),
+        facts["preset"],
     ]
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from benchmark import store
 from benchmark.errors import JobError, UserError
 from benchmark.leaderboard import check, folder
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault
+
+if TYPE_CHECKING:
+    from benchmark.leaderboard.standings import Group
+
+T = TypeVar("T")
 
 
 def board(task: Path) -> dict[str, bytes]:
@@ -23,9 +29,8 @@ def board(task: Path) -> dict[str, bytes]:
     """
     from benchmark.leaderboard.board import csv_text, markdown
     from benchmark.leaderboard.drawing import curves
-    from benchmark.leaderboard.standings import standings
 
-    groups = standings(_entries(task))
+    groups = compared(task)
     if not groups:
         return {}
     judged = groups[0].standings[0].entry.task
@@ -35,6 +40,20 @@ def board(task: Path) -> dict[str, bytes]:
         "board.csv": table,
         "curves.svg": curves(groups, judged, table),
     }
+
+
+def compared(task: Path) -> list[Group]:
+    """Returns the groups of a task's board.
+
+    Args:
+        task: The folder of the task.
+
+    Raises:
+        Fault: If an entry is not as it must be.
+    """
+    from benchmark.leaderboard.standings import standings
+
+    return standings(_entries(task))
 
 
 def _entries(task: Path) -> Iterator[tuple[Entry, bytes]]:
@@ -59,16 +78,8 @@ def write(root: Path) -> list[Path]:
         UserError: If there is no such folder.
         JobError: If an entry is not as it must be, or the disk is full.
     """
-    if not root.is_dir():
-        raise UserError(f"{root} is no folder; give the one that holds the leaderboards")
-    alone = (root / folder.ENTRIES).is_dir()
-    tasks = [root] if alone else [one for one, fault in folder.task_folders(root) if not fault]
     changed = []
-    for task in tasks:
-        try:
-            files = board(task.resolve())
-        except Fault as fault:
-            raise JobError(f"{task.name}: {fault}; 'dialbench board check' says more") from None
+    for task, files in _each(root, board):
         for name in folder.BOARD:
             path, blob = task / name, files.get(name)
             if blob is None:
@@ -77,3 +88,40 @@ def write(root: Path) -> list[Path]:
                 store.write(path, blob)
                 changed.append(path)
     return changed
+
+
+def pages(root: Path, out: Path) -> Path:
+    """Writes every board as a page, and one that leads to them, and returns that one.
+
+    They are for publishing, and no part of the boards: the look of a page may change without them.
+
+    Args:
+        root: The folder of leaderboards, or of one task.
+        out: Where to write.
+
+    Raises:
+        UserError: If there is no such folder.
+        JobError: If an entry is not as it must be, or the disk is full.
+    """
+    from benchmark.leaderboard.page import home, page
+
+    found = [(task.resolve().name, groups) for task, groups in _each(root, compared) if groups]
+    for name, groups in found:
+        store.write(out / name / "index.html", page(groups).encode())
+    path = out / "index.html"
+    store.write(path, home(found).encode())
+    return path
+
+
+def _each(root: Path, make: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
+    """Yields the folder of every task, with what is made of it."""
+    if not root.is_dir():
+        raise UserError(f"{root} is no folder; give the one that holds the leaderboards")
+    alone = (root / folder.ENTRIES).is_dir()
+    tasks = [root] if alone else [one for one, fault in folder.task_folders(root) if not fault]
+    for task in tasks:
+        try:
+            made = make(task.resolve())
+        except Fault as fault:
+            raise JobError(f"{task.name}: {fault}; 'dialbench board check' says more") from None
+        yield task, made

@@ -51,8 +51,19 @@ def build(args: argparse.Namespace) -> int:
     return 0
 
 
+def page(args: argparse.Namespace) -> int:
+    """Writes the boards as pages to publish."""
+    from benchmark.leaderboard import build as building
+    from benchmark.store import Store
+
+    out = args.out or Store().home / "boards"
+    print(f"boards: {building.pages(args.path, out)}")
+    return 0
+
+
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
     "submit": submit,
     "check": check,
     "build": build,
+    "page": page,
 }

@@ -13,6 +13,8 @@ from benchmark.leaderboard.standings import Group, Standing
 from benchmark.report.series import Series
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from benchmark.tasks import Task
 
 PANELS = 3
@@ -33,23 +35,11 @@ def curves(groups: Sequence[Group], task: Task, table: bytes) -> bytes:
         table: ``board.csv``.
     """
     import matplotlib
-    import pandas as pd
 
     from benchmark.report.curves import levels
     from benchmark.report.style import drawing
 
-    lines = []
-    for group in groups[:PANELS]:
-        asked = group.question
-        dataset = f"{asked.dataset} ({len(asked.images)} images, {len(asked.levels)} levels)"
-        for one in _chosen(group):
-            means = zip(asked.levels, one.by_level(), strict=True)
-            lines += [
-                (*one.entry.series, dataset, one.metric, level, mean, math.nan)
-                for level, mean in means
-            ]
-    columns = ["method", "backbone", "preset", "dataset", "metric", "level", "mean", "std"]
-    long = pd.DataFrame(lines, columns=columns)
+    long = means(groups[:PANELS])
     about = {
         "Date": None,
         "Creator": None,
@@ -60,6 +50,24 @@ def curves(groups: Sequence[Group], task: Task, table: bytes) -> bytes:
         figure = levels(long, task, groups[0].standings[0].metric)
         figure.savefig(buffer, format="svg", metadata=about, facecolor="white")
     return buffer.getvalue()
+
+
+def means(groups: Sequence[Group]) -> pd.DataFrame:
+    """Returns the headline metric of the best entries at every level, as reports tabulate means."""
+    import pandas as pd
+
+    lines = []
+    for group in groups:
+        asked = group.question
+        dataset = f"{asked.dataset} ({len(asked.images)} images, {len(asked.levels)} levels)"
+        for one in _chosen(group):
+            by_level = zip(asked.levels, one.by_level(), strict=True)
+            lines += [
+                (*one.entry.series, dataset, one.metric, level, mean, math.nan)
+                for level, mean in by_level
+            ]
+    columns = ["method", "backbone", "preset", "dataset", "metric", "level", "mean", "std"]
+    return pd.DataFrame(lines, columns=columns)
 
 
 def current(figure: bytes, fresh: bytes, table: bytes) -> bool:

@@ -197,12 +197,12 @@ def _numbers(
             facts = cell.facts
             place = facts["dataset"], sweep.job.seed, facts["level"], facts["set_level"]
             for row in cell.rows:
-                metric = row["metric"]
+                metric = row.metric
                 there.add(metric)
-                if row["status"] == "ok" and row["value"] is not None:
-                    values[(metric, *place, row["image"])] = row["value"]
+                if row.status == "ok" and row.value is not None:
+                    values[(metric, *place, row.image)] = row.value
                 else:
-                    why = " ".join(row["reason"].split())
+                    why = " ".join(row.reason.split())
                     missing.setdefault(
                         metric, why if schema.is_prose(why, entry.LIMIT) else NO_REASON
                     )

@@ -21,7 +21,7 @@ from benchmark.engines import local
 from benchmark.jobs import Job
 from benchmark.perf.measure import ROUNDS, Figure, rivals, seconds
 from benchmark.request import Request, request_of
-from benchmark.store import Cell, Store, now
+from benchmark.store import Cell, Row, Store, now
 
 CELLS = 100_000
 SETS, SEEDS = 20, 50
@@ -103,6 +103,7 @@ def _write_cells(store: Store, wanted: Request) -> int:
     with mock.patch.object(os, "fsync"):
         for job in made.sweeps.values():
             images = made.images[job.dataset]
+            key_of = keys.cell_keys(job, made.task, "", images)
             facts = {
                 "schema": 1, "task": made.task.name, "task_digest": keys.scoring_digest(made.task),
                 "protocol": made.task.protocol.id, "dataset": images.name, "method": job.method,
@@ -111,11 +112,10 @@ def _write_cells(store: Store, wanted: Request) -> int:
                 "harness_version": "", "created_utc": now(), "level_physical": "",
             }  # fmt: skip
             for point in job.points():
-                key = keys.cell_key(job, made.task, "", images, point)
+                key = key_of(point)
                 level = keys.level_text(point[0])
                 rows = tuple(
-                    {"image": picture.name, "metric": metric, "value": 30.0 + count / CELLS}
-                    | {"status": "ok", "reason": ""}
+                    Row(picture.name, metric, 30.0 + count / CELLS, "ok", "")
                     for picture in images.pictures
                     for metric in made.task.metrics
                 )

@@ -52,8 +52,8 @@ def figures() -> Iterator[Figure]:
         method = build_method(create_method(name), BACKBONE, task, 0).eval()
         if not isinstance(method, WeightSpaceMethod):
             continue
-        level = iter(task.space.spread(i / 1000) for i in range(1000))
-        folded = ready(method.tuned(task.space.spread(0.5)), CPU)
+        level = iter(task.space.spread((i / 1000,)) for i in range(1000))
+        folded = ready(method.tuned(task.space.spread((0.5,))), CPU)
         times = rivals(
             {
                 "switch": lambda m=method, level=level: m.tuned(next(level)),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from benchmark.report.results import Results
     from benchmark.tasks import Task
 
-__all__ = ["table", "write"]
+__all__ = ["index", "table", "write"]
 
 
 def table(results: Results, task: Task) -> pd.DataFrame:
@@ -27,27 +27,39 @@ def write(results: Results, task: Task, preset: str, out: Path) -> None:
     Files: ``rows.csv``, ``table.{csv,md,tex}``, ``dial.csv`` (figures of dial quality), ``stats.csv``
     (intervals), ``pairs.csv`` (paired comparisons), ``pd_curve.{svg,png}``,
     ``levels_<metric>.{svg,png}``, ``matrix.{svg,png}`` where dials were set wrong, ``strip.png``
-    and ``index.html``. Each is replaced in one step; figures of what has no values any more are
+    ``about.json`` (the line of the report in the index of all reports) and ``index.html``. Each is
+    replaced in one step; figures of what has no values any more are
     removed.
 
     Raises:
         JobError: If a file cannot be written.
     """
     from benchmark import store
-    from benchmark.report.averages import means
+    from benchmark.report.averages import costs, means
     from benchmark.report.curves import curves
     from benchmark.report.derived import derive
+    from benchmark.report.gallery import gallery
     from benchmark.report.heat import heat
+    from benchmark.report.home import about, pair
     from benchmark.report.latex import latex
     from benchmark.report.markdown import markdown
+    from benchmark.report.matrices import matrices
     from benchmark.report.page import page
+    from benchmark.report.plots import cost_data, plots, rules, series_of
     from benchmark.report.strip import strip
     from benchmark.report.summary import document
 
     derived = derive(results, task)
     content = document(results, task, preset, derived)
-    figures = {**curves(means(results), task), **heat(derived.found, task)}
-    pictures = strip(results, task)
+    long = means(results)
+    figures = {**curves(long, task), **heat(derived.found, task)}
+    every = series_of(long)
+    data = {
+        **plots(long, task, derived.found),
+        "costs": cost_data(costs(results), every),
+        "pair": pair(every, derived),
+        "gallery": gallery(results, task, long, every),
+    }
     drawings = {name: blob for name, blob in figures.items() if name.endswith(".svg")}
     order = [
         "dataset",
@@ -70,14 +82,31 @@ def write(results: Results, task: Task, preset: str, out: Path) -> None:
         "table.md": markdown(content).encode(),
         "table.tex": latex(content).encode(),
         **figures,
-        "strip.png": pictures,
-        "index.html": page(content, drawings, pictures).encode(),
+        "strip.png": strip(results, task),
+        "about.json": about(task, preset, long, derived),
     }
+    names = sorted(name for name in files if name != "about.json")
+    html = page(content, drawings, data, rules(long), matrices(derived.found, task), names)
+    files["index.html"] = html.encode()
     for name, blob in files.items():
         store.write(out / name, blob)
     for path in (*out.glob("levels_*"), *out.glob("matrix.*")):
         if path.suffix in (".svg", ".png") and path.name not in files:
             path.unlink(missing_ok=True)
+
+
+def index(home: Path) -> Path:
+    """Writes the page that leads to all reports in a folder, and returns it.
+
+    Raises:
+        JobError: If it cannot be written.
+    """
+    from benchmark import store
+    from benchmark.report.home import home as page
+
+    path = home / "index.html"
+    store.write(path, page(home).encode())
+    return path
 
 
 def _csv(lines: pd.DataFrame) -> bytes:

@@ -14,7 +14,7 @@ from benchmark.report import words
 from benchmark.report.averages import KEYS
 from benchmark.report.series import Series, labels, level_key, ordered
 from benchmark.report.style import Style, drawing, files, styles
-from benchmark.report.ticks import lines_of, mark, places_of
+from benchmark.report.ticks import mark, places, strokes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,11 +109,11 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
     gaps = task.has_true_level
     scattered = task.space.d > 1  # there is no line through a plane of levels
     figure, rows = _panels(len(sets), 2 if gaps else 1, title)
-    looks = styles(_series(long))
+    looks = styles(series_of(long))
     shown: set[Series] = set()
     outside: set[Series] = set()
     for at, dataset in enumerate(sets):
-        x, y = (_lines(long, dataset, metric) for metric in chosen)
+        x, y = (lines_of(long, dataset, metric) for metric in chosen)
         paths = _paths(x, y, {}, {})
         for one, path in paths.items():
             _path(rows[0][at], path, looks[one], scattered or one.family in ("experts", "floor"))
@@ -121,7 +121,7 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
         outside |= _without_floor(rows[0][at], paths)
         rows[0][at].set(title=dataset, xlabel=_label(across, "→"), ylabel=_label(up, "↑"))
         if gaps:
-            for one, path in _paths(x, y, _best(x, across), _best(y, up)).items():
+            for one, path in _paths(x, y, best(x, across), best(y, up)).items():
                 if one.family != "floor":
                     _path(rows[1][at], path, looks[one], scattered or one.family == "experts")
             rows[1][at].set(xlabel=_gap_label(across), ylabel=_gap_label(up, "\n"))
@@ -214,23 +214,23 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
     gaps = task.has_true_level
     title = f"{task.name}: {words.metric_name(metric)} at every level"
     figure, rows = _panels(len(sets), 2 if gaps else 1, title)
-    every = _series(long)
+    every = series_of(long)
     looks = styles(every)
     shown: set[Series] = set()
     for at, dataset in enumerate(sets):
-        lines = _lines(long, dataset, metric)
-        places = places_of(sorted({v for one in lines.values() for v in one.levels}, key=level_key))
-        best = _best(lines, metric)
+        lines = lines_of(long, dataset, metric)
+        where = places(sorted({v for one in lines.values() for v in one.levels}, key=level_key))
+        ahead = best(lines, metric)
         for one, line in lines.items():
-            if _curve(rows[0][at], line, places, looks[one], {}):
+            if _curve(rows[0][at], line, where, looks[one], {}):
                 shown.add(one)
             if gaps and one.family != "floor":
-                _curve(rows[1][at], line, places, looks[one], best)
+                _curve(rows[1][at], line, where, looks[one], ahead)
         rows[0][at].set(title=dataset, ylabel=_label(metric, "↑"))
         if gaps:
             rows[1][at].set(ylabel=_gap_label(metric, "\n"))
         for row in rows:
-            mark(row[at], task, places, labelled=row is rows[-1])
+            mark(row[at], task, where, labelled=row is rows[-1])
     extra = {one: " (no value)" for one in every if one not in shown}
     _legend(figure, looks, extra, ends=False)
     return figure
@@ -245,7 +245,7 @@ def _curve(
         known = [level for level in known if level in less]
     if not known:
         return False
-    for part in lines_of(known):
+    for part in strokes(known):
         _stroke(axes, line, part, places, look, less)
     return True
 
@@ -283,7 +283,7 @@ def _stroke(
             axes.vlines(x, low, high, color=look.color, linewidth=1, zorder=3)
 
 
-def _best(lines: dict[Series, Line], metric: str) -> dict[str, float]:
+def best(lines: dict[Series, Line], metric: str) -> dict[str, float]:
     """Returns the best method's mean at every level (baselines do not count)."""
     values: dict[str, list[float]] = {}
     for one, line in lines.items():
@@ -294,11 +294,13 @@ def _best(lines: dict[Series, Line], metric: str) -> dict[str, float]:
     return {level: choose(found) for level, found in values.items()}
 
 
-def _series(long: pd.DataFrame) -> list[Series]:
+def series_of(long: pd.DataFrame) -> list[Series]:
+    """Returns the distinct series of a table of means, in table order."""
     return ordered(Series(*key) for key in zip(*(long[key] for key in KEYS[:3]), strict=True))
 
 
-def _lines(long: pd.DataFrame, dataset: str, metric: str) -> dict[Series, Line]:
+def lines_of(long: pd.DataFrame, dataset: str, metric: str) -> dict[Series, Line]:
+    """Returns the lines of one metric on one data set."""
     rows = long[(long["dataset"] == dataset) & (long["metric"] == metric)]
     found: dict[Series, Line] = {}
     columns = [*KEYS[:3], "level", "mean", "std"]

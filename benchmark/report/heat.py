@@ -10,6 +10,7 @@ from benchmark.analysis.matrix import Matrix, best
 from benchmark.analysis.scores import NO_MATRIX, Found, NoValue, Run
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
+from benchmark.report.marks import contrast
 from benchmark.report.series import Series, labels
 from benchmark.report.style import drawing, files
 
@@ -37,16 +38,16 @@ Panel = tuple[tuple[str, ...], "np.ndarray"] | str
 
 def heat(found: Found, task: Task) -> dict[str, bytes]:
     """Returns ``matrix.svg`` and ``matrix.png``, or nothing if no dial was ever set wrong."""
-    panels = _panels(found, task)
-    if not panels:
+    every = panels(found, task)
+    if not every:
         return {}
     with drawing("matrix"):
-        return {f"matrix.{suffix}": blob for suffix, blob in files(_figure(panels, task)).items()}
+        return {f"matrix.{suffix}": blob for suffix, blob in files(_figure(every, task)).items()}
 
 
-def _panels(found: Found, task: Task) -> dict[Run, Panel]:
+def panels(found: Found, task: Task) -> dict[Run, Panel]:
     """Returns a panel for every run of which any cell off the diagonal was scored."""
-    panels: dict[Run, Panel] = {}
+    every: dict[Run, Panel] = {}
     metric = psnr(task)
     for run, seeds in found.items():
         if run.family in NO_DIAL:
@@ -59,21 +60,19 @@ def _panels(found: Found, task: Task) -> dict[Run, Panel]:
             ]
         except NoValue as error:
             if str(error) != NO_MATRIX:
-                panels[run] = str(error)
+                every[run] = str(error)
             continue
         if any(one.levels != parts[0].levels for one in parts):
-            panels[run] = "the seeds were scored at different levels"
+            every[run] = "the seeds were scored at different levels"
         elif parts:
             means = sum(one.over(one.images) for one in parts) / len(parts)
-            panels[run] = (parts[0].levels, means)
-    return panels
+            every[run] = (parts[0].levels, means)
+    return every
 
 
-def _figure(panels: dict[Run, Panel], task: Task) -> Figure:
-    from matplotlib.cm import ScalarMappable
+def shades(panels: dict[Run, Panel]) -> tuple[dict[Run, np.ndarray], Normalize]:
+    """Returns what every dial loses against the best one at its level, and the common colour scale."""
     from matplotlib.colors import PowerNorm
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     losses = {
         run: panel[1].max(axis=1, keepdims=True) - panel[1]
@@ -82,7 +81,30 @@ def _figure(panels: dict[Run, Panel], task: Task) -> Figure:
     }
     top = max((float(loss.max()) for loss in losses.values()), default=0.0)
     # The square root spreads out the small losses around the best dial, which matter most.
-    norm = PowerNorm(0.5, vmin=0.0, vmax=top or 1.0)
+    return losses, PowerNorm(0.5, vmin=0.0, vmax=top or 1.0)
+
+
+def shade(value: float, norm: Normalize) -> tuple[tuple[float, float, float], str]:
+    """Returns the colour of a loss (from 0 to 1), and a colour for text on it."""
+    import matplotlib
+
+    red, green, blue, _ = matplotlib.colormaps[MAP](norm(value))
+    seen = [255 * part for part in (red, green, blue)]
+    dark = contrast(seen, (255, 255, 255)) > contrast(seen, (0, 0, 0))
+    return (red, green, blue), "white" if dark else "black"
+
+
+def loss_text(value: float) -> str:
+    """Returns a loss with as many decimals as a cell has room for."""
+    return words.number(value, 2 if value < 9.95 else 1)
+
+
+def _figure(panels: dict[Run, Panel], task: Task) -> Figure:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    losses, norm = shades(panels)
     across = min(len(panels), ACROSS)
     bands = math.ceil(len(panels) / across)
     size = (PANEL[0] * across + BAR, PANEL[1] * bands + 0.7)
@@ -98,7 +120,7 @@ def _figure(panels: dict[Run, Panel], task: Task) -> Figure:
     grid = figure.subplots(bands, across, squeeze=False)
     for spare in range(len(panels), bands * across):
         grid[spare // across][spare % across].set_visible(False)
-    names, several = _names(panels), len({run.dataset for run in panels}) > 1
+    names, several = names_of(panels), len({run.dataset for run in panels}) > 1
     for at, (run, panel) in enumerate(panels.items()):
         axes = grid[at // across][at % across]
         axes.set_title(f"{names[run]} on {run.dataset}" if several else names[run], fontsize=9)
@@ -116,8 +138,6 @@ def _figure(panels: dict[Run, Panel], task: Task) -> Figure:
 
 
 def _map(axes: Axes, levels: tuple[str, ...], loss: np.ndarray, norm: Normalize, task: Task):
-    import matplotlib
-
     count = len(levels)
     edges = [at - 0.5 for at in range(count + 1)]
     axes.pcolormesh(edges, edges, loss, cmap=MAP, norm=norm, edgecolors="white", linewidth=0.5)
@@ -134,22 +154,20 @@ def _map(axes: Axes, levels: tuple[str, ...], loss: np.ndarray, norm: Normalize,
         markeredgewidth=1.2,
         zorder=4,
     )
-    colors = matplotlib.colormaps[MAP]
     for row in range(count if count <= MOST_NUMBERS else 0):
         for column in range(count):
             if column != chosen[row]:
                 value = float(loss[row, column])
-                red, green, blue, _ = colors(norm(value))
-                dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
-                box = {"facecolor": (red, green, blue), "edgecolor": "none", "pad": 0.6}
+                color, ink = shade(value, norm)
+                box = {"facecolor": color, "edgecolor": "none", "pad": 0.6}
                 axes.text(
                     column,
                     row,
-                    words.number(value, 2 if value < 9.95 else 1),
+                    loss_text(value),
                     ha="center",
                     va="center",
                     fontsize=6.5 if count <= 7 else 5.5,
-                    color="white" if dark else "black",
+                    color=ink,
                     bbox=box,
                     zorder=3,
                 )
@@ -171,7 +189,8 @@ def _say(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, textwrap.fill(text, 26), ha="center", va="center", fontsize=8)
 
 
-def _names(panels: dict[Run, Panel]) -> dict[Run, str]:
+def names_of(panels: dict[Run, Panel]) -> dict[Run, str]:
+    """Returns short names of runs."""
     short = labels(Series(*run[:3]) for run in panels)
     return {run: short[Series(*run[:3])] for run in panels}
 

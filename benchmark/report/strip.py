@@ -114,7 +114,7 @@ class Shown:
     seeds: dict[Series, object]
 
 
-def _shown(pictures: pd.DataFrame) -> Shown:
+def shown(pictures: pd.DataFrame) -> Shown:
     """Chooses the first image of the first data set, and the first seed of every series."""
     keys = ["dataset", "image", "method", "backbone", "level"]
     pictures = pictures.assign(
@@ -135,31 +135,31 @@ def _shown(pictures: pd.DataFrame) -> Shown:
 def _content(results: Results, task: Task) -> Strip | None:
     if results.pictures.empty:
         return None
-    shown = _shown(results.pictures)
-    read = {key: image for key, path in shown.paths.items() if (image := _read(path))}
-    if not read:
+    chosen = shown(results.pictures)
+    images = {key: image for key, path in chosen.paths.items() if (image := read(path))}
+    if not images:
         return None
-    clean = next((image for (one, _), image in read.items() if one.method == CLEAN), None)
-    whole = clean or next(iter(read.values()))
+    clean = next((image for (one, _), image in images.items() if one.method == CLEAN), None)
+    whole = clean or next(iter(images.values()))
     box = _box(whole)
-    crops = {key: _crop(image, whole.size, box) for key, image in read.items()}
+    crops = {key: _crop(image, whole.size, box) for key, image in images.items()}
     given = [crop for (one, _), crop in crops.items() if one.method == INPUT]
     constant = len({crop.tobytes() for crop in given}) == 1
     above = [Tile(_crop(clean, clean.size, box), CLEAN)] if clean else []
     if constant and not (above and above[0].crop.tobytes() == given[0].tobytes()):
         above.append(Tile(given[0], INPUT))
-    contestants = ordered(one for one, _ in shown.paths if one.method not in APART)
+    contestants = ordered(one for one, _ in chosen.paths if one.method not in APART)
     names = {Series(INPUT, "", ""): INPUT} if given and not constant else {}
     names |= {one: TARGET for one, _ in crops if one.method == TARGET}
     names |= labels(contestants)
-    levels = sorted({level for one, level in shown.paths if one.method != CLEAN}, key=level_key)
-    scores, footer = _scores(results, task, shown)
+    levels = sorted({level for one, level in chosen.paths if one.method != CLEAN}, key=level_key)
+    scores, footer = captions(results, task, chosen)
     lines = tuple(
         (name, tuple(Tile(crops.get((one, at)), scores.get((one, at), "")) for at in levels))
         for one, name in names.items()
     )
     return Strip(
-        title=f"{task.name}: {shown.image} of {shown.dataset}",
+        title=f"{task.name}: {chosen.image} of {chosen.dataset}",
         clean=clean,
         box=box,
         above=tuple(above),
@@ -169,7 +169,7 @@ def _content(results: Results, task: Task) -> Strip | None:
     )
 
 
-def _scores(
+def captions(
     results: Results, task: Task, shown: Shown
 ) -> tuple[dict[tuple[Series, str], str], str]:
     """Returns captions by series and level, and what they mean: the headline, and LPIPS if known."""
@@ -184,7 +184,7 @@ def _scores(
     }
     wanted = [task.headline, *(one for one in task.metrics if one.startswith("lpips"))]
     known = [metric for metric in wanted if any(key[0] == metric for key in values)]
-    captions = {
+    texts = {
         (one, level): " · ".join(
             words.number(values.get((metric, one, level), math.nan), METRICS[metric].digits)
             for metric in known
@@ -192,10 +192,11 @@ def _scores(
         for _, one, level in values
     }
     meaning = " · ".join(METRICS[metric].label for metric in known)
-    return captions, f"Below each crop: {meaning} of the whole image." if known else ""
+    return texts, f"Below each crop: {meaning} of the whole image." if known else ""
 
 
-def _read(path: str) -> Image.Image | None:
+def read(path: str) -> Image.Image | None:
+    """Returns a stored picture, or None if it cannot be read."""
     from PIL import Image
 
     try:

@@ -18,36 +18,36 @@ if TYPE_CHECKING:
 TICKS = 9
 
 
-def lines_of(levels: Sequence[str]) -> list[list[str]]:
+def strokes(levels: Sequence[str]) -> list[list[str]]:
     """Returns levels in parts that a line may join: those that differ on the last axis only."""
     ordered = sorted(levels, key=level_key)
     return [list(part) for _, part in itertools.groupby(ordered, lambda one: level_key(one)[:-1])]
 
 
-def places_of(levels: Sequence[str]) -> dict[str, float]:
+def places(levels: Sequence[str]) -> dict[str, float]:
     """Returns where levels lie: at their value for one axis; for several, line after line."""
     if all(len(level_key(level)) == 1 and math.isfinite(level_key(level)[0]) for level in levels):
         return {level: level_key(level)[0] for level in levels}
-    places, at = {}, 0.0
-    for part in lines_of(levels):
+    found, at = {}, 0.0
+    for part in strokes(levels):
         for level in part:
-            places[level] = at
+            found[level] = at
             at += 1
         at += 0.5
-    return places
+    return found
 
 
-def mark(axes: Axes, task: Task, places: dict[str, float], labelled: bool) -> None:
+def mark(axes: Axes, task: Task, where: dict[str, float], labelled: bool) -> None:
     """Marks levels, with their physical values, leaving out those that would touch."""
-    low, high = min(places.values()), max(places.values())
+    low, high = min(where.values()), max(where.values())
     margin = 0.05 * (high - low) or 0.5
     axes.set_xlim(low - margin, high + margin)
     kept: list[str] = []
-    for level, place in places.items():
-        last = places[kept[-1]] if kept else -math.inf
+    for level, place in where.items():
+        last = where[kept[-1]] if kept else -math.inf
         if place - last >= (high - low) / TICKS - 1e-9 or high == low:
             kept.append(level)
-    axes.set_xticks([places[level] for level in kept], [""] * len(kept))
+    axes.set_xticks([where[level] for level in kept], [""] * len(kept))
     if not labelled:
         return
     name = words.axis_name(task)

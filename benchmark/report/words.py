@@ -20,6 +20,11 @@ def arrow(metric: str) -> str:
     return "↑" if METRICS[metric].higher_is_better else "↓"
 
 
+def better(metric: str) -> str:
+    """Returns which way a metric improves, in words."""
+    return "higher is better" if METRICS[metric].higher_is_better else "lower is better"
+
+
 def metric_name(metric: str) -> str:
     """Returns a metric's label with its unit: ``PSNR (Y), dB``."""
     record = METRICS[metric]
@@ -33,6 +38,11 @@ def number(value: float, digits: int) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     return f"{value:.{digits}f}"
+
+
+def fixed(metric: str, value: float) -> str:
+    """Returns a value with the decimals of its metric."""
+    return number(value, METRICS[metric].digits)
 
 
 def mean_and_deviation(metric: str, mean: float, std: float) -> str:

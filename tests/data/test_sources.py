@@ -302,3 +302,15 @@ def test_a_hub_out_of_reach_is_one_sentence(hub, monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", closed)
     with pytest.raises(UserError, match=r"cannot be read \(ConnectionError\); go online, or put"):
         open_set("hub/set5", "test", offline=True)
+
+
+def test_images_can_be_left_out_by_name(data):
+    whole = open_set("mine", "test")
+    first, *rest = (one.name for one in whole.pictures)
+    less = open_set(f"mine:without={first}", "test")
+    assert [one.name for one in less.pictures] == rest
+    assert less.digest != whole.digest and less.name == f"mine:without={first}"
+    with pytest.raises(UserError, match="set mine has no image 'nobody' to leave out"):
+        open_set("mine:without=nobody", "test")
+    with pytest.raises(UserError, match="no image left"):
+        open_set(f"mine:without={first}+{'+'.join(rest)}", "test")

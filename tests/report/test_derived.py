@@ -94,7 +94,7 @@ def test_dial_quality_is_in_every_readable_table(crossed):
     assert float(table["dni"]["dial oracle"]) >= float(table["dni"]["dial linear"])
     assert "- best dial, R²: " in text
     assert "Dial quality on set5" in latex(content)
-    assert "What the figures mean" in page(content, {}, b"")
+    assert "What the figures mean" in page(content, {}, {"levels": [], "sets": []}, "", "", ())
 
 
 def test_figures_that_no_method_has_are_left_out_with_the_reason(make):

@@ -180,14 +180,14 @@ def test_drawing_leaves_the_users_matplotlib_alone(make):
 
 def test_two_axes_are_drawn_line_after_line():
     levels = ["0/0", "0/1", "1/0.5"]
-    assert list(ticks.places_of(levels).values()) == [0.0, 1.0, 2.5]
-    assert ticks.lines_of(levels) == [["0/0", "0/1"], ["1/0.5"]]
+    assert list(ticks.places(levels).values()) == [0.0, 1.0, 2.5]
+    assert ticks.strokes(levels) == [["0/0", "0/1"], ["1/0.5"]]
 
 
 def test_one_axis_is_drawn_as_one_line_at_its_levels():
     levels = ["0", "0.25", "1"]
-    assert ticks.places_of(levels) == {"0": 0.0, "0.25": 0.25, "1": 1.0}
-    assert ticks.lines_of(levels) == [levels]
+    assert ticks.places(levels) == {"0": 0.0, "0.25": 0.25, "1": 1.0}
+    assert ticks.strokes(levels) == [levels]
 
 
 def test_the_window_with_most_detail_is_found():
@@ -238,10 +238,10 @@ def test_without_pictures_the_strip_says_so(make):
 
 
 def test_captions_leave_out_a_metric_that_has_no_values(make):
-    from benchmark.report.strip import _scores, _shown
+    from benchmark.report.strip import captions, shown
 
     results, task = make(methods=("dni",), levels=("0",), null=("lpips",))
-    captions, meaning = _scores(results, task, _shown(results.pictures))
+    texts, meaning = captions(results, task, shown(results.pictures))
     assert meaning == "Below each crop: PSNR-Y of the whole image."
-    (caption,) = captions.values()
+    (caption,) = texts.values()
     assert re.fullmatch(r"\d+\.\d\d", caption)

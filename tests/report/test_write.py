@@ -22,6 +22,7 @@ NAMES = {
     "pd_curve.svg",
     "pd_curve.png",
     "strip.png",
+    "about.json",
     "index.html",
 }
 HOSTILE = ("ftn:groups=4", "mine:mode='<script>alert(1)</script>'", 'a_b:x="&|%$"')
@@ -94,10 +95,12 @@ def test_the_page_needs_nothing_from_elsewhere_and_has_no_id_twice(make, tmp_pat
     page = Page((tmp_path / "index.html").read_text())
     assert len(page.ids) == len(set(page.ids))
     assert page.links
-    assert all(link.startswith(("#", "data:")) for link in page.links)
+    beside = set(contents(tmp_path)) | {"../index.html"}
+    assert all(link.startswith(("#", "data:")) or link in beside for link in page.links)
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
     text = (tmp_path / "index.html").read_text()
-    for name in re.findall(r"url\(#([^)]+)\)", text):
+    still = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    for name in re.findall(r"url\(#([^)]+)\)", still):
         assert name in page.ids
 
 
@@ -105,9 +108,11 @@ def test_text_from_outside_stays_text_in_every_file(make, tmp_path):
     failure = Failure("bad", "small", 0, "<img src=x onerror=alert(1)>")
     results, task = make(methods=HOSTILE, levels=("0",), failures=(failure,), null=("ssim", "niqe"))
     report.write(results, task, "laptop", tmp_path)
-    page = Page((tmp_path / "index.html").read_text())
-    assert page.scripts == 0
-    assert all(link.startswith(("#", "data:")) for link in page.links)
+    text = (tmp_path / "index.html").read_text()
+    page = Page(text)
+    assert page.scripts == text.count("</script>") == 2
+    assert "alert(1)>" not in text and "<img" not in text
+    assert not any("alert" in link for link in page.links)
     with open(tmp_path / "table.csv", newline="") as file:
         assert {line["method"] for line in csv.DictReader(file)} == set(HOSTILE)
 

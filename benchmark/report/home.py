@@ -1,0 +1,115 @@
+"""The index of all reports: what each says of itself in ``about.json``, as one table."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from benchmark.metrics.records import METRICS
+from benchmark.report import words
+from benchmark.report.derived import Derived
+from benchmark.report.grids import Cell, Grid, Line
+from benchmark.report.html import frame, table
+from benchmark.report.series import Series, labels, level_key
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmark.tasks import Task
+
+FACTS = (
+    ("summary", "what"),
+    ("sets", "data sets"),
+    ("levels", "levels"),
+    ("methods", "methods"),
+    ("preset", "preset"),
+    ("headline", "ranked by"),
+    ("leaders", "rank 1"),
+    ("value", "mean over levels"),
+)
+"""What ``about.json`` holds besides the task, and the headings of the index."""
+
+
+def pair(every: Sequence[Series], derived: Derived) -> list[int]:
+    """Returns the two series that the page compares first: the best ranked methods."""
+    order = sorted(
+        range(len(every)),
+        key=lambda at: (
+            every[at].baseline,
+            min(
+                (r or 99 for (one, _), (r, _) in derived.ranks.items() if one == every[at]),
+                default=99,
+            ),
+        ),
+    )
+    return order[:2]
+
+
+def about(task: Task, preset: str, long: pd.DataFrame, derived: Derived) -> bytes:
+    """Returns ``about.json``.
+
+    Args:
+        task: The task.
+        preset: The budget, as text.
+        long: Output of ``averages.means``.
+        derived: Output of ``derive``.
+    """
+    sets = sorted(long["dataset"].unique()) if len(long) else []
+    levels = sorted(long["level"].unique(), key=level_key) if len(long) else []
+    contest = {one for one, _ in derived.ranks}
+    names = labels(contest)
+    first = sets[:1]
+    leaders = [
+        one for (one, name), (rank, _) in derived.ranks.items() if rank == 1 and [name] == first
+    ]
+    own = long[(long["metric"] == task.headline) & long["dataset"].isin(first)]
+    values = [
+        own.loc[(own[["method", "backbone", "preset"]] == list(one)).all(axis=1), "mean"].mean()
+        for one in leaders
+    ]
+    facts = {
+        "task": task.name,
+        "summary": task.summary,
+        "sets": ", ".join(sets),
+        "levels": len(levels),
+        "methods": len(contest),
+        "preset": preset,
+        "headline": f"{words.metric_name(task.headline)} {words.arrow(task.headline)}",
+        "leaders": ", ".join(names[one] for one in leaders),
+        "value": words.number(
+            statistics.fmean(values) if values else float("nan"), METRICS[task.headline].digits
+        ),
+    }
+    return (json.dumps(facts, indent=1) + "\n").encode()
+
+
+def home(folder: Path) -> str:
+    """Returns the page over all reports in a folder."""
+    lines, links = [], []
+    for path in sorted(folder.glob("*/about.json")):
+        facts = _read(path)
+        if facts is None:
+            continue
+        cells = tuple(Cell(str(facts.get(key, ""))) for key, _ in FACTS)
+        lines.append(Line(str(facts["task"]), cells))
+        href = quote(f"{path.parent.name}/index.html")
+        links.append(f'<a href="{href}">{escape(str(facts["task"]))}</a>')
+    grid = Grid("Reports", tuple(("", name) for _, name in FACTS), tuple(lines))
+    body = [
+        "<p>One page for every task that was run; ranks are those of the first data set.</p>",
+        f'<div class="text">{table(grid, "task", links)}</div>',
+    ]
+    return frame("dialbench reports", body)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        facts = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return facts if isinstance(facts, dict) and "task" in facts else None

@@ -1,0 +1,80 @@
+"""The looks of a series outside matplotlib: the same markers, dashes and colours, as SVG and CSS."""
+
+from __future__ import annotations
+
+from benchmark.report.style import Style
+
+PAPER = (0x14, 0x16, 0x1A)
+"""The dark page's background."""
+CONTRAST = 4.5
+"""Least contrast of a colour on the dark page."""
+
+
+def marker(name: str) -> str:
+    """Returns a matplotlib marker as an SVG path in a box from -1 to 1."""
+    import numpy as np
+    from matplotlib.markers import MarkerStyle
+    from matplotlib.path import Path
+
+    style = MarkerStyle(name)
+    path = style.get_path().transformed(style.get_transform())
+    size = float(np.abs(path.vertices).max())
+    letters = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C"}
+    parts = []
+    for points, code in path.iter_segments(simplify=False):
+        if code == Path.CLOSEPOLY:
+            parts.append("Z")
+            continue
+        numbers = [
+            f"{sign * value / size + 0.0:.3f}"
+            for value, sign in zip(points, (1, -1) * (len(points) // 2), strict=True)
+        ]
+        parts.append(f"{letters[code]}{' '.join(numbers)}")
+    return "".join(parts)
+
+
+def dash(look: Style) -> str | None:
+    """Returns the SVG dash pattern: empty for a solid line, None where there is no line."""
+    if look.line in ("", "None"):
+        return None
+    named = {"-": (), "--": (4.0, 2.0), ":": (1.0, 1.6), "-.": (6.0, 1.6, 1.0, 1.6)}
+    lengths = named[look.line] if isinstance(look.line, str) else look.line[1]
+    return " ".join(f"{1.5 * length:g}" for length in lengths)
+
+
+def on_dark(color: str) -> str:
+    """Returns a colour for the dark page: grays turned round, others lightened until they show."""
+    rgb = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
+    if len(set(rgb)) == 1:
+        rgb = [max(255 - rgb[0], 140)] * 3
+    for step in range(21):
+        mixed = [round(value + (255 - value) * step / 20) for value in rgb]
+        if contrast(mixed, PAPER) >= CONTRAST:
+            return "#{:02x}{:02x}{:02x}".format(*mixed)
+    return "#ffffff"
+
+
+def contrast(one, other) -> float:
+    """Returns the contrast of two colours as WCAG defines it, 1 to 21.
+
+    Args:
+        one: Red, green and blue from 0 to 255.
+        other: Likewise.
+    """
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(rgb) -> float:
+    linear = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in (channel / 255 for channel in rgb)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def css(looks: list[Style]) -> str:
+    """Returns rules that give ``.s0``, ``.s1``, ... the colour of a series on light and dark."""
+    light = "".join(f".s{at}{{--c:{look.color}}}" for at, look in enumerate(looks))
+    dark = "".join(f".s{at}{{--c:{on_dark(look.color)}}}" for at, look in enumerate(looks))
+    return f"{light}\n@media (prefers-color-scheme: dark) {{{dark}}}"

@@ -1,0 +1,173 @@
+"""The data of the page's interactive curves: plain values that only have to be drawn."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from benchmark.analysis.field import field_intervals
+from benchmark.analysis.scores import Found, Run
+from benchmark.report import marks, words
+from benchmark.report.curves import best, lines_of, pair, scored_metrics, series_of
+from benchmark.report.series import Series, labels, level_key
+from benchmark.report.style import Style, styles
+from benchmark.report.summary import COST_COLUMNS
+from benchmark.report.ticks import places, strokes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmark.tasks import Task
+
+DIGITS = 6
+"""Decimals of the values to draw."""
+NAMES = {
+    "params_stored": "stored parameters, millions",
+    "params_folded": "folded parameters, millions",
+    "macs": "GMACs of a 256 x 256 input",
+    "ms_per_image": "milliseconds per image",
+    "train_steps": "training steps",
+}
+"""Costs in full."""
+
+
+def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[str, Any]:
+    """Returns what the curves show, as JSON takes it.
+
+    Args:
+        long: Output of ``averages.means``.
+        task: The task.
+        found: The scores behind it, for the bands; without them there are none.
+
+    Returns:
+        ``levels`` (key, texts and place of each, and the part of a line that it belongs to), ``series`` (name and looks), ``sets`` (per data set
+        its metrics; per metric the values, bands and texts of every series at every level).
+    """
+    every = series_of(long)
+    looks = styles(every)
+    names = labels(every)
+    levels = sorted(long["level"].unique(), key=level_key) if len(long) else []
+    metrics = scored_metrics(long, task)
+    chosen = pair(metrics)
+    where = places(levels) if levels else {}
+    parts = {level: at for at, part in enumerate(strokes(levels)) for level in part}
+    return {
+        "axis": f"level, {words.axis_name(task)}"
+        if words.has_physical(task)
+        else f"level ({words.axis_name(task)})",
+        "gaps": task.has_true_level,
+        "plane": [metrics.index(one) for one in chosen] if chosen else None,
+        "levels": [
+            {
+                "key": level,
+                "text": "/".join(f"{value:.3g}" for value in level_key(level)),
+                "physical": words.physical(task, level) if words.has_physical(task) else "",
+                "name": _level(task, level),
+                "at": where[level],
+                "part": parts[level],
+            }
+            for level in levels
+        ],
+        "series": [_series(one, names[one], looks[one]) for one in every],
+        "sets": [
+            {
+                "name": dataset,
+                "metrics": [
+                    _metric(long, dataset, metric, every, levels, found) for metric in metrics
+                ],
+            }
+            for dataset in (long["dataset"].unique() if len(long) else ())
+        ],
+    }
+
+
+def cost_data(cost: pd.DataFrame, every: list[Series]) -> list[dict[str, Any]]:
+    """Returns what the page can draw the headline metric against.
+
+    Args:
+        cost: Output of ``averages.costs``.
+        every: The series, in the order of the curves.
+    """
+    spent = {Series(line.method, line.backbone, line.preset): line for line in cost.itertuples()}
+    found = []
+    for name, key, scale, digits, _ in COST_COLUMNS:
+        values = [float(getattr(spent.get(one), key, math.nan)) * scale for one in every]
+        if len({value for value in values if math.isfinite(value)}) > 1:
+            points = [
+                {"at": _plain(value), "text": words.number(value, digits)}
+                if math.isfinite(value)
+                else None
+                for value in values
+            ]
+            found.append({"name": NAMES.get(key, name), "values": points})
+    return found
+
+
+def rules(long: pd.DataFrame) -> str:
+    """Returns the colours of the series as CSS."""
+    return marks.css(list(styles(series_of(long)).values()))
+
+
+def _level(task: Task, level: str) -> str:
+    own = f"level {level}"
+    return f"{own} ({words.level_name(task, level)})" if words.has_physical(task) else own
+
+
+def _series(one: Series, name: str, look: Style) -> dict[str, Any]:
+    return {
+        "name": name,
+        "baseline": one.baseline,
+        "floor": one.family == "floor",
+        "dash": marks.dash(look),
+        "marker": marks.marker(look.marker),
+        "stroke": look.marker == "x",
+    }
+
+
+def _metric(
+    long: pd.DataFrame,
+    dataset: str,
+    metric: str,
+    every: list[Series],
+    levels: list[str],
+    found: Found | None,
+) -> dict[str, Any]:
+    lines = lines_of(long, dataset, metric)
+    ahead = best(lines, metric)
+    field = [run for run in found or {} if not Series(*run[:3]).baseline]
+    ends = field_intervals(found, dataset, metric, field) if found else {}
+
+    def line(one: Series) -> dict[str, Any] | None:
+        if one not in lines:
+            return None
+        own = lines[one]
+        bands = [ends.get((Run(*one, dataset), at), (math.nan, math.nan)) for at in levels]
+        return {
+            "y": [_plain(own.mean.get(at, math.nan)) for at in levels],
+            "low": [_plain(low) for low, _ in bands],
+            "high": [_plain(high) for _, high in bands],
+            "text": [
+                words.mean_and_deviation(metric, own.mean[at], own.std[at])
+                if at in own.mean
+                else words.NULL
+                for at in levels
+            ],
+            "band": [
+                f"{words.fixed(metric, low)} to {words.fixed(metric, high)}"
+                if math.isfinite(low)
+                else ""
+                for low, high in bands
+            ],
+        }
+
+    return {
+        "name": words.metric_name(metric),
+        "label": f"{words.metric_name(metric)} {words.arrow(metric)}",
+        "better": words.better(metric),
+        "best": [_plain(ahead.get(at, math.nan)) for at in levels],
+        "lines": [line(one) for one in every],
+    }
+
+
+def _plain(value: float) -> float | None:
+    return round(value, DIGITS) + 0.0 if math.isfinite(value) else None

@@ -1,0 +1,158 @@
+// Curves as SVG, drawn anew for every width. Values and intervals come ready; here they get places only.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function mark(parent, name, attributes, text) {
+  const one = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) one.setAttribute(key, value);
+  if (text !== undefined) one.textContent = text;
+  parent.append(one);
+  return one;
+}
+
+// Round numbers between two ends, with the decimals that tell them apart.
+function ticksBetween(low, high, most) {
+  const rough = (high - low) / most;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((by) => by * power >= rough * 0.999);
+  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const found = [];
+  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + 1e-9 * step; at += 1) {
+    found.push({ at: at * step, text: (at * step).toFixed(digits).replace(/^-(0(\.0+)?)$/, "$1") });
+  }
+  return found;
+}
+
+function widened(values) {
+  if (!values.length) return [0, 1];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const room = 0.07 * (high - low) || 0.05 * Math.abs(high) || 0.5;
+  return [low - room, high + room];
+}
+
+// A floor far away would squeeze all other curves; it is drawn where it is near.
+function domain(lines, key) {
+  const of = (one) => one.points.map((point) => point[key]);
+  const near = lines.filter((one) => !one.series.floor).flatMap(of);
+  const floors = lines.filter((one) => one.series.floor).flatMap(of);
+  if (!near.length) return widened(floors);
+  const ends = widened(near);
+  const room = ends[1] - ends[0];
+  const close = floors.every((value) => value >= ends[0] - room && value <= ends[1] + room);
+  return close ? widened([...near, ...floors]) : ends;
+}
+
+function symbol(parent, series, x, y, size, extra) {
+  return mark(parent, "path", {
+    d: series.marker,
+    transform: `translate(${x.toFixed(2)} ${y.toFixed(2)}) scale(${size})`,
+    "vector-effect": "non-scaling-stroke",
+    ...extra,
+  });
+}
+
+// spec: title, x and y (label, ticks or null), lines ({series, index, points}), level, emphasis.
+// A point: {x, y, low, high, level, part, text}; a line joins neighbours of one part.
+function drawChart(host, spec, number) {
+  const width = Math.max(240, Math.round(host.clientWidth));
+  const height = Math.round(Math.min(340, Math.max(230, 0.74 * width)));
+  const [xEnds, yEnds] = [spec.x.ends ?? domain(spec.lines, "x"), domain(spec.lines, "y")];
+  const yTicks = ticksBetween(...yEnds, 5);
+  const left = 30 + 6.6 * Math.max(...yTicks.map((one) => one.text.length), 2);
+  const box = { left, right: width - 12, top: 10, bottom: height - (spec.x.second ? 52 : 40) };
+  const xAt = (value) => box.left + ((value - xEnds[0]) / (xEnds[1] - xEnds[0])) * (box.right - box.left);
+  const yAt = (value) => box.bottom - ((value - yEnds[0]) / (yEnds[1] - yEnds[0])) * (box.bottom - box.top);
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", `${spec.title}; the table at this level has the values`);
+  const clip = `clip-${number}`;
+  const area = { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top };
+  mark(mark(svg, "clipPath", { id: clip }), "rect", area);
+
+  for (const tick of yTicks) {
+    mark(svg, "line", { class: "grid", x1: box.left, x2: box.right, y1: yAt(tick.at), y2: yAt(tick.at) });
+    mark(svg, "text", { x: box.left - 6, y: yAt(tick.at) + 4, "text-anchor": "end" }, tick.text);
+  }
+  const xTicks = spec.x.ticks ?? ticksBetween(...xEnds, Math.max(3, Math.floor(width / 80)));
+  let free = -Infinity;
+  for (const tick of xTicks) {
+    const x = xAt(tick.at);
+    mark(svg, "line", { class: "grid", x1: x, x2: x, y1: box.top, y2: box.bottom });
+    const wide = 6.6 * Math.max(tick.text.length, (tick.second ?? "").length);
+    if (x - wide / 2 < free) continue;
+    free = x + wide / 2 + 6;
+    mark(svg, "text", { x, y: box.bottom + 15, "text-anchor": "middle" }, tick.text);
+    if (tick.second) mark(svg, "text", { x, y: box.bottom + 28, "text-anchor": "middle" }, tick.second);
+  }
+  mark(svg, "text", { class: "label", x: (box.left + box.right) / 2, y: height - 6, "text-anchor": "middle" }, spec.x.label);
+  const middle = (box.top + box.bottom) / 2;
+  mark(svg, "text", { class: "label", "text-anchor": "middle", transform: `translate(13 ${middle}) rotate(-90)` }, spec.y.label);
+
+  const inside = mark(svg, "g", { "clip-path": `url(#${clip})` });
+  if (spec.levelLine !== undefined) {
+    mark(inside, "line", { class: "level", x1: xAt(spec.levelLine), x2: xAt(spec.levelLine), y1: box.top, y2: box.bottom });
+  }
+  const near = [];
+  const order = [...spec.lines].sort((one, other) => spec.weight(one.index) - spec.weight(other.index));
+  for (const line of order) {
+    const { series, index, points } = line;
+    const weight = spec.weight(index);
+    const group = mark(inside, "g", { class: `series s${index} ${["dim", "", "strong"][weight + 1]}`, "data-series": index });
+    const at = points.map((point) => [xAt(point.x), yAt(point.y)]);
+    const parts = [];
+    points.forEach((point, place) => {
+      if (!place || point.part !== points[place - 1].part) parts.push([]);
+      parts.at(-1).push(point);
+    });
+    const path = (part, key) => part.map((point) => `${xAt(point.x).toFixed(2)},${yAt(point[key]).toFixed(2)}`);
+    if (spec.band(index) && points.every((point) => point.low !== null) && points.length) {
+      if (series.dash === null) {
+        for (const point of points) {
+          mark(group, "line", { class: "line", x1: xAt(point.x), x2: xAt(point.x), y1: yAt(point.low), y2: yAt(point.high) });
+        }
+      } else {
+        for (const part of parts) {
+          const around = [...path(part, "high"), ...path(part, "low").reverse()];
+          mark(group, "polygon", { class: "band", points: around.join(" ") });
+        }
+      }
+    }
+    for (const part of parts) {
+      if (series.dash === null || part.length < 2) continue;
+      mark(group, "polyline", { class: "line", points: path(part, "y").join(" "), "stroke-dasharray": series.dash });
+    }
+    points.forEach((point, place) => {
+      const [x, y] = at[place];
+      const chosen = point.level === spec.level;
+      const hollow = spec.hollowStart && place === 0 && points.length > 1;
+      const end = spec.hollowStart && (place === 0 || place === points.length - 1);
+      // A marker without a line has nothing else to be seen by.
+      const size = chosen ? 6.5 : end || series.dash === null || spec.level === null ? 4.5 : 3;
+      if (chosen) mark(group, "circle", { class: "at", cx: x.toFixed(2), cy: y.toFixed(2), r: 10 });
+      symbol(group, series, x, y, size, { class: series.stroke ? "stroke" : hollow ? "hollow" : "dot" });
+      if (x >= box.left - 1 && x <= box.right + 1 && y >= box.top - 1 && y <= box.bottom + 1) {
+        near.push({ x, y, index, point });
+      }
+    });
+  }
+  host.querySelector("svg")?.remove();
+  host.append(svg);
+  const seen = new Set(near.map((one) => one.index));
+  const away = spec.lines.filter((one) => !seen.has(one.index)).map((one) => one.series.name);
+  return { svg, near, away, width };
+}
+
+// The point next to the pointer, in the units of the drawing, or null.
+function nearest(drawn, event) {
+  const box = drawn.svg.getBoundingClientRect();
+  const scale = drawn.width / box.width;
+  const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
+  let best = null;
+  let least = 28 ** 2;
+  for (const one of drawn.near) {
+    const distance = (one.x - x) ** 2 + (one.y - y) ** 2;
+    if (distance < least) [best, least] = [one, distance];
+  }
+  return best;
+}

@@ -1,0 +1,264 @@
+// Puts the parts together: one state, drawn anew whenever a control changes.
+
+function start() {
+  for (const table of document.querySelectorAll("table.sort:not(#at)")) sortable(table);
+  const source = document.getElementById("data");
+  const root = document.getElementById("explore");
+  if (!source || !root) return;
+  const data = JSON.parse(source.textContent);
+  const byId = (id) => document.getElementById(id);
+  const [level, set, gaps, bands, cost] = ["level", "set", "gaps", "bands", "cost"].map(byId);
+  const state = { level: Number(level.value), set: 0, hover: null, hidden: new Set(), pair: data.pair };
+  const viewer = makeViewer(data, state, () => draw());
+  const tip = document.createElement("div");
+  tip.id = "tip";
+  tip.hidden = true;
+  root.append(tip);
+  let charts = [];
+
+  const weight = (index) => {
+    if (state.hover !== null) return index === state.hover ? 1 : -1;
+    return state.pair.includes(index) ? 1 : 0;
+  };
+  const band = (index) => {
+    const shown = bands?.value ?? "none";
+    return shown === "all" || (shown === "pair" && (index === state.hover || state.pair.includes(index)));
+  };
+
+  // The lines of one metric: the values themselves, or their difference to the best method's.
+  function linesOf(metric, apart) {
+    const lines = [];
+    metric.lines.forEach((line, index) => {
+      if (!line || state.hidden.has(index) || (apart && data.series[index].floor)) return;
+      const points = [];
+      line.y.forEach((y, at) => {
+        if (y === null || (apart && metric.best[at] === null)) return;
+        const less = apart ? metric.best[at] : 0;
+        const moved = (value) => (value === null ? null : value - less);
+        points.push({
+          x: data.levels[at].at, y: y - less, low: moved(line.low[at]), high: moved(line.high[at]),
+          level: at, part: data.levels[at].part, text: line.text[at], band: line.band[at],
+        });
+      });
+      if (points.length) lines.push({ series: data.series[index], index, points });
+    });
+    return lines;
+  }
+
+  function planeLines(across, up, apart) {
+    const other = new Map(linesOf(up, apart).map((line) => [line.index, line]));
+    return linesOf(across, apart).flatMap((line) => {
+      const points = line.points.flatMap((point) => {
+        const match = other.get(line.index)?.points.find((one) => one.level === point.level);
+        if (!match) return [];
+        return [{ ...match, x: point.y, texts: [[across.name, point], [up.name, match]] }];
+      });
+      return points.length ? [{ ...line, points }] : [];
+    });
+  }
+
+  function specs() {
+    const { metrics } = data.sets[state.set];
+    const apart = Boolean(gaps?.checked);
+    const label = (metric) => (apart ? `${metric.name}: difference to the best` : `${metric.label} (${metric.better})`);
+    const short = (metric) => (apart ? "difference to the best" : label(metric));
+    const shared = { level: state.level, weight, band };
+    const found = [];
+    if (data.plane) {
+      const [across, up] = data.plane.map((at) => metrics[at]);
+      found.push({
+        ...shared, title: `${up.name} against ${across.name}`, hollowStart: true, band: () => false,
+        x: { label: label(across) }, y: { label: label(up) }, lines: planeLines(across, up, apart),
+      });
+    }
+    const places = data.levels.map((one) => one.at);
+    const margin = 0.05 * (Math.max(...places) - Math.min(...places)) || 0.5;
+    const ticks = data.levels.map((one) => ({ at: one.at, text: one.text, second: one.physical }));
+    for (const metric of metrics) {
+      found.push({
+        ...shared, title: `${metric.name} at every level`, levelLine: data.levels[state.level].at,
+        x: {
+          label: data.axis, second: ticks.some((one) => one.second), ticks,
+          ends: [Math.min(...places) - margin, Math.max(...places) + margin],
+        },
+        y: { label: short(metric) },
+        lines: linesOf(metric, apart).map((line) => ({
+          ...line, points: line.points.map((point) => ({ ...point, texts: [[metric.name, point]] })),
+        })),
+      });
+    }
+    if (cost && metrics.length) {
+      const { name, values } = data.costs[Number(cost.value)];
+      found.push({
+        ...shared, level: null, title: `${metrics[0].name} at this level, against cost`, band: () => false,
+        x: { label: name }, y: { label: label(metrics[0]) },
+        lines: linesOf(metrics[0], apart).flatMap((line) => {
+          const x = values[line.index];
+          const points = line.points.filter((one) => one.level === state.level && x !== null);
+          return points.length ? [{ ...line, points: points.map((one) => ({
+            ...one, x: x.at, texts: [[metrics[0].name, one], [name, x]],
+          })) }] : [];
+        }),
+      });
+    }
+    return found;
+  }
+
+  function frames(count) {
+    const plots = byId("plots");
+    while (plots.children.length > count) plots.lastChild.remove();
+    while (plots.children.length < count) {
+      const figure = document.createElement("figure");
+      const caption = document.createElement("figcaption");
+      const host = document.createElement("div");
+      const note = document.createElement("p");
+      host.className = "chart";
+      note.className = "hint";
+      figure.append(caption, host, note);
+      plots.append(figure);
+      const at = plots.children.length - 1;
+      host.addEventListener("pointermove", (event) => point(at, event));
+      host.addEventListener("pointerleave", () => { tip.hidden = true; hover(null); });
+      host.addEventListener("click", (event) => {
+        const found = charts[at] && nearest(charts[at], event);
+        if (found) { level.value = found.point.level; state.level = found.point.level; draw(); }
+      });
+    }
+    return [...plots.children];
+  }
+
+  function curves() {
+    const wanted = specs();
+    const figures = frames(wanted.length);
+    charts = wanted.map((spec, at) => {
+      const [caption, host, note] = figures[at].children;
+      caption.textContent = spec.title;
+      const drawn = drawChart(host, spec, at);
+      note.textContent = drawn.away.length ? `Off the scale: ${drawn.away.join(", ")}.` : "";
+      return drawn;
+    });
+  }
+
+  function hover(index) {
+    if (index === state.hover) return;
+    state.hover = index;
+    curves();
+    for (const row of byId("at").tBodies[0].rows) row.classList.toggle("strong", Number(row.dataset.series) === index);
+  }
+
+  function point(at, event) {
+    const found = charts[at] && nearest(charts[at], event);
+    tip.hidden = !found;
+    hover(found ? found.index : null);
+    if (!found) return;
+    const name = document.createElement("b");
+    name.textContent = data.series[found.index].name;
+    const lines = [data.levels[found.point.level].name];
+    for (const [metric, one] of found.point.texts) {
+      lines.push(`${metric}: ${one.text}${one.band ? ` (${one.band})` : ""}`);
+    }
+    tip.replaceChildren(name, ...lines.map((text) => {
+      const line = document.createElement("div");
+      line.textContent = text;
+      return line;
+    }));
+    const box = root.getBoundingClientRect();
+    const x = Math.min(event.clientX - box.left + 14, box.width - tip.offsetWidth - 4);
+    tip.style.left = `${Math.max(0, x)}px`;
+    tip.style.top = `${event.clientY - box.top + 16}px`;
+  }
+
+  function sample(index) {
+    const series = data.series[index];
+    const key = document.createElementNS(SVG, "svg");
+    key.setAttribute("viewBox", "0 0 34 14");
+    key.setAttribute("aria-hidden", "true");
+    key.setAttribute("class", `key series s${index}`);
+    if (series.dash !== null) mark(key, "line", { class: "line", x1: 0, x2: 34, y1: 7, y2: 7, "stroke-dasharray": series.dash });
+    symbol(key, series, 17, 7, series.dash === null ? 6 : 4.5, { class: series.stroke ? "stroke" : "dot" });
+    return key;
+  }
+
+  function makeLegend() {
+    data.series.forEach((series, index) => {
+      const label = document.createElement("label");
+      const box = document.createElement("input");
+      box.type = "checkbox";
+      box.checked = true;
+      box.addEventListener("change", () => {
+        if (box.checked) state.hidden.delete(index); else state.hidden.add(index);
+        curves();
+      });
+      label.addEventListener("pointerenter", () => hover(index));
+      label.addEventListener("pointerleave", () => hover(null));
+      label.append(box, sample(index), document.createTextNode(series.name));
+      byId("legend").append(label);
+    });
+  }
+
+  // The values at the level, as text: what the curves show, for keyboards and screen readers too.
+  function makeTable() {
+    const table = byId("at");
+    const head = table.tHead.insertRow();
+    for (const text of ["method", ...data.sets[0].metrics.map((metric) => metric.label)]) {
+      const cell = document.createElement("th");
+      cell.scope = "col";
+      cell.textContent = text;
+      head.append(cell);
+    }
+    data.series.forEach((series, index) => {
+      const row = table.tBodies[0].insertRow();
+      row.dataset.series = index;
+      row.className = series.baseline ? "baseline" : "";
+      const cell = document.createElement("th");
+      cell.scope = "row";
+      cell.append(sample(index), document.createTextNode(` ${series.name}`));
+      row.append(cell);
+      for (const _ of data.sets[0].metrics) row.insertCell();
+      row.addEventListener("pointerenter", () => hover(index));
+      row.addEventListener("pointerleave", () => hover(null));
+    });
+    sortable(table);
+  }
+
+  function values() {
+    const { metrics } = data.sets[state.set];
+    for (const row of byId("at").tBodies[0].rows) {
+      const index = Number(row.dataset.series);
+      const absent = metrics.every((metric) => !metric.lines[index]);
+      row.hidden = byId("legend").children[index].hidden = absent;
+      metrics.forEach((metric, at) => {
+        const line = metric.lines[index];
+        row.cells[at + 1].textContent = line ? line.text[state.level] : "—";
+      });
+    }
+    applySort(byId("at"));
+  }
+
+  function draw() {
+    const now = data.levels[state.level];
+    byId("now").textContent = now.name;
+    byId("at-title").textContent = `At ${now.name}`;
+    level.setAttribute("aria-valuetext", now.name);
+    for (const row of document.querySelectorAll("tr[data-level]")) {
+      row.classList.toggle("now", row.dataset.level === now.key);
+    }
+    curves();
+    values();
+    viewer.draw();
+  }
+
+  level.addEventListener("input", () => { state.level = Number(level.value); draw(); });
+  set?.addEventListener("change", () => { state.set = Number(set.value); viewer.reset(); draw(); });
+  for (const control of [gaps, bands, cost]) control?.addEventListener("change", curves);
+  for (const part of [root, byId("dial")]) part.hidden = false;
+  if (gaps) gaps.checked = true;
+  byId("static")?.removeAttribute("open");
+  makeLegend();
+  makeTable();
+  viewer.reset();
+  draw();
+  new ResizeObserver(curves).observe(byId("plots"));
+}
+
+start();
