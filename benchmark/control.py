@@ -50,7 +50,7 @@ class Axis:
 
     def text(self, physical: float) -> str:
         """Returns a physical value as text: its name if it has one."""
-        return self.names[round(physical - self.start)] if self.names else f"{physical:g}"
+        return self.names[round(physical - self.start)] if self.names else f"{physical:.4g}"
 
     def line(self, points: int) -> list[float]:
         """Returns ``points`` evenly spaced positions, or those of all values that have names."""

@@ -143,7 +143,8 @@ def _levels(request: Request, task: Task) -> tuple[Level, ...]:
     if request.levels is not None:
         return tuple(dict.fromkeys(task.space.check(level) for level in request.levels))
     if request.preset.points:
-        return task.space.lattice(request.preset.points)
+        points = request.preset.points
+        return task.space.lattice(points if task.space.d < 3 else min(points, 3))
     return task.grid
 
 

@@ -229,3 +229,16 @@ def test_one_of_four_degradations_is_the_one_that_its_number_names(number, name,
         "four_after_six", clean, (0.3, 6.0, 1.0), degradations.generator("x")
     )
     assert torch.equal(untouched, clean)
+
+
+def test_compression_counts_down_from_quality_102_and_starts_with_none():
+    clean = photograph()
+    given = [
+        degradations.degrade(
+            "blur_noise_jpeg", clean, (0.0, 0.0, amount), degradations.generator("x")
+        )
+        for amount in (0.0, 1.0, 92.0)
+    ]
+    assert torch.equal(given[0], clean)
+    assert torch.equal(given[1], clean)
+    assert torch.equal(given[2], degradations.jpeg(clean, 10))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchmark.degradations.blur import gaussian_blur
 from benchmark.degradations.joint import one_of_four
-from benchmark.degradations.jpeg import codec, jpeg
+from benchmark.degradations.jpeg import codec, compressed, jpeg
 from benchmark.degradations.noise import gaussian_noise
 from benchmark.degradations.rain import rain
 from benchmark.degradations.resize import bicubic_down, bicubic_there_and_back
@@ -57,6 +57,14 @@ DEGRADATIONS = {
         ),
         uses_level=True,
         uses_noise=True,
+    ),
+    "blur_noise_jpeg": Degradation(
+        lambda clean, physical, rng: compressed(
+            gaussian_noise(gaussian_blur(clean, physical[0]), physical[1], rng), physical[2]
+        ),
+        uses_level=True,
+        uses_noise=True,
+        software=codec,
     ),
     "four": Degradation(
         lambda clean, physical, rng: one_of_four(clean, physical[0], physical[1], rng),
