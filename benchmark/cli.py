@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 
 import benchmark
 from benchmark import config, discovery, tasks, verbs
+from benchmark.engines import OPTIONS
 from benchmark.errors import JobError, UserError
 from benchmark.importing import KINDS
-from benchmark.request import ENGINES
+from benchmark.stopping import Stopped
 
 BOARDS = Path("leaderboards")
 
@@ -39,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("dialbench: interrupted; run the same command again to go on", file=sys.stderr)
         return 130
+    except Stopped as stop:
+        text = f"{stop}; what is done is saved, run the same command again to go on"
+        print(f"dialbench: {text}", file=sys.stderr)
+        return 128 + stop.number
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -76,6 +81,12 @@ def parser() -> tuple[Parser, list[str]]:
     add("train", verbs.train, "train the stages that are missing", wanted)
     add("sweep", verbs.sweep, "score what is trained at the levels that are missing", wanted)
     add("report", verbs.report, "write the report from what is stored", wanted)
+    add(
+        "size",
+        verbs.size,
+        "hours and storage of a campaign, from what runs in the store took",
+        _selection(many=True),
+    )
     add("publish", verbs.publish, "mirror what is stored to Weights & Biases", wanted)
     kinds = ", ".join(KINDS)
     take = add(
@@ -147,12 +158,17 @@ def _board_actions(
     page.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/boards")
 
 
-def _selection() -> argparse.ArgumentParser:
-    """Returns the options that say which methods, levels, data and budget are meant."""
+def _selection(many: bool = False) -> argparse.ArgumentParser:
+    """Returns the options that say which methods, levels, data and budget are meant.
+
+    Args:
+        many: Whether several tasks and presets can be named.
+    """
     one = argparse.ArgumentParser(add_help=False)
     one.add_argument(
         "task",
         metavar="TASK",
+        nargs="+" if many else None,
         help=f"one of: {', '.join(tasks.names())}; TASK@PROTOCOL judges it under another protocol",
     )
     one.add_argument(
@@ -177,7 +193,12 @@ def _selection() -> argparse.ArgumentParser:
     one.add_argument(
         "--allow-leaks", action="store_true", help="run even if training images are in test sets"
     )
-    one.add_argument("--engine", default="local", metavar="E", help=", ".join(ENGINES))
+    one.add_argument(
+        "--engine",
+        default="local",
+        metavar="E",
+        help=f"{', '.join(OPTIONS)}; with options like slurm:partition=gpu:chunk=4",
+    )
     one.add_argument("--jobs", type=int, metavar="N", help="jobs at once (default: 2 on a CPU)")
     one.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change the preset"

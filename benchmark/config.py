@@ -33,6 +33,8 @@ class Preset:
         workers: Data-loading processes; small networks on few cores are faster without.
         crops: Crops of training images that an operator task learns from: the operator's outputs
             are computed for these alone.
+        devices: GPUs (without any, processes on the CPU) that train one stage together, each on an
+            equal part of every batch.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Preset:
     critic_width: int = 24
     workers: int = 0
     crops: int = 16
+    devices: int = 1
 
 
 PRESETS = {
@@ -89,7 +92,13 @@ def preset(name: str, overrides: Sequence[str] = ()) -> Preset:
                 f"unknown setting '{override}'; --set takes key=value with: {', '.join(fields)}"
             )
         values[key] = _parsed(key, text, type(getattr(chosen, key)))
-    return dataclasses.replace(chosen, **values)
+    made = dataclasses.replace(chosen, **values)
+    if made.devices < 1 or made.batch % made.devices:
+        raise UserError(
+            f"--set devices={made.devices}: the batch of {made.batch} cannot be split evenly; "
+            "give a number that divides it"
+        )
+    return made
 
 
 def _parsed(key: str, text: str, kind: type) -> object:

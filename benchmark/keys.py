@@ -41,12 +41,16 @@ BUDGET = ("batch", "patch", "patch_sr", "lr", "schedule", "precision", "critic_w
 
 
 def preset_text(preset: Preset) -> str:
-    """Returns a preset's name with what was changed in it: ``laptop:steps=300``."""
+    """Returns a preset's name with what was changed in it: ``laptop:steps=300``.
+
+    On how many devices a stage was trained is left out: they share every batch, and the weights
+    say the rest.
+    """
     own = PRESETS.get(preset.name, preset)
     changed = [
         f"{key}={value}"
         for key, value in sorted(vars(preset).items())
-        if value != vars(own)[key] and key != "backbone"
+        if value != vars(own)[key] and key not in ("backbone", "devices")
     ]
     return ":".join([preset.name, *changed])
 
@@ -127,7 +131,6 @@ def method_digest(method: str, file: str | None, backbone: str) -> str:
     return digest([method, code, backbone, backbone_digest(backbone)])
 
 
-@functools.cache
 def scoring_digest(task: Task) -> str:
     """Returns the digest of everything but weights and data that determines a score."""
     code = _code(

@@ -190,6 +190,9 @@ class ControlMethod(L.LightningModule, ABC):
         return None
 
     def __call__(self, x: Tensor, level: Tensor | Sequence[float] | float) -> Tensor:
+        if isinstance(x, Batch):
+            # With several devices Lightning sends the training step through here.
+            return super().__call__(x, level)
         return super().__call__(x, self._checked(level, x))
 
     def _checked(self, level: Tensor | Sequence[float] | float, x: Tensor) -> Tensor:
@@ -309,7 +312,7 @@ class ControlMethod(L.LightningModule, ABC):
                     f"the loss of stage '{self.stage.name}' is not finite at step {self.steps_done}; "
                     "try a smaller learning rate with --set lr=..."
                 )
-            self.log("loss", loss.detach())
+            self.log("loss", loss.detach(), sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["steps_done"] = self.steps_done

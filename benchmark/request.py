@@ -10,9 +10,8 @@ from pathlib import Path
 from benchmark import config, discovery, spec, tasks
 from benchmark.config import Preset
 from benchmark.control import Level, parse_level
+from benchmark.engines import engine
 from benchmark.errors import UserError
-
-ENGINES = ("local",)
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,7 @@ def request_of(args: argparse.Namespace) -> Request:
     task = tasks.get(args.task)
     if args.preset not in config.PRESETS:
         raise UserError(discovery.unknown("preset", args.preset, config.PRESETS))
-    if args.engine not in ENGINES:
-        raise UserError(discovery.unknown("engine", args.engine, ENGINES))
+    engine(args.engine)
     if args.jobs is not None and args.jobs < 1:
         raise UserError(f"--jobs {args.jobs}: give 1 or more")
     preset = config.preset(args.preset, args.set)

@@ -36,6 +36,9 @@ SCHEMA = 1
 STALE = 3600
 """Seconds after which a temporary file, or the scratch folder of another machine, has no owner."""
 
+LEFT = "left-"
+"""What the name of a scratch folder begins with when its process gave it up."""
+
 IMPORTED = "imported/"
 """What the keys of imported weights begin with; a stage's key is a digest."""
 
@@ -198,6 +201,12 @@ class Store:
         own.mkdir(parents=True, exist_ok=True)
         return own
 
+    def leave_scratch(self, key: str) -> None:
+        """Gives up this process's checkpoints of a stage: any other may take them over at once."""
+        own = self.scratch(key)
+        with contextlib.suppress(OSError):
+            own.rename(own.with_name(f"{LEFT}{uuid.uuid4().hex}"))
+
     def clear_scratch(self, key: str) -> None:
         """Removes this process's checkpoints of a stage."""
         own = self.scratch(key)
@@ -340,6 +349,8 @@ def _check(body: bytes) -> bytes:
 
 def _owned(scratch: Path) -> bool:
     """Whether the process that a scratch folder is named after may still be alive."""
+    if scratch.name.startswith(LEFT):
+        return False
     host, _, pid = scratch.name.rpartition("-")
     if host == socket.gethostname() and pid.isdigit():
         try:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import benchmark
-from benchmark import cost, keys, tasks
+from benchmark import cost, keys, stopping, tasks
 from benchmark.build import build_method, load_states
 from benchmark.control import Level, level_text
 from benchmark.data.samples import KEPT, Samples
@@ -146,6 +146,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
         for index, output, milliseconds, scores in scored(
             network, given, samples, level, groups, scorer(metrics), device
         ):
+            stopping.check()
             name = samples.name(index)
             times.append(milliseconds)
             found[index] = [

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 
-from benchmark import tasks
+from benchmark import stopping, tasks
 from benchmark.build import build_backbone, build_method, load_stage, seeded
 from benchmark.config import Preset
 from benchmark.control import ControlSpace
-from benchmark.data.patches import PatchData, Patches
+from benchmark.data.patches import WHOLE, Part, PatchData, Patches
 from benchmark.data.sources import ImageSet, open_set
 from benchmark.discovery import create_method
 from benchmark.errors import JobError
@@ -66,6 +68,7 @@ def train_stage(
     start_state: dict[str, Tensor] | None,
     folder: Path,
     say: Say,
+    part: Part = WHOLE,
     store: Store | None = None,
 ) -> TrainResult:
     """Trains one stage, or goes on from the checkpoint in ``folder``.
@@ -75,6 +78,7 @@ def train_stage(
         start_state: Weights of the stage this one starts from, if any.
         folder: Scratch folder for checkpoints.
         say: Told the progress, one short line at a time.
+        part: Which part of every batch is this process's.
         store: Where outputs of an operator are kept that the task learns from.
 
     Raises:
@@ -95,7 +99,7 @@ def train_stage(
     checkpoint = folder / CHECKPOINT
     first = _steps_in(checkpoint)
     images = merged(job.train_sets, job.offline)
-    patches = Patches(images, task, stage.levels, job.preset, job.seed, store, say)
+    patches = Patches(images, task, stage.levels, job.preset, job.seed, part, store, say)
     if first < recipe.steps:
         data = PatchData(patches, recipe.steps, first, job.preset.workers)
         progress = Progress(recipe.steps, folder, job.preset.checkpoint_every, say)
@@ -104,7 +108,7 @@ def train_stage(
             warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
             # They are: the loader begins with the step that comes next.
             warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
-            trainer(job.preset, progress).fit(
+            trainer(job.preset, progress, part=part).fit(
                 method, data, ckpt_path=checkpoint if first else None, weights_only=True
             )
         if method.steps_done != recipe.steps:
@@ -118,6 +122,8 @@ def train_stage(
         {
             "steps": recipe.steps,
             "seconds": round(time.monotonic() - began, 3),
+            "first": first,
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
             "loss": float(method.trainer.callback_metrics.get("loss", float("nan"))),
         },
     )
@@ -132,13 +138,20 @@ def merged(specs: Sequence[str], offline: bool) -> ImageSet:
     )
 
 
-def trainer(preset: Preset, *callbacks: Callback) -> L.Trainer:
+def trainer(preset: Preset, *callbacks: Callback, part: Part = WHOLE) -> L.Trainer:
     """Returns a quiet Trainer; half precision is used only where a GPU is."""
     precision = preset.precision if torch.cuda.is_available() else "32-true"
+    # A critic's parameters take no part in the network's step, and the other way round.
+    strategy = DDPStrategy(find_unused_parameters=True) if part.of > 1 else "auto"
+    enough = torch.cuda.device_count() >= part.of
     return L.Trainer(
         max_epochs=1,
-        accelerator="auto",
-        devices=1,
+        accelerator="auto" if enough else "cpu",
+        devices=part.of,
+        strategy=strategy,
+        # Inside a SLURM job Lightning would take over its signals and requeue it.
+        plugins=LightningEnvironment(),
+        use_distributed_sampler=False,
         precision=precision,
         callbacks=list(callbacks),
         logger=False,
@@ -182,12 +195,16 @@ def _steps_in(checkpoint: Path) -> int:
 
 
 class Progress(Callback):
-    """Tells the progress and saves a checkpoint from time to time."""
+    """Tells the progress, and saves a checkpoint from time to time and before a signal ends it."""
 
     def __init__(self, steps: int, folder: Path, checkpoint_every: int, say: Say):
         self.steps, self.folder, self.every, self.say = steps, folder, checkpoint_every, say
         self.saved = self.told = time.monotonic()
         self.began: tuple[float, int] | None = None
+
+    def on_train_start(self, trainer: L.Trainer, module: ControlMethod) -> None:
+        # Lightning's own handler of SIGTERM ends the run without saving anything.
+        stopping.rearm()
 
     def on_train_batch_end(self, trainer: L.Trainer, module: ControlMethod, *_: object) -> None:
         now, done = time.monotonic(), module.steps_done
@@ -198,7 +215,19 @@ class Progress(Callback):
             since, first = self.began
             left = (now - since) / max(1, done - first) * (self.steps - done)
             self.say(f"{done}/{self.steps} steps, {left:.0f} s left")
-        if now - self.saved >= self.every and done < self.steps:
+        stop = self._agreed(trainer, stopping.asked())
+        due = self._agreed(trainer, now - self.saved >= self.every)
+        if (stop or due) and done < self.steps:
             self.folder.mkdir(parents=True, exist_ok=True)
             trainer.save_checkpoint(self.folder / CHECKPOINT)
             self.saved = time.monotonic()
+            if stop:
+                self.say(f"{done}/{self.steps} steps, saved")
+                raise stopping.Stopped(stopping.number())
+
+    @staticmethod
+    def _agreed(trainer: L.Trainer, wish: bool) -> bool:
+        """Returns whether any process wishes it: all of them save, or none."""
+        if trainer.world_size == 1:
+            return wish
+        return trainer.strategy.reduce_boolean_decision(wish, all=False)

@@ -39,8 +39,8 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
     if not args.dry_run:
         store.prepare()
 
+    from benchmark import engines
     from benchmark import plan as planning
-    from benchmark.engines import local
     from benchmark.leakage import refuse
 
     plan = planning.make(request, store)
@@ -51,7 +51,8 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
     if not request.allow_leaks:
         refuse(leaks)
     plan.begin(store)
-    failed = local.run(plan.jobs(train, sweep), store, args.jobs)
+    chosen = engines.engine(args.engine)
+    failed = engines.run(chosen, plan.jobs(train, sweep), store, args.jobs)
     if sweep:
         results = _results(plan, store)
         if results.rows.empty:
@@ -61,6 +62,22 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
             if args.wandb:
                 _mirror(results, plan, store)
     return _outcome(plan, store, failed)
+
+
+def size(args: argparse.Namespace) -> int:
+    """Prints what a campaign would take: tasks x presets x methods x seeds."""
+    wanted = [
+        request_of(argparse.Namespace(**{**vars(args), "task": task, "preset": preset}))
+        for preset in names_in([args.preset])
+        for task in dict.fromkeys(args.task)
+    ]
+
+    from benchmark import plan as planning
+    from benchmark import sizing
+
+    store = Store()
+    print(sizing.page([planning.make(one, store) for one in wanted], store))
+    return 0
 
 
 def report(args: argparse.Namespace) -> int:
@@ -270,16 +287,16 @@ def run_doctor(args: argparse.Namespace) -> int:
 
 def run_job(args: argparse.Namespace) -> int:
     """Runs one job file."""
-    from benchmark import jobs
-    from benchmark.engines import local
+    from benchmark import jobs, stopping
+    from benchmark.engines.graph import label
+    from benchmark.engines.local import SIGNALS, threads_each
     from benchmark.engines.perform import perform, settle
 
     job, store = jobs.read(args.file), Store()
     store.prepare()
-    settle(local.threads_each(1))
-    failure = perform(
-        job, store, lambda text: print(f"{local.label(job)}: {text}", file=sys.stderr)
-    )
+    settle(threads_each(1))
+    with stopping.armed(*SIGNALS):
+        failure = perform(job, store, lambda text: print(f"{label(job)}: {text}", file=sys.stderr))
     if failure:
-        raise JobError(f"{local.label(job)} failed: {failure}")
+        raise JobError(f"{label(job)} failed: {failure}")
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import lightning as L
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from benchmark import degradations
+from benchmark import degradations, stopping
 from benchmark.config import Preset
 from benchmark.control import ControlSpace, Level
 from benchmark.data.filtered import Filtered, shared_order
@@ -34,6 +34,20 @@ RUNGS = {1: 13, 2: 5}
 
 Steps of 1/12 meet every third and quarter of the dial, at which other stages train.
 """
+
+
+class Part(NamedTuple):
+    """The ``rank``-th of ``of`` equal parts of a batch."""
+
+    rank: int
+    of: int
+
+    def slice(self, batch: int) -> slice:
+        """Returns where the part lies in ``batch`` samples."""
+        return slice(self.rank * batch // self.of, (self.rank + 1) * batch // self.of)
+
+
+WHOLE = Part(0, 1)
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:
@@ -89,6 +103,7 @@ class Patches(Dataset):
         levels: Which levels the samples are trained at.
         preset: Batch size and patch sides.
         seed: Runs with the same seed see the same crops at the same steps, whatever the method.
+        part: Which part of every batch is this process's; together they are the same batch.
         store: Where outputs of the task's operator are kept; None computes them anew.
         say: Told how many of them are done.
 
@@ -103,9 +118,11 @@ class Patches(Dataset):
         levels: Levels,
         preset: Preset,
         seed: int,
+        part: Part = WHOLE,
         store: Store | None = None,
         say: Callable[[str], None] = lambda text: None,
     ):
+        self.part = part
         self.task, self.levels, self.preset, self.seed = task, levels, preset, seed
         self.side = preset.patch if task.scale == 1 else preset.patch_sr * task.scale
         if self.side < 8 or self.side % 4:
@@ -147,6 +164,7 @@ class Patches(Dataset):
         pairs = [(level, at) for level in dict.fromkeys(points) for at in range(len(self.clean))]
         outputs: dict[Level, list[np.ndarray]] = {level: list(self.clean) for level, _ in pairs}
         for done, index in enumerate(shared_order(len(pairs))):
+            stopping.check()
             level, at = pairs[index]
             outputs[level][at] = filtered.output(self.clean[at], space.physical(level))
             say(f"{self.task.operator} of crop {done + 1}/{len(pairs)}")
@@ -164,11 +182,13 @@ class Patches(Dataset):
         rng = degradations.generator("train", self.seed, int(step))
         levels = draw_levels(self.levels, self.task.space, self.preset.batch, rng)
         levels = [self._known(level) for level in levels]
+        # Samples before ours are drawn as well: they take their share of the random numbers.
         pairs = [self._sample(level, rng) for level in levels]
+        own = self.part.slice(len(levels))
         return Batch(
-            torch.stack([x for x, _ in pairs]),
-            torch.stack([y for _, y in pairs]),
-            torch.tensor(levels, dtype=torch.float32),
+            torch.stack([x for x, _ in pairs[own]]),
+            torch.stack([y for _, y in pairs[own]]),
+            torch.tensor(levels[own], dtype=torch.float32),
         )
 
     def _sample(self, level: Level, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,8 @@
 """The local engine: jobs in this process, or in spawned worker processes.
 
 A job starts when the jobs it depends on are done, the one with the most work behind it first. A
-failed job skips what depends on it; a dying worker fails only the job it was running.
+failed job skips what depends on it; a dying worker fails only the job it was running, and so does
+one that hangs, if a timeout is set. SIGTERM and Ctrl-C save what was done before they end the run.
 """
 
 from __future__ import annotations
@@ -11,18 +12,23 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from benchmark import stopping
+from benchmark.engines.graph import Graph, close, label
 from benchmark.engines.perform import fail, perform, settle
 from benchmark.engines.progress import Progress
-from benchmark.jobs import Job, TrainJob, from_json, to_json
-from benchmark.stage import Stage
+from benchmark.jobs import Job, from_json, to_json
 from benchmark.store import Store
 
-LEVEL_STEPS = 20
-"""Training steps that scoring one level takes about as long as; used only to order jobs."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+"""What ends a run, after it has saved what is done."""
+
+FAREWELL = 30
+"""Seconds that jobs get to save their work when the run is ended."""
 
 
 def cores() -> int:
@@ -47,103 +53,40 @@ def default_jobs() -> int:
     return 1 if torch.cuda.is_available() or cores() < 2 else 2
 
 
-def run(jobs: Sequence[Job], store: Store, workers: int | None = None) -> dict[str, str]:
+def run(
+    jobs: Sequence[Job], store: Store, workers: int | None = None, timeout: float | None = None
+) -> dict[str, str]:
     """Runs jobs in the order their dependencies allow.
 
     Args:
         jobs: The jobs; a dependency that is not among them must be stored.
         store: Where everything is kept.
         workers: How many run at once; None chooses.
+        timeout: Seconds without a sign of life after which a job is ended; None waits forever.
 
     Returns:
         Why jobs failed, by key; empty if all succeeded.
+
+    Raises:
+        Stopped: If a signal ended the run; every job saved what it had.
     """
     graph = Graph(jobs)
     progress = Progress(len(jobs))
     count = min(default_jobs() if workers is None else workers, len(jobs))
     try:
-        if count <= 1:
-            return _in_process(graph, store, progress)
-        return _in_workers(graph, store, progress, count)
+        with stopping.armed(*SIGNALS):
+            if count <= 1 and timeout is None:
+                return _in_process(graph, store, progress)
+            return _in_workers(graph, store, progress, count, timeout)
     finally:
         progress.close()
 
 
-def label(job: Job) -> str:
-    """Returns a short name of a job for people."""
-    seed = f" seed {job.seed}" if job.seed else ""
-    if isinstance(job, TrainJob):
-        return f"train {job.method or 'network'} {job.stage.name}{seed}"
-    return f"sweep {job.method} on {job.dataset}{seed}"
-
-
-class Graph:
-    """Jobs with their dependencies, handing out what is ready.
-
-    Args:
-        jobs: The jobs, in any order.
-    """
-
-    def __init__(self, jobs: Sequence[Job]):
-        self.jobs = {job.key: job for job in jobs}
-        self.needs = {
-            key: {one for one in needed(job) if one in self.jobs} for key, job in self.jobs.items()
-        }
-        self.behind: dict[str, float] = {}
-        for key in self.jobs:
-            self._path(key)
-        self.waiting = set(self.jobs)
-        self.failures: dict[str, str] = {}
-
-    def _path(self, key: str) -> float:
-        """Returns the work of a job and the longest chain of jobs behind it."""
-        if key not in self.behind:
-            after = [self._path(other) for other, needs in self.needs.items() if key in needs]
-            self.behind[key] = work(self.jobs[key]) + max(after, default=0)
-        return self.behind[key]
-
-    def take(self) -> Job | None:
-        """Returns the ready job with the longest chain behind it, or None if none is ready."""
-        ready = [key for key in self.waiting if not self.needs[key]]
-        if not ready:
-            return None
-        key = max(ready, key=lambda one: (self.behind[one], one))
-        self.waiting.remove(key)
-        return self.jobs[key]
-
-    def close(self, key: str, failure: str | None) -> list[Job]:
-        """Marks a job as done or failed; returns the jobs that can never run because of it."""
-        if failure is None:
-            for needs in self.needs.values():
-                needs.discard(key)
-            return []
-        self.failures[key] = failure
-        lost = [one for one in self.waiting if key in self.needs[one]]
-        self.waiting -= set(lost)
-        more = [job for one in lost for job in self.close(one, failure)]
-        return [self.jobs[one] for one in sorted(lost)] + more
-
-
-def needed(job: Job) -> set[str]:
-    """Returns the keys of the stages that a job reads."""
-    if isinstance(job, TrainJob):
-        return {job.start_key} if job.start_key else set()
-    return set(job.stage_keys.values())
-
-
-def work(job: Job) -> float:
-    """Returns roughly how long a job takes, in training steps."""
-    if isinstance(job, TrainJob):
-        stage: Stage = job.stage
-        return stage.share * job.preset.steps
-    return LEVEL_STEPS * len(job.points())
-
-
-def _close(graph: Graph, store: Store, progress: Progress, job: Job, failure: str | None) -> None:
-    progress.finished(label(job), failure)
-    for lost in graph.close(job.key, failure):
-        fail(lost, store, failure or "")
-        progress.finished(label(lost), f"needs '{label(job)}'")
+def silent_text(seconds: float) -> str:
+    """Returns why a job was ended that gave no sign of life for too long."""
+    return (
+        f"no sign of life for {seconds:g} s, so it was ended; run again, or with a longer timeout"
+    )
 
 
 def _in_process(graph: Graph, store: Store, progress: Progress) -> dict[str, str]:
@@ -152,7 +95,7 @@ def _in_process(graph: Graph, store: Store, progress: Progress) -> dict[str, str
         name = label(job)
         progress.started(name)
         failure = perform(job, store, lambda text, name=name: progress.update(name, text))
-        _close(graph, store, progress, job, failure)
+        close(graph, store, progress, job, failure)
     return graph.failures
 
 
@@ -162,17 +105,20 @@ class Worker:
     def __init__(self, home: Path, threads: int):
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
+        self.heard, self.up = time.monotonic(), False
         self.process = context.Process(target=_serve, args=(theirs, str(home), threads))
         self.process.start()
         theirs.close()
 
     def give(self, job: Job) -> None:
         """Starts a job; ``hear`` tells if the process is gone by now."""
+        self.heard = time.monotonic()
         with contextlib.suppress(OSError):
             self.pipe.send(to_json(job))
 
     def hear(self) -> tuple[str, str | None]:
         """Returns ``("say", text)``, ``("done", failure or None)`` or ``("died", failure)``."""
+        self.heard, self.up = time.monotonic(), True
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
@@ -183,8 +129,14 @@ class Worker:
                 f"the worker process died (exit {code}; out of memory?); use fewer --jobs",
             )
 
-    def kill(self) -> None:
-        """Ends the process."""
+    def silent(self) -> float:
+        """Returns the seconds since the process last said something, once it is up."""
+        return time.monotonic() - self.heard if self.up else 0.0
+
+    def kill(self, farewell: float = 0) -> None:
+        """Ends the process; in ``farewell`` seconds it may save what it has."""
+        if farewell > 0:
+            self.process.join(farewell)
         self.process.kill()
         self.process.join()
         self.pipe.close()
@@ -193,19 +145,21 @@ class Worker:
 def _serve(pipe: Connection, home: str, threads: int) -> None:
     """Runs the jobs that come through a pipe, until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     store = Store(home)
     try:
-        settle(threads)
-        while True:
-            job = from_json(pipe.recv())
-            failure = perform(job, store, lambda text: _tell(pipe, text))
-            pipe.send(("done", failure))
-    except (EOFError, BrokenPipeError):
+        with stopping.armed(signal.SIGTERM):
+            settle(threads)
+            _tell(pipe, "")
+            while True:
+                job = from_json(pipe.recv())
+                failure = perform(job, store, lambda text: _tell(pipe, text))
+                pipe.send(("done", failure))
+    except (EOFError, BrokenPipeError, stopping.Stopped):
         return
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Ends this process when its parent is gone, however that ended."""
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -221,7 +175,9 @@ def _tell(pipe: Connection, text: str) -> None:
         os._exit(1)
 
 
-def _in_workers(graph: Graph, store: Store, progress: Progress, count: int) -> dict[str, str]:
+def _in_workers(
+    graph: Graph, store: Store, progress: Progress, count: int, timeout: float | None
+) -> dict[str, str]:
     threads = threads_each(count)
     workers: list[Worker] = []
     running: dict[Worker, Job] = {}
@@ -237,19 +193,29 @@ def _in_workers(graph: Graph, store: Store, progress: Progress, count: int) -> d
                 worker.give(job)
             if not running:
                 return graph.failures
-            ready = wait([worker.pipe for worker in running])
+            ready = wait([worker.pipe for worker in running], timeout and min(timeout, 1))
             for worker in [one for one in running if one.pipe in ready]:
                 job = running[worker]
                 kind, text = worker.hear()
                 if kind == "say":
-                    progress.update(label(job), text or "")
+                    if text:
+                        progress.update(label(job), text)
                     continue
                 del running[worker]
                 if kind == "died":
                     fail(job, store, text or "")
                     workers.remove(worker)
                     worker.kill()
-                _close(graph, store, progress, job, text)
+                close(graph, store, progress, job, text)
+            for worker in [one for one in running if timeout and one.silent() > timeout]:
+                job = running.pop(worker)
+                workers.remove(worker)
+                worker.kill()
+                reason = fail(job, store, silent_text(timeout or 0))
+                close(graph, store, progress, job, reason)
     finally:
+        for worker in running:
+            worker.process.terminate()
+        end = time.monotonic() + FAREWELL
         for worker in workers:
-            worker.kill()
+            worker.kill(end - time.monotonic() if worker in running else 0)

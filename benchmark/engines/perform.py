@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 
+from benchmark import stopping
 from benchmark.errors import JobError, UserError
 from benchmark.jobs import Job, SweepJob, TrainJob
 from benchmark.report.results import Failure
@@ -29,14 +30,16 @@ def perform(job: Job, store: Store, say: Say) -> str | None:
 
     A failure is recorded in the store, and an earlier one cleared by success. Work that is stored
     already is not done again.
+
+    Raises:
+        Stopped: If a signal asked for it; what was done is saved, and goes on when run again.
     """
     try:
-        if isinstance(job, TrainJob):
-            _train(job, store, say)
-        else:
-            _sweep(job, store, say)
-    except KeyboardInterrupt:
-        raise
+        with stopping.one_job():
+            if isinstance(job, TrainJob):
+                _train(job, store, say)
+            else:
+                _sweep(job, store, say)
     except Exception as error:  # noqa: BLE001 - one failing job must not stop the others
         return fail(job, store, sentence(error, store), traceback.format_exc())
     store.clear_failure(job.key)
@@ -53,8 +56,18 @@ def _train(job: TrainJob, store: Store, say: Say) -> None:
     digests = [open_set(one, "train", offline=job.offline).digest for one in job.train_sets]
     if keys.train_key(job, tuple(digests)) != job.key:
         raise JobError(CHANGED)
-    start = store.load_stage(job.start_key) if job.start_key else None
-    result = train_stage(job, start, store.scratch(job.key), say, store)
+    folder = store.scratch(job.key)
+    try:
+        if job.preset.devices > 1:
+            from benchmark.engines import parallel
+
+            result = parallel.train(job, store, folder, say)
+        else:
+            start = store.load_stage(job.start_key) if job.start_key else None
+            result = train_stage(job, start, folder, say, store=store)
+    except stopping.Stopped:
+        store.leave_scratch(job.key)
+        raise
     store.write_stage(job.key, result.state, {**result.facts, "job": dataclasses.asdict(job)})
     store.clear_scratch(job.key)
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from benchmark.errors import UserError
 from benchmark.objectives.adversarial import Adversarial
+from benchmark.objectives.batch import batch_mean
 from benchmark.objectives.perceptual import PerceptualSqueeze, PerceptualVGG19
 from benchmark.objectives.pixel import L1, L2, LowFrequencyL1
 from benchmark.objectives.targets import TARGETS
@@ -121,5 +122,5 @@ class MixedObjective(nn.Module):
     def critic_loss(self) -> Tensor:
         """Returns the critic's loss on the last batch, samples weighted as in the network's loss."""
         output, target, coefficient = self._seen
-        weight = coefficient / coefficient.mean().clamp_min(1e-8)
+        weight = coefficient / batch_mean(coefficient).clamp_min(1e-8)
         return (weight * self.terms["adversarial"].critic_loss(output, target)).mean()

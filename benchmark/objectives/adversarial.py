@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from benchmark.objectives.batch import batch_mean
+
 DETAIL_GAIN = 10.0
 """Detail has a standard deviation near 0.03; this brings it to the scale weights start from."""
 
@@ -48,7 +50,7 @@ class Adversarial(nn.Module):
 
     def _relative(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         real, fake = self.critic(target), self.critic(output)
-        return real - fake.mean(), fake - real.mean()
+        return real - batch_mean(fake), fake - batch_mean(real)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """Returns the network's loss per sample (B,); the critic gets no gradient."""

@@ -3,7 +3,7 @@
 import dataclasses
 
 from benchmark.config import preset
-from benchmark.engines.local import Graph, work
+from benchmark.engines.graph import Graph, work
 from benchmark.jobs import SweepJob, TrainJob
 from benchmark.stage import Stage, Uniform, start_stage
 

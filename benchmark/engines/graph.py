@@ -1,0 +1,96 @@
+"""The graph of jobs that every engine works through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.engines.perform import fail
+from benchmark.engines.progress import Progress
+from benchmark.jobs import Job, TrainJob
+from benchmark.stage import Stage
+from benchmark.store import Store
+
+LEVEL_STEPS = 20
+"""Training steps that scoring one level takes about as long as; used only to order jobs."""
+
+
+def label(job: Job) -> str:
+    """Returns a short name of a job for people."""
+    seed = f" seed {job.seed}" if job.seed else ""
+    if isinstance(job, TrainJob):
+        return f"train {job.method or 'network'} {job.stage.name}{seed}"
+    return f"sweep {job.method} on {job.dataset}{seed}"
+
+
+class Graph:
+    """Jobs with their dependencies, handing out what is ready.
+
+    Args:
+        jobs: The jobs, in any order.
+    """
+
+    def __init__(self, jobs: Sequence[Job]):
+        self.jobs = {job.key: job for job in jobs}
+        self.needs = {
+            key: {one for one in needed(job) if one in self.jobs} for key, job in self.jobs.items()
+        }
+        self.behind: dict[str, float] = {}
+        for key in self.jobs:
+            self._path(key)
+        self.waiting = set(self.jobs)
+        self.failures: dict[str, str] = {}
+
+    def _path(self, key: str) -> float:
+        """Returns the work of a job and the longest chain of jobs behind it."""
+        if key not in self.behind:
+            after = [self._path(other) for other, needs in self.needs.items() if key in needs]
+            self.behind[key] = work(self.jobs[key]) + max(after, default=0)
+        return self.behind[key]
+
+    def take(self) -> Job | None:
+        """Returns the ready job with the longest chain behind it, or None if none is ready."""
+        ready = [key for key in self.waiting if not self.needs[key]]
+        if not ready:
+            return None
+        key = max(ready, key=lambda one: (self.behind[one], one))
+        return self.start(key)
+
+    def start(self, key: str) -> Job:
+        """Returns a job, which is not waiting any more."""
+        self.waiting.discard(key)
+        return self.jobs[key]
+
+    def close(self, key: str, failure: str | None) -> list[Job]:
+        """Marks a job as done or failed; returns the jobs that can never run because of it."""
+        if failure is None:
+            for needs in self.needs.values():
+                needs.discard(key)
+            return []
+        self.failures[key] = failure
+        lost = [one for one in self.waiting if key in self.needs[one]]
+        self.waiting -= set(lost)
+        more = [job for one in lost for job in self.close(one, failure)]
+        return [self.jobs[one] for one in sorted(lost)] + more
+
+
+def needed(job: Job) -> set[str]:
+    """Returns the keys of the stages that a job reads."""
+    if isinstance(job, TrainJob):
+        return {job.start_key} if job.start_key else set()
+    return set(job.stage_keys.values())
+
+
+def work(job: Job) -> float:
+    """Returns roughly how long a job takes, in training steps."""
+    if isinstance(job, TrainJob):
+        stage: Stage = job.stage
+        return stage.share * job.preset.steps
+    return LEVEL_STEPS * len(job.points())
+
+
+def close(graph: Graph, store: Store, progress: Progress, job: Job, failure: str | None) -> None:
+    """Marks a job as done or failed, and records what can never run because of it."""
+    progress.finished(label(job), failure)
+    for lost in graph.close(job.key, failure):
+        fail(lost, store, failure or "")
+        progress.finished(label(lost), f"needs '{label(job)}'")

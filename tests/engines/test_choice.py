@@ -1,0 +1,71 @@
+"""The engine that --engine names, before anything is run."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from benchmark import cli, engines
+from benchmark.errors import UserError
+
+RUN = ["run", "sr", "--preset", "smoke", "--methods", "floor", "--dry-run", "--engine"]
+
+
+def without(monkeypatch, package):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: name != package and real(name, *rest)
+    )
+    # ``find_spec`` answers None for a package that is not there.
+    monkeypatch.setattr(engines, "_installed", lambda name: bool(importlib.util.find_spec(name)))
+
+
+@pytest.mark.parametrize(("engine", "package"), [("ray", "ray"), ("slurm", "submitit")])
+def test_a_missing_package_is_one_sentence_that_says_how_to_get_it(
+    home, capsys, monkeypatch, engine, package
+):
+    without(monkeypatch, package)
+    assert cli.main([*RUN, engine]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"pip install 'dialbench[{engine}]'" in error
+
+
+def test_slurm_needs_a_host_that_submits(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(UserError, match="no sbatch"):
+        engines.engine("slurm")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lokal", "did you mean 'local'"),
+        ("local:chunk=2", "no option 'chunk'; local takes: timeout"),
+        ("ray:cpus=0", "cpus must be a whole number of 1 or more"),
+        ("ray:cpus=1.5", "cpus must be a whole number"),
+        ("ray:gpus=-1", "gpus must be a number of 0 or more"),
+        ("local:timeout=soon", "timeout must be a number of 1 or more"),
+        ("slurm:chunk=true", "chunk must be a whole number"),
+    ],
+)
+def test_wrong_engines_and_options_are_named(home, capsys, text, message):
+    assert cli.main([*RUN, text]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_options_are_handed_over():
+    assert engines.engine("local:timeout=90").options == {"timeout": 90}
+    assert engines.engine("ray:gpus=0.5:retries=0").options == {"gpus": 0.5, "retries": 0}
+
+
+def test_choosing_an_engine_imports_none():
+    code = (
+        "import sys\n"
+        "from benchmark import engines\n"
+        "engines.engine('ray:cpus=2')\n"
+        "sys.exit(bool({'ray', 'submitit', 'torch'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

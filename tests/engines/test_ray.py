@@ -1,0 +1,73 @@
+"""The Ray engine, on clusters that are started here."""
+
+import pandas as pd
+import pytest
+
+from benchmark import cli
+
+pytest.importorskip("ray")
+
+SMALL = ["run", "sr", "--preset", "smoke", "--set", "steps=1", "--levels", "0", "--offline"]
+DYING = (
+    "import os\nfrom pathlib import Path\n"
+    "from benchmark.method import ControlMethod, Stage, Uniform\n"
+    "class {name}(ControlMethod):\n"
+    "    def build(self, backbone, control): pass\n"
+    "    def stages(self, task): return [Stage('joint', ('',), Uniform())]\n"
+    "    def forward(self, x, level):\n"
+    "        log = Path({log!r})\n"
+    "        with log.open('a') as file: file.write('x')\n"
+    "        if len(log.read_text()) <= {deaths}: os._exit(9)\n"
+    "        return self.backbone(x)\n"
+)
+
+
+@pytest.fixture
+def two_nodes(monkeypatch):
+    """A cluster of two nodes with a core each, which RAY_ADDRESS names."""
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "object_store_memory": 100 << 20}
+    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    cluster.add_node(**node)
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.mark.cluster
+def test_a_cluster_of_two_nodes_gives_the_table_of_the_local_engine(
+    home, local_table, campaign, table_of, two_nodes, capsys
+):
+    assert cli.main([*campaign, "--engine", "ray"]) == 0
+    assert table_of(home) == local_table
+    assert "[5/5]" in capsys.readouterr().err
+    assert not list((home / "notes").glob("*/*")), "notes of a finished run are removed"
+
+
+@pytest.mark.cluster
+def test_a_dying_worker_is_replaced_and_one_that_always_dies_fails_alone(
+    home, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    words = [*SMALL, "--methods", "floor", "--engine", "ray:retries=1", "--jobs", "2"]
+    for name, deaths in (("once", 1), ("always", 99)):
+        log = tmp_path / f"{name}.log"
+        file = tmp_path / f"{name}_method.py"
+        file.write_text(DYING.format(name=name.title(), log=str(log), deaths=deaths))
+        words += ["--method", str(file)]
+    assert cli.main(words) == 1
+    error = capsys.readouterr().err
+    _, _, failed = error.partition("failed:\n")
+    assert "always_method: the worker process died" in failed
+    assert failed.count("\n") == 1
+    assert len((tmp_path / "always.log").read_text()) == 2, "one try and one retry"
+    table = pd.read_csv(home / "report" / "sr" / "table.csv")
+    assert set(table["method"]) == {"floor", "once_method"}
+
+
+def test_an_address_where_no_cluster_is_is_one_sentence(home, capsys, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    assert cli.main([*SMALL, "--methods", "floor", "--engine", "ray"]) == 2
+    error = capsys.readouterr().err
+    assert "cannot use the Ray cluster '127.0.0.1:1'" in error

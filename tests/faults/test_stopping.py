@@ -1,0 +1,110 @@
+"""Runs that are told to stop, and jobs that hang."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmark import cli, stopping
+from benchmark.store import LEFT
+
+STEPS = 400
+LONG = ["train", "sr", "--preset", "smoke", "--set", f"steps={STEPS}", "--offline"]
+LONG += ["--methods", "dni", "--seeds", "0"]
+
+
+def start(home: Path, *words: str) -> subprocess.Popen:
+    # The fixture of the module starts a run before the variables of a developer are taken away.
+    clear = {name: text for name, text in os.environ.items() if not name.startswith("DIALBENCH")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "benchmark", *LONG, *words],
+        env={**clear, "DIALBENCH_HOME": str(home), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def stop_inside_a_stage(process: subprocess.Popen, home: Path, number: int) -> str:
+    """Signals a run that trains; returns what it said."""
+    deadline = time.monotonic() + 180
+    while not list(home.glob("scratch/*/*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(number)
+    try:
+        return process.communicate(timeout=120)[1]
+    finally:
+        process.kill()
+
+
+def weights(home: Path) -> list[bytes]:
+    return sorted(path.read_bytes() for path in home.glob("stages/*/model.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("number", "jobs"), [(signal.SIGTERM, "1"), (signal.SIGTERM, "2"), (signal.SIGINT, "1")]
+)
+def test_a_run_told_to_stop_saves_its_stage_and_goes_on_to_the_same_weights(
+    home, tmp_path, undisturbed, number, jobs
+):
+    process = start(home, "--jobs", jobs)
+    error = stop_inside_a_stage(process, home, number)
+    assert process.returncode == 128 + number
+    (line,) = [line for line in error.splitlines() if line.startswith("dialbench:")]
+    assert f"stopped by {number.name}; what is done is saved" in line
+    assert "Traceback" not in error
+    (left,) = home.glob("scratch/*/*")
+    assert left.name.startswith(LEFT)
+    assert (left / "last.ckpt").is_file()
+
+    again = start(home, "--jobs", jobs)
+    _, error = again.communicate(timeout=180)
+    assert again.returncode == 0, error
+    assert weights(home) == undisturbed
+    assert not list(home.glob("scratch/*/*"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> list[bytes]:
+    home = tmp_path_factory.mktemp("undisturbed")
+    process = start(home, "--jobs", "1")
+    _, error = process.communicate(timeout=180)
+    assert process.returncode == 0, error
+    return weights(home)
+
+
+def test_a_hanging_job_is_ended_and_the_others_finish(home, tmp_path, capsys):
+    file = tmp_path / "hanging_method.py"
+    file.write_text(
+        "import time\nfrom benchmark.method import ControlMethod, Stage, Uniform\n"
+        "class Hanging(ControlMethod):\n"
+        "    def build(self, backbone, control): pass\n"
+        "    def stages(self, task): return [Stage('joint', ('',), Uniform())]\n"
+        "    def forward(self, x, level): time.sleep(3600)\n"
+    )
+    words = ["run", "sr", "--preset", "smoke", "--set", "steps=1", "--levels", "0", "--offline"]
+    words += ["--methods", "floor", "--method", str(file)]
+    assert cli.main([*words, "--engine", "local:timeout=30", "--jobs", "2"]) == 1
+    assert "hanging_method: no sign of life for 30 s" in capsys.readouterr().err
+    assert set(pd.read_csv(home / "report" / "sr" / "table.csv")["method"]) == {"floor"}
+
+
+def test_outside_a_job_a_signal_ends_at_once_and_inside_the_second_does():
+    before = signal.getsignal(signal.SIGTERM)
+    with stopping.armed(signal.SIGTERM):
+        with pytest.raises(stopping.Stopped):
+            os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(stopping.Stopped), stopping.one_job():
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stopping.asked()
+            os.kill(os.getpid(), signal.SIGTERM)
+            pytest.fail("the second signal ends the job")
+        with pytest.raises(stopping.Stopped), stopping.one_job():
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert not stopping.asked()
+    assert signal.getsignal(signal.SIGTERM) == before

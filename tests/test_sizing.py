@@ -1,0 +1,70 @@
+"""The size of a campaign."""
+
+import json
+import re
+
+import pytest
+
+from benchmark import cli
+from benchmark.store import Store, read_json, write_json
+
+SMALL = ["--preset", "smoke", "--levels", "0,1", "--offline"]
+
+
+@pytest.fixture
+def size(home, capsys):
+    """Returns the lines of the page, as ``{what: (jobs, hours, MB)}``, and the whole text."""
+
+    def call(*words: str) -> tuple[dict[str, tuple[str, ...]], str]:
+        capsys.readouterr()
+        assert cli.main(["size", *words]) == 0
+        text = capsys.readouterr().out
+        rows = [
+            [cell.strip() for cell in line.strip("|").split("|")]
+            for line in text.splitlines()
+            if re.match(r"\| (sr|denoise|\*\*all)", line)
+        ]
+        return {" ".join(filter(None, row[:3])): tuple(row[3:]) for row in rows}, text
+
+    return call
+
+
+def test_what_was_never_run_is_not_guessed(size):
+    lines, text = size("sr", *SMALL, "--methods", "floor,dni")
+    assert lines["sr smoke train dni start"] == ("1", "?", "?")
+    assert lines["**all**"] == ("4", "0", "0")
+    assert "Not counted" in text
+    assert "- sr smoke train dni end" in text
+
+
+def test_durations_are_recorded_ones_per_step_and_image_times_what_is_planned(size, home):
+    assert cli.main(["run", "sr", *SMALL, "--methods", "floor,dni", "--jobs", "1"]) == 0
+    store = Store()
+    for path in (home / "stages").glob("*/stage.json"):
+        record = read_json(path)
+        facts = {**record["facts"], "seconds": 3600.0 * record["facts"]["steps"]}
+        write_json(path, {**record, "facts": facts})
+    for path in (home / "cells" / "sr").glob("*.json"):
+        record = read_json(path)
+        write_json(path, {**record, "cost": {**record["cost"], "ms_per_image": 3.6e6}})
+    images = len({row[0] for row in json.loads(path.read_text())["rows"]})
+
+    lines, text = size("sr", *SMALL, "--methods", "floor,dni", "--seeds", "0,1,2")
+    assert lines["sr smoke train dni end"][:2] == ("3", f"{3 * 4:.3g}")
+    assert lines["sr smoke sweep dni on builtin"][:2] == ("3", f"{3 * 2 * images:.3g}")
+    assert "Not counted" not in text
+    assert "cpu" in text
+    key = next(iter((home / "stages").iterdir())).name
+    weights = (store.stage_folder(key) / "model.safetensors").stat().st_size
+    assert lines["sr smoke train dni end"][2] == f"{3 * weights / 1e6:.3g}"
+
+    lines, text = size("sr", *SMALL, "--set", "steps=8", "--methods", "dni")
+    assert lines["sr smoke:steps=8 train dni end"][:2] == ("1", "8")
+    lines, text = size("sr", *SMALL, "--set", "batch=4", "--methods", "dni")
+    assert lines["sr smoke:batch=4 train dni end"][1] == "?", "another batch is other work"
+
+
+def test_tasks_and_presets_multiply(size):
+    lines, _ = size("sr", "denoise", "--preset", "smoke,laptop", "--methods", "floor", "--offline")
+    assert len(lines) == 5
+    assert "denoise laptop sweep floor on builtin" in lines
