@@ -42,7 +42,8 @@ class CDnCNN(ControlMethod):
 
     def skip(self, task: Task) -> str | None:
         wrong = "it removes Gaussian noise and nothing else"
-        return super().skip(task) or (wrong if task.degradation != "gaussian_noise" else None)
+        made = (task.kind, task.degradation)
+        return super().skip(task) or (wrong if made != ("degradation", "gaussian_noise") else None)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         return self.backbone(x)

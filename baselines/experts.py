@@ -28,6 +28,8 @@ class Experts(WeightSpaceMethod):
         count: Number of experts, at evenly spaced levels from start to end.
     """
 
+    axes = range(2)
+
     def __init__(self, count: int = 3):
         super().__init__()
         if count < 2:
@@ -35,6 +37,10 @@ class Experts(WeightSpaceMethod):
         self.points: list[Level] = [(round(i / (count - 1), 6),) for i in range(count)]
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
+        if not control.dials:
+            self.points = self.points[
+                :1
+            ]  # There is one level, and the start network is its expert.
         self.networks = nn.ModuleList(copy.deepcopy(backbone) for _ in self.points[1:])
 
     def stages(self, task: Task) -> Sequence[Stage]:

@@ -28,7 +28,7 @@ class Floor(ControlMethod):
     torch uses with ``antialias`` only), and a border that mirrors the image.
     """
 
-    axes = range(1, 11)
+    axes = range(11)
 
     @torch.no_grad()
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:

@@ -31,6 +31,8 @@ class Preset:
         checkpoint_every: Seconds between checkpoints inside a stage.
         critic_width: Channels of an adversarial term's critic.
         workers: Data-loading processes; small networks on few cores are faster without.
+        crops: Crops of training images that an operator task learns from: the operator's outputs
+            are computed for these alone.
         devices: GPUs (without any, processes on the CPU) that train one stage together, each on an
             equal part of every batch.
     """
@@ -51,21 +53,22 @@ class Preset:
     checkpoint_every: int = 30
     critic_width: int = 24
     workers: int = 0
+    crops: int = 16
     devices: int = 1
 
 
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("smoke", "small:width=8:blocks=2", steps=4, batch=2, patch=32, patch_sr=12, lr=2e-3, points=3, crop=96, timing=False),
+        Preset("smoke", "small:width=8:blocks=2", steps=4, batch=2, patch=32, patch_sr=12, lr=2e-3, points=3, crop=96, timing=False, crops=2),
         Preset("laptop", "small", steps=450, batch=8, patch=48, patch_sr=24, lr=2e-3, points=5, crop=288),
         Preset(
             "gpu", "small:width=64:blocks=16", steps=20_000, batch=16, patch=96, patch_sr=48, lr=5e-4,
-            precision="bf16-mixed", perceptual=True, critic_width=64, workers=8,
+            precision="bf16-mixed", perceptual=True, critic_width=64, workers=8, crops=64,
         ),
         Preset(
             "paper", "adafm_net", steps=1_000_000, batch=16, patch=96, patch_sr=48, lr=1e-4, schedule="constant",
-            perceptual=True, checkpoint_every=600, critic_width=64, workers=8,
+            perceptual=True, checkpoint_every=600, critic_width=64, workers=8, crops=256,
         ),
     )
 }  # fmt: skip

@@ -6,6 +6,7 @@ orientation. This module imports no torch, so the command line can use it.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,10 +27,12 @@ class Axis:
     Args:
         name: The quantity, for example ``"sigma"``.
         start: Physical value at level 0.
-        end: Physical value at level 1; may be smaller than ``start`` (JPEG quality).
+        end: Physical value at level 1; may be smaller than ``start`` (JPEG quality). An axis whose
+            ends are the same is no dial: there is level 0 alone.
         unit: What the value is measured in, for labels.
         integer: Whether only whole physical values exist (JPEG quality).
         log: Whether the physical value grows geometrically with the level.
+        names: What whole values are called where they only number things, from ``start`` to ``end``.
     """
 
     name: str
@@ -38,6 +41,21 @@ class Axis:
     unit: str = ""
     integer: bool = False
     log: bool = False
+    names: tuple[str, ...] = ()
+
+    @property
+    def turns(self) -> bool:
+        """Whether there is more than one value to set."""
+        return self.start != self.end
+
+    def text(self, physical: float) -> str:
+        """Returns a physical value as text: its name if it has one."""
+        return self.names[round(physical - self.start)] if self.names else f"{physical:.4g}"
+
+    def line(self, points: int) -> list[float]:
+        """Returns ``points`` evenly spaced positions, or those of all values that have names."""
+        points = len(self.names) or (points if self.turns else 1)
+        return [round(index / max(1, points - 1), DECIMALS) for index in range(points)]
 
     def physical(self, level: float) -> float:
         """Returns the physical value at ``level`` in [0, 1]."""
@@ -50,6 +68,8 @@ class Axis:
 
     def level(self, physical: float) -> float:
         """Returns the level of a physical value; it may lie outside [0, 1]."""
+        if not self.turns:
+            return 0.0 if physical == self.start else math.inf
         if self.log:
             level = math.log(physical / self.start) / math.log(self.end / self.start)
         else:
@@ -72,8 +92,8 @@ class ControlSpace:
     last: Level = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "first", self.first or (0.0,) * self.d)
-        object.__setattr__(self, "last", self.last or (1.0,) * self.d)
+        object.__setattr__(self, "first", self.first or self.start)
+        object.__setattr__(self, "last", self.last or self.end)
 
     @property
     def d(self) -> int:
@@ -81,12 +101,17 @@ class ControlSpace:
         return len(self.axes)
 
     @property
+    def dials(self) -> int:
+        """Number of axes on which there is something to set."""
+        return sum(axis.turns for axis in self.axes)
+
+    @property
     def start(self) -> Level:
         return (0.0,) * self.d
 
     @property
     def end(self) -> Level:
-        return (1.0,) * self.d
+        return tuple(1.0 if axis.turns else 0.0 for axis in self.axes)
 
     def trained(self) -> ControlSpace:
         """Returns the part between the anchors, as a space of its own: what methods are built on."""
@@ -96,12 +121,33 @@ class ControlSpace:
     def position(self, level: Sequence[float]) -> Level:
         """Returns where a level lies between the anchors: 0 up to the first, 1 from the last on."""
         ends = zip(self.check(level), self.first, self.last, strict=True)
-        return tuple(min(1.0, max(0.0, (value - a) / (b - a))) for value, a, b in ends)
+        return tuple(min(1.0, max(0.0, (value - a) / (b - a or 1.0))) for value, a, b in ends)
 
     def spread(self, position: Sequence[float]) -> Level:
         """Returns the level at a position in [0, 1]^d between the anchors."""
         ends = zip(position, self.first, self.last, strict=True)
         return self.check([a + value * (b - a) for value, a, b in ends])
+
+    def lattice(self, points: int) -> tuple[Level, ...]:
+        """Returns all combinations of ``points`` evenly spaced levels on each axis, last axis fastest.
+
+        They lie between the anchors. Axes whose values have names are gone through value by value.
+        """
+        lines = [axis.line(points) for axis in self.axes]
+        return tuple(self.spread(position) for position in itertools.product(*lines))
+
+    def drawn(self, position: Sequence[float]) -> Level:
+        """Returns the level that a point drawn from [0, 1)^d stands for.
+
+        Whole values that have names are equally likely; everything else is as in ``spread``.
+        """
+        shares = [
+            min(int(value * len(axis.names)), len(axis.names) - 1) / (len(axis.names) - 1)
+            if axis.names
+            else value
+            for axis, value in zip(self.axes, position, strict=True)
+        ]
+        return self.level_of(self.physical(self.spread(shares)))
 
     def check(self, level: Sequence[float]) -> Level:
         """Returns ``level`` as a tuple rounded to ``DECIMALS``.
@@ -117,6 +163,9 @@ class ControlSpace:
             raise LevelError(
                 f"level {level_text(point)} lies outside [0, 1]; give values from 0 to 1"
             )
+        for axis, value in zip(self.axes, point, strict=True):
+            if value and not axis.turns:
+                raise LevelError(f"{axis.name} is always {axis.start:g}; the only level is 0")
         return point
 
     def physical(self, level: Sequence[float]) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmark import degradations, tasks
 from benchmark.config import PRESETS, Preset
 from benchmark.control import Level, level_text
+from benchmark.data.filtered import operator_digest
 from benchmark.data.sources import ImageSet
 from benchmark.digest import code_digest, digest
 from benchmark.discovery import backbone_source, source_of
@@ -19,6 +20,7 @@ from benchmark.tasks import Objective, Task
 TRAINING_CODE = (
     "benchmark.build",
     "benchmark.control",
+    "benchmark.data.filtered",
     "benchmark.data.patches",
     "benchmark.degradations",
     "benchmark.layers",
@@ -29,7 +31,10 @@ TRAINING_CODE = (
     "benchmark.train",
 )
 METHOD_CODE = ("baselines", "benchmark.layers", "benchmark.method", "methods")
-SCORING_CODE = ("benchmark.degradations", "benchmark.metrics", "benchmark.sweep")
+SCORING_CODE = (
+    *("benchmark.data.filtered", "benchmark.data.samples", "benchmark.degradations"),
+    *("benchmark.metrics", "benchmark.objectives.targets", "benchmark.sweep"),
+)
 
 BUDGET = ("batch", "patch", "patch_sr", "lr", "schedule", "precision", "critic_width")
 """Preset fields that determine a training run, besides its number of steps."""
@@ -71,6 +76,7 @@ def train_key(job: TrainJob, set_digests: tuple[str, ...]) -> str:
             "optimizer": stage.optimizer,
             "steps": steps_of(stage, job.preset, task),
             "budget": {name: getattr(job.preset, name) for name in BUDGET},
+            "crops": job.preset.crops if task.operator else None,
             "seed": job.seed,
             "backbone": [job.backbone, backbone_digest(job.backbone)],
             "start": job.start_key,
@@ -89,16 +95,29 @@ def training_digest(task: Task, objective: Objective, set_digests: tuple[str, ..
         set_digests: Content digests of the training sets.
     """
     terms = {term.name for end in objective.ends for term in end}
+    targets = {term.target for end in objective.ends for term in end}
     code = _code(
         (
             "benchmark.train:train_stage",
-            f"benchmark.degradations:DEGRADATIONS[{task.degradation}]",
+            *_degradations(task),
             *(f"benchmark.objectives:TERMS[{name}]" for name in sorted(terms)),
+            *(f"benchmark.objectives.targets:TARGETS[{name}]" for name in sorted(targets)),
         ),
         TRAINING_CODE,
     )
-    software = degradations.get(task.degradation).software()
-    return digest([task.training_facts(), objective, list(set_digests), code, software])
+    return digest([task.training_facts(), objective, list(set_digests), code, *_software(task)])
+
+
+def _degradations(task: Task) -> list[str]:
+    """Returns where the code of a task's degradations begins."""
+    names = [name for name in (task.degradation, task.spared) if name]
+    return [f"benchmark.degradations:DEGRADATIONS[{name}]" for name in names]
+
+
+def _software(task: Task) -> list[str]:
+    """Returns what degraded images and operators' outputs depend on besides the code that asks."""
+    found = [degradations.get(task.degradation).software()]
+    return [*found, operator_digest(task.operator)] if task.operator else found
 
 
 def backbone_digest(backbone: str) -> str:
@@ -117,14 +136,15 @@ def scoring_digest(task: Task) -> str:
     code = _code(
         (
             "benchmark.data.patches:clean_pixels",
-            "benchmark.sweep:Samples",
+            "benchmark.data.samples:Samples",
             "benchmark.sweep:restored",
-            f"benchmark.degradations:DEGRADATIONS[{task.degradation}]",
+            *_degradations(task),
+            f"benchmark.objectives.targets:TARGETS[{task.target}]",
             "benchmark.metrics.scorer",
         ),
         SCORING_CODE,
     )
-    return digest([task.scoring_facts(), code, degradations.get(task.degradation).software()])
+    return digest([task.scoring_facts(), code, *_software(task)])
 
 
 def sweep_key(job: SweepJob) -> str:

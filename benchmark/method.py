@@ -89,7 +89,7 @@ NAN_CHECK_EVERY = 25
 
 
 class Batch(NamedTuple):
-    """Training samples: degraded ``x`` (B, 3, h, w), clean ``y`` (B, 3, H, W), ``level`` (B, d)."""
+    """Training samples: given ``x`` (B, 3, h, w), wanted ``y`` (B, 3, H, W), ``level`` (B, d)."""
 
     x: Tensor
     y: Tensor
@@ -123,7 +123,7 @@ class ControlMethod(L.LightningModule, ABC):
     Attributes:
         paper: arXiv id of the paper.
         folds: Whether ``tuned(level)`` is exactly the backbone: same keys, shapes and cost.
-        axes: How many control axes it can take.
+        axes: How many control axes it can take; axes with one value only do not count.
         anchored: Whether ``build`` and ``forward`` see the part of the control space between the
             anchors, with 0 at the first and 1 at the last one (and levels beyond them clamped); a
             network trained elsewhere sees the whole space.
@@ -174,14 +174,15 @@ class ControlMethod(L.LightningModule, ABC):
 
     def loss(self, batch: Batch, stage: Stage) -> Tensor:
         """Returns the scalar training loss; by default the task's objective at ``batch.level``."""
-        return self.objective(self(batch.x, batch.level), batch.y, batch.level)
+        return self.objective(self(batch.x, batch.level), batch.y, batch.level, batch.x)
 
     def skip(self, task: Task) -> str | None:
         """Returns why this method cannot run a task, or None."""
-        if task.space.d not in self.axes:
-            return (
-                f"takes {self.axes.start} to {self.axes.stop - 1} control axes, not {task.space.d}"
-            )
+        dials = task.space.dials
+        if dials not in self.axes:
+            fewest, most = self.axes.start, self.axes.stop - 1
+            taken = f"{fewest} to {most} control axes" if most > 1 else "one control axis"
+            return f"takes {taken}, not {dials}"
         return None
 
     def only_levels(self, task: Task) -> tuple[Level, ...] | None:

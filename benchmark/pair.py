@@ -93,6 +93,7 @@ def scored(restored: Tensor, clean: Tensor, protocol: Protocol, offline: bool) -
         one
         for one in records.METRICS
         if plain or one.startswith(("psnr", "ssim", "mse"))
+        if not records.get(one).of_target
         if protocol.colour == "rgb" or "y601" in one
     ]
     if protocol.colour != "rgb":

@@ -143,18 +143,9 @@ def _levels(request: Request, task: Task) -> tuple[Level, ...]:
     if request.levels is not None:
         return tuple(dict.fromkeys(task.space.check(level) for level in request.levels))
     if request.preset.points:
-        grid = even_grid(request.preset.points, task.space.d)
-        return tuple(task.space.spread(position) for position in grid)
+        points = request.preset.points
+        return task.space.lattice(points if task.space.d < 3 else min(points, 3))
     return task.grid
-
-
-def even_grid(points: int, d: int) -> tuple[Level, ...]:
-    """Returns ``points`` evenly spaced levels on each of ``d`` axes, last axis fastest."""
-    line = [index / max(1, points - 1) for index in range(points)]
-    grid: list[Level] = [()]
-    for _ in range(d):
-        grid = [(*point, round(value, 6)) for point in grid for value in line]
-    return tuple(grid)
 
 
 Needs = tuple[tuple[Stage, ...], tuple[Level, ...] | None, str]

@@ -79,10 +79,10 @@ def request_of(args: argparse.Namespace) -> Request:
         if name not in [one.method for one in methods]:
             raise UserError(f"--force {name}: it is not among the methods of this run")
     levels, seeds = _levels(args), _seeds(args.seeds)
-    if args.matrix and task.kind != "degradation":
+    if args.matrix and not task.has_true_level:
         raise UserError(
-            f"--matrix needs a task whose level says how bad the input is; {args.task} is an "
-            f"{task.kind} task"
+            f"--matrix needs a task whose images have a true level; {args.task} is an {task.kind} "
+            "task"
         )
 
     return Request(

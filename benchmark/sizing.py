@@ -120,7 +120,8 @@ def _sweeps(plan: Plan, records: dict[tuple, Record]) -> list[Line]:
     groups: dict[str, list[tuple[float | None, float | None]]] = {}
     for job in plan.sweeps.values():
         found = _best(records, _cell_key(job))
-        images, points = len(plan.images[job.dataset].pictures), len(job.points())
+        images = len(plan.images[job.dataset].pictures) * len(plan.task.cases)
+        points = len(job.points())
         second, size = found.second(), found.bytes()
         took = None if second is None else second * images * points
         stored = None if size is None else size * points

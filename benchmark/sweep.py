@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 import benchmark
-from benchmark import cost, degradations, keys, stopping, tasks
+from benchmark import cost, keys, stopping, tasks
 from benchmark.build import build_method, load_states
 from benchmark.control import Level, level_text
-from benchmark.data.patches import clean_pixels, to_tensor
+from benchmark.data.samples import KEPT, Samples
 from benchmark.data.sources import ImageSet, open_set
 from benchmark.discovery import create_method
 from benchmark.errors import JobError
@@ -29,52 +28,10 @@ from benchmark.metrics.scorer import Score, Scorer, availability
 from benchmark.store import SCHEMA, Cell, Row, Store, now
 from benchmark.tasks import Task
 
-KEPT = 128
-"""Test images kept in memory between levels."""
 AT_ONCE = 640_000
 """Pixels of a batch: four photographs of 481x321. More is hardly faster and takes more memory."""
 
 Say = Callable[[str], None]
-
-
-class Samples:
-    """The pairs of a test set: what a network is given and what it should give back.
-
-    Args:
-        images: The test set.
-        task: The task; its protocol fixes cropping and how noise is stored.
-    """
-
-    def __init__(self, images: ImageSet, task: Task):
-        self.images, self.task = images, task
-        self.degradation = degradations.get(task.degradation)
-        self.clean = functools.lru_cache(KEPT)(self._clean)
-        self.same_input = functools.lru_cache(KEPT)(self._degraded)
-
-    def __len__(self) -> int:
-        return len(self.images.pictures)
-
-    def _clean(self, index: int) -> Tensor:
-        """Returns the clean image (3, H, W), cropped to the protocol's multiple."""
-        pixels = clean_pixels(self.images.pictures[index], self.task.protocol.colour)
-        height, width = (side - side % self.task.protocol.multiple for side in pixels.shape[:2])
-        return to_tensor(pixels[:height, :width])
-
-    def degraded(self, index: int, level: Level) -> Tensor:
-        """Returns the network's input (3, h, w); the same noise realisation at every level."""
-        if not self.degradation.uses_level:
-            return self.same_input(index, ())
-        return self._degraded(index, self.task.space.physical(level))
-
-    def _degraded(self, index: int, physical: tuple[float, ...]) -> Tensor:
-        task, name = self.task, self.images.pictures[index].name
-        noise: Any = degradations.generator(task.base, task.version, self.images.name, name, 0)
-        if task.protocol.realisation == "numpy-0":
-            noise = np.random.RandomState(0)
-        image = degradations.degrade(task.degradation, self.clean(index), physical, noise)
-        if task.protocol.noise != "float":
-            image = image.clamp(0, 1)
-        return (image * 255).round() / 255 if task.protocol.noise == "uint8" else image
 
 
 def batches(sizes: Sequence[tuple[int, int]]) -> list[list[int]]:
@@ -112,6 +69,7 @@ def scored(
     network: nn.Module,
     given: Callable[[int], Tensor],
     samples: Samples,
+    level: Level,
     groups: Sequence[Sequence[int]],
     scorer: Scorer,
     device: torch.device,
@@ -122,6 +80,7 @@ def scored(
         network: The network at one level, made ``ready``.
         given: Returns its input for an index.
         samples: The test set.
+        level: The true level.
         groups: Output of ``batches``.
         scorer: The metrics.
         device: Where the network is.
@@ -132,10 +91,11 @@ def scored(
     for group in groups:
         outputs, milliseconds = restored(network, [given(index) for index in group], device)
         for index, output in zip(group, outputs, strict=True):
-            clean = samples.clean(index)
-            _check(output, clean, samples.images.pictures[index].name)
+            reference = samples.reference(index, level)
+            _check(output, reference, samples.name(index))
             judged = output.clamp(0, 1) if samples.task.protocol.clamp else output
-            yield index, output, milliseconds, scorer.score(judged, clean)
+            target = samples.target(index, level) if scorer.needs_target else None
+            yield index, output, milliseconds, scorer.score(judged, reference, target)
 
 
 def sweep(job: SweepJob, store: Store, say: Say) -> None:
@@ -167,7 +127,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
         **cost.of_method(method, method.tuned(_last_level(method, task))),
         "train_steps": steps,
     }
-    samples = Samples(images, task)
+    samples = Samples(images, task, store)
     scorer = functools.cache(lambda metrics: Scorer(metrics, task.protocol, offline=job.offline))
     # Only in a matrix does a network, or an input, come again.
     network_at = functools.lru_cache(None if job.crossed else 1)(
@@ -184,10 +144,10 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
         times, pictures = [], {}
         given = functools.partial(given_at, level=level)
         for index, output, milliseconds, scores in scored(
-            network, given, samples, groups, scorer(metrics), device
+            network, given, samples, level, groups, scorer(metrics), device
         ):
             stopping.check()
-            name = images.pictures[index].name
+            name = samples.name(index)
             times.append(milliseconds)
             found[index] = [
                 Row(name, metric, score.value, score.status, score.reason)
@@ -316,16 +276,23 @@ def _check(output: Tensor, clean: Tensor, name: str) -> None:
 def _write_pictures(
     store: Store, samples: Samples, key: str, level: Level, output: Tensor
 ) -> dict[str, str]:
-    """Stores the first image: restored, as it was given, and clean; returns the file names."""
+    """Stores the first image: restored, as it was given, and clean; returns the file names.
+
+    What should have come out is stored too where it depends on the level.
+    """
     task, images = samples.task, samples.images
-    name = images.pictures[0].name
-    shown = level if samples.degradation.uses_level else task.space.start
+    name = samples.name(0)
+    shown = level if samples.varies else task.space.start
     given = f"{keys.picture_key(task, images.digest, name, shown)}.png"
     clean = f"{keys.picture_key(task, images.digest, name, None)}.png"
     store.write_picture(task.name, f"{key}.png", _png(output))
     store.write_picture(task.name, given, _png(samples.degraded(0, level)))
     store.write_picture(task.name, clean, _png(samples.clean(0)))
-    return {"image": name, "restored": f"{key}.png", "input": given, "clean": clean}
+    files = {"image": name, "restored": f"{key}.png", "input": given, "clean": clean}
+    if task.operator or task.target != "clean":
+        files["target"] = f"target-{keys.picture_key(task, images.digest, name, level)}.png"
+        store.write_picture(task.name, files["target"], _png(samples.target(0, level)))
+    return files
 
 
 def _png(image: Tensor) -> bytes:

@@ -31,6 +31,7 @@ from benchmark.stage import At, Stage
 
 if TYPE_CHECKING:
     from benchmark.jobs import TrainJob
+    from benchmark.store import Store
 
 CHECKPOINT = "last.ckpt"
 
@@ -68,6 +69,7 @@ def train_stage(
     folder: Path,
     say: Say,
     part: Part = WHOLE,
+    store: Store | None = None,
 ) -> TrainResult:
     """Trains one stage, or goes on from the checkpoint in ``folder``.
 
@@ -77,6 +79,7 @@ def train_stage(
         folder: Scratch folder for checkpoints.
         say: Told the progress, one short line at a time.
         part: Which part of every batch is this process's.
+        store: Where outputs of an operator are kept that the task learns from.
 
     Raises:
         JobError: If the loss is not finite or weights do not fit.
@@ -96,7 +99,7 @@ def train_stage(
     checkpoint = folder / CHECKPOINT
     first = _steps_in(checkpoint)
     images = merged(job.train_sets, job.offline)
-    patches = Patches(images, task, stage.levels, job.preset, job.seed, part)
+    patches = Patches(images, task, stage.levels, job.preset, job.seed, part, store, say)
     if first < recipe.steps:
         data = PatchData(patches, recipe.steps, first, job.preset.workers)
         progress = Progress(recipe.steps, folder, job.preset.checkpoint_every, say)

@@ -33,6 +33,31 @@ def test_level_zero_is_the_start_whatever_the_direction_of_the_axis():
     assert QUALITY.physical((1.0,)) == (10.0,)
 
 
+def test_values_with_names_are_all_in_a_lattice_and_equally_likely():
+    number = ControlSpace(
+        (Axis("t", 0.0, 1.0), Axis("which", 1, 4, integer=True, names=("a", "b", "c", "d")))
+    )
+    assert len(number.lattice(2)) == 8
+    assert {number.physical(level)[1] for level in number.lattice(2)} == {1, 2, 3, 4}
+    drawn = [number.physical(number.drawn((0.3, (i + 0.5) / 100)))[1] for i in range(100)]
+    assert [drawn.count(value) for value in (1, 2, 3, 4)] == [25] * 4
+    assert number.axes[1].text(3.0) == "c"
+    assert number.physical(number.drawn((1.0, 1.0))) == (1.0, 4.0)
+
+
+def test_an_axis_of_one_value_is_no_dial():
+    fixed = ControlSpace((Axis("steps", 10, 10, integer=True),))
+    assert (fixed.d, fixed.dials, SIGMA.dials) == (1, 0, 1)
+    assert fixed.lattice(5) == ((0.0,),)
+    assert fixed.physical(fixed.spread((1.0,))) == (10.0,)
+    assert fixed.position((0.0,)) == (0.0,)
+    assert fixed.level_of((10,)) == (0.0,)
+    with pytest.raises(LevelError, match="always 10"):
+        fixed.check((0.5,))
+    with pytest.raises(LevelError):
+        fixed.level_of((11,))
+
+
 def test_an_integer_axis_only_has_whole_values():
     assert QUALITY.physical((0.21,)) == (34.0,)
 

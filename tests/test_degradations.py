@@ -8,7 +8,14 @@ import torch
 from PIL import Image
 
 from benchmark import degradations
-from benchmark.degradations.resize import bicubic_down, symmetric_indices
+from benchmark.degradations.blur import gaussian_blur
+from benchmark.degradations.rain import rain
+from benchmark.degradations.resize import (
+    bicubic_down,
+    bicubic_there_and_back,
+    bicubic_up,
+    symmetric_indices,
+)
 from benchmark.errors import UserError
 
 
@@ -112,3 +119,126 @@ def test_physical_values_without_a_meaning_raise(name, physical):
 def test_an_unknown_degradation_is_named_with_the_choices():
     with pytest.raises(UserError, match="unknown degradation 'fog'.*jpeg"):
         degradations.get("fog")
+
+
+def test_enlarging_is_matlabs_up_to_ties_of_rounding():
+    # Of low contrast, since Pillow clips overshoots between its two passes.
+    small = ((photograph(24, 32) * 0.5 + 0.25) * 255).round() / 255
+    large = bicubic_up(small, 4)
+    assert large.shape == (3, 96, 128)
+    # Pillow's bicubic has a = -0.5 too; only its border and its rounding between passes differ.
+    image = Image.fromarray((small * 255).byte().permute(1, 2, 0).numpy())
+    pillow = np.asarray(image.resize((128, 96), Image.Resampling.BICUBIC)).astype(int)
+    ours = (large * 255).round().int().permute(1, 2, 0).numpy()
+    assert np.abs(ours - pillow)[8:-8, 8:-8].max() <= 1
+
+
+@pytest.mark.parametrize("scale", [2, 5])
+def test_there_and_back_keeps_every_pixel_whatever_the_size(scale):
+    clean = photograph(64, 80)
+    back = degradations.degrade(
+        "bicubic_there_and_back", clean[:, :61, :79], (scale,), degradations.generator("x")
+    )
+    assert back.shape == (3, 61, 79)
+    multiple = clean[:, :60, :80]
+    expected = bicubic_up(bicubic_down(multiple, scale), scale)
+    assert torch.equal(bicubic_there_and_back(multiple, scale), expected)
+    ramp = (torch.arange(79.0) / 128).expand(3, 61, 79)
+    back = bicubic_there_and_back(ramp, scale)
+    # Mirrored at its ends, a ramp has a kink there; inside it comes back without a shift.
+    assert (back - ramp)[..., 15:-15].abs().max() < 1.1 / 255
+
+
+def test_blur_is_scipys_in_a_window_of_21_pixels():
+    from scipy.ndimage import gaussian_filter
+
+    clean = photograph()
+    for sigma in (0.7, 4.0):
+        ours = gaussian_blur(clean, sigma).double().numpy()
+        expected = gaussian_filter(
+            clean.double().numpy(), (0, sigma, sigma), mode="nearest", radius=(0, 10, 10)
+        )
+        np.testing.assert_allclose(ours, expected, atol=1e-6)
+    assert torch.equal(gaussian_blur(clean, 0), clean)
+
+
+def test_blur_comes_before_noise_and_its_noise_is_not_blurred():
+    clean = photograph(256, 256)
+    given = degradations.degrade("blur_noise", clean, (3.0, 25.0), degradations.generator("x"))
+    noise = given - degradations.degrade("blur", clean, (3.0, 25.0), degradations.generator("y"))
+    assert noise.std().item() * 255 == pytest.approx(25, rel=0.02)
+    neighbours = (noise[:, :, 1:] * noise[:, :, :-1]).mean() / noise.var()
+    assert abs(neighbours.item()) < 0.02
+
+
+def test_denser_rain_holds_all_streaks_of_lighter_rain():
+    clean = torch.full((3, 256, 256), 51 / 255)
+    light, heavy = (rain(clean, density, degradations.generator("x")) for density in (0.5, 1))
+    assert (light >= clean - 1e-6).all()
+    assert (heavy >= light - 1e-6).all()
+    added = [(one - clean).clamp_min(0).mean().item() for one in (light, heavy)]
+    assert added[1] / added[0] == pytest.approx(2, rel=0.3)
+    torch.testing.assert_close(heavy * 255, (heavy * 255).round(), rtol=0, atol=1e-3)
+
+
+def test_streaks_of_an_image_run_one_way_near_the_vertical():
+    black = torch.zeros(3, 256, 256)
+    fallen = rain(black, 1, degradations.generator("x"))[0]
+    down = (fallen[1:] - fallen[:-1]).abs().mean()
+    across = (fallen[:, 1:] - fallen[:, :-1]).abs().mean()
+    assert down < 0.6 * across
+
+
+@pytest.mark.parametrize(
+    ("name", "physical"),
+    [
+        ("bicubic_there_and_back", (2.5,)),
+        ("blur_noise", (-1.0, 5.0)),
+        ("rain", (-1.0,)),
+        ("rain", (1001.0,)),
+    ],
+)
+def test_settings_without_a_meaning_raise(name, physical):
+    with pytest.raises(UserError):
+        degradations.degrade(name, photograph(), physical, degradations.generator("x"))
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "ends"),
+    [
+        (1, "bicubic_there_and_back", (2, 4)),
+        (2, "gaussian_noise", (10, 70)),
+        (3, "jpeg", (20, 10)),
+        (4, "rain", (1, 10)),
+    ],
+)
+def test_one_of_four_degradations_is_the_one_that_its_number_names(number, name, ends):
+    clean = photograph()
+    for strength, value in zip((0.0, 1.0), ends, strict=True):
+        expected, four, ten = (
+            degradations.degrade(one, clean, physical, degradations.generator("x"))
+            for one, physical in (
+                (name, (value,)),
+                ("four", (number, strength)),
+                ("four_after_six", (0.3, number + 6, strength)),
+            )
+        )
+        assert torch.equal(four, expected)
+        assert torch.equal(ten, expected)
+    untouched = degradations.degrade(
+        "four_after_six", clean, (0.3, 6.0, 1.0), degradations.generator("x")
+    )
+    assert torch.equal(untouched, clean)
+
+
+def test_compression_counts_down_from_quality_102_and_starts_with_none():
+    clean = photograph()
+    given = [
+        degradations.degrade(
+            "blur_noise_jpeg", clean, (0.0, 0.0, amount), degradations.generator("x")
+        )
+        for amount in (0.0, 1.0, 92.0)
+    ]
+    assert torch.equal(given[0], clean)
+    assert torch.equal(given[1], clean)
+    assert torch.equal(given[2], degradations.jpeg(clean, 10))

@@ -109,7 +109,7 @@ def test_a_sweep_of_a_matrix_survives_its_job_file(planned):
     assert jobs.from_json(jobs.to_json(job)) == job
 
 
-def test_a_matrix_is_for_tasks_whose_level_says_how_bad_the_input_is():
+def test_a_matrix_is_for_tasks_whose_images_have_a_true_level():
     top, _ = cli.parser()
-    with pytest.raises(UserError, match="how bad the input is; sr is an objective task"):
+    with pytest.raises(UserError, match="have a true level; sr is an objective task"):
         request_of(top.parse_args(["run", "sr", "--matrix"]))

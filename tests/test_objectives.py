@@ -6,6 +6,7 @@ import torch
 from benchmark import tasks
 from benchmark.errors import UserError
 from benchmark.objectives import MixedObjective, end_weights
+from benchmark.objectives.targets import TARGETS
 from benchmark.tasks import Objective, Term
 
 TWO = Objective(((Term("l1"),), (Term("l2", 3.0), Term("l1", 0.5))))
@@ -41,6 +42,42 @@ def test_samples_of_one_batch_are_weighed_by_their_own_levels():
 def test_three_ends_are_weighed_on_the_simplex():
     weights = end_weights(torch.tensor([[0.2, 0.5]]), 3)
     torch.testing.assert_close(weights, torch.tensor([[0.3, 0.2, 0.5]]))
+
+
+def test_four_ends_stand_at_the_corners_of_two_axes():
+    weights = end_weights(torch.tensor([[0.2, 0.5], [0.0, 1.0]]), 4)
+    expected = torch.tensor([[0.4, 0.4, 0.1, 0.1], [0.0, 1.0, 0.0, 0.0]])
+    torch.testing.assert_close(weights, expected)
+
+
+def test_a_term_compares_with_its_own_target():
+    clean, given = pair()
+    objective = MixedObjective(Objective(((Term("l1"),), (Term("l1", target="noise_kept"),))))
+    level = torch.full((4, 1), 0.5)
+    kept = clean + 0.5 * 0.9 * (given - clean)
+    expected = 0.5 * (kept - clean).abs().mean()
+    torch.testing.assert_close(objective(kept, clean, level, given), expected)
+    torch.testing.assert_close(objective(clean, clean, level, given), expected)
+
+
+def test_kept_noise_and_added_detail_follow_their_own_axes():
+    clean, given = pair(1)
+    both = TARGETS["noise_kept_sharpened"]
+    assert torch.equal(both(clean, given, torch.tensor([[0.0, 0.0]])), clean)
+    kept = TARGETS["noise_kept"](clean, given, torch.tensor([[1.0, 0.0]]))
+    torch.testing.assert_close(kept, 0.1 * clean + 0.9 * given)
+    torch.testing.assert_close(both(clean, given, torch.tensor([[1.0, 0.0]])), kept)
+    sharp = TARGETS["sharpened"](clean, given, torch.tensor([[1.0, 1.0]]))
+    torch.testing.assert_close(both(clean, given, torch.tensor([[0.0, 1.0]])), sharp)
+    # Detail is what a Gaussian takes away, so a flat image has none.
+    flat = torch.full_like(clean, 0.3)
+    torch.testing.assert_close(TARGETS["sharpened"](flat, given, torch.ones(1, 2)), flat)
+    assert (sharp - clean).abs().mean() > 0.5
+
+
+def test_an_unknown_target_is_named_with_the_choices():
+    with pytest.raises(UserError, match="unknown target 'noisy'; choose from: clean"):
+        MixedObjective(Objective(((Term("l1", target="noisy"),),)))
 
 
 def test_a_fidelity_stage_trains_no_critic_and_a_perception_stage_does():

@@ -3,6 +3,7 @@
 import pytest
 
 from benchmark import cli, plan
+from benchmark.control import Axis, ControlSpace
 from benchmark.engines import local
 from benchmark.request import request_of
 from benchmark.store import Store
@@ -80,8 +81,9 @@ def test_a_damaged_stage_is_trained_again(planned):
 
 
 def test_a_grid_of_two_axes_is_the_product_of_the_axes():
-    assert plan.even_grid(2, 2) == ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
-    assert plan.even_grid(5, 1) == ((0.0,), (0.25,), (0.5,), (0.75,), (1.0,))
+    one, two = (ControlSpace((Axis("t", 0.0, 1.0),) * d) for d in (1, 2))
+    assert two.lattice(2) == ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
+    assert one.lattice(5) == ((0.0,), (0.25,), (0.5,), (0.75,), (1.0,))
 
 
 def test_experts_leave_out_the_levels_they_were_not_trained_for(planned):

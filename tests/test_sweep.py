@@ -8,10 +8,11 @@ import torch
 
 from benchmark import cli, plan, sweep, tasks
 from benchmark.control import level_text
+from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
 from benchmark.request import request_of
 from benchmark.store import Store
-from benchmark.sweep import Samples, batches, ready, restored
+from benchmark.sweep import batches, ready, restored
 
 WORDS = ("--methods", "floor", "--preset", "smoke", "--offline", "--levels", "0,0.5,1")
 

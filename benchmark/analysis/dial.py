@@ -156,7 +156,7 @@ def figures(
     if task.kind == "objective":
         for metric in perception(task):
             add([("hypervolume", metric, "")], lambda m=metric: _volume(own, task, m))
-    if task.kind == "degradation":
+    if task.has_true_level:
         metric = psnr(task)
         for names, compute in _of_matrix(metric):
             add(names, lambda c=compute: c(_matrix(own, metric)))
@@ -176,8 +176,9 @@ def perception(task: Task) -> list[str]:
 
 
 def psnr(task: Task) -> str:
-    """Returns the metric of the level x dial matrix."""
-    return next((one for one in task.metrics if one.startswith("psnr-")), task.headline)
+    """Returns the metric of the level x dial matrix, and the distortion of hypervolumes."""
+    plain = [one for one in task.metrics if not METRICS[one].of_target]
+    return next((one for one in plain if one.startswith("psnr-")), task.headline)
 
 
 def _experts(found: Found, run: Run, seed: int) -> Mapping[str, Scores] | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import lightning as L
 import numpy as np
@@ -11,18 +11,29 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from benchmark import degradations
+from benchmark import degradations, stopping
 from benchmark.config import Preset
 from benchmark.control import ControlSpace, Level
+from benchmark.data.filtered import Filtered, shared_order
 from benchmark.data.sources import ImageSet, Picture
 from benchmark.errors import UserError
 from benchmark.method import Batch
 from benchmark.metrics.colour import y601
-from benchmark.stage import Anchors, At, Levels
+from benchmark.stage import Anchors, At, Levels, Uniform
 from benchmark.tasks import Task
+
+if TYPE_CHECKING:
+    from benchmark.store import Store
 
 LEVELS_A_STEP = 2
 """Different levels inside one batch when levels are drawn; drawn from equal slices of [0, 1]."""
+CROP = 4
+"""Side of the crops that an operator is applied to, in patches."""
+RUNGS = {1: 13, 2: 5}
+"""Levels on each axis at which an operator is computed where levels are drawn, by number of axes.
+
+Steps of 1/12 meet every third and quarter of the dial, at which other stages train.
+"""
 
 
 class Part(NamedTuple):
@@ -73,7 +84,7 @@ def draw_levels(
         count = min(LEVELS_A_STEP, batch)
         slices = (np.arange(count)[:, None] + rng.random((count, space.d))) / count
         points = [tuple(point) for point in rng.permuted(slices, axis=0).tolist()]
-    points = [space.level_of(space.physical(space.spread(point))) for point in points]
+    points = [space.drawn(point) for point in points]
     return [points[index * len(points) // batch] for index in range(batch)]
 
 
@@ -83,14 +94,18 @@ class Patches(Dataset):
     Degradations that do not depend on the level or on noise are applied to whole images once, and
     aligned crops are taken; all others are applied to each patch, with fresh noise.
 
+    An operator is too slow for that: it is applied beforehand to ``preset.crops`` crops, at a fixed
+    set of levels, and patches come from those.
+
     Args:
         images: Training images.
         task: The task.
         levels: Which levels the samples are trained at.
         preset: Batch size and patch sides.
         seed: Runs with the same seed see the same crops at the same steps, whatever the method.
-
         part: Which part of every batch is this process's; together they are the same batch.
+        store: Where outputs of the task's operator are kept; None computes them anew.
+        say: Told how many of them are done.
 
     Raises:
         UserError: If an image is smaller than a patch, or the patch does not fit the scale.
@@ -104,6 +119,8 @@ class Patches(Dataset):
         preset: Preset,
         seed: int,
         part: Part = WHOLE,
+        store: Store | None = None,
+        say: Callable[[str], None] = lambda text: None,
     ):
         self.part = part
         self.task, self.levels, self.preset, self.seed = task, levels, preset, seed
@@ -113,6 +130,7 @@ class Patches(Dataset):
         self.degradation = degradations.get(task.degradation)
         self.whole = not (self.degradation.uses_level or self.degradation.uses_noise)
         self.clean, self.degraded = [], []
+        self.outputs: dict[Level, list[np.ndarray]] = {}
         for picture in images.pictures:
             pixels = clean_pixels(picture, task.protocol.colour)
             height, width = (side - side % task.scale for side in pixels.shape[:2])
@@ -121,18 +139,49 @@ class Patches(Dataset):
                     f"{picture.path}: {width}x{height} is smaller than a training patch of "
                     f"{self.side}; remove it, or use --set patch=... (patch_sr=... for super-resolution)"
                 )
-            pixels = pixels[:height, :width]
-            self.clean.append(pixels)
-            if self.whole:
-                rng = degradations.generator("train", seed, picture.name)
-                small = self.degradation.apply(to_tensor(pixels), (), rng)
-                self.degraded.append((small * 255).round().byte().permute(1, 2, 0).numpy())
+            self.clean.append(pixels[:height, :width])
+        if task.operator:
+            self.clean = crops(self.clean, preset.crops, CROP * self.side)
+            self.outputs = self._filtered(Filtered(task.operator, store), say)
+        for pixels in self.clean if self.whole else ():
+            # Nothing is drawn: such degradations do not use the generator.
+            small = self.degradation.apply(to_tensor(pixels), (), degradations.generator("unused"))
+            self.degraded.append((small * 255).round().byte().permute(1, 2, 0).numpy())
         area = np.array([pixels.shape[0] * pixels.shape[1] for pixels in self.clean], dtype=float)
         self.share = area / area.sum()
+
+    def _filtered(
+        self, filtered: Filtered, say: Callable[[str], None]
+    ) -> dict[Level, list[np.ndarray]]:
+        """Returns the operator's output of every crop, by every level that is trained at."""
+        space = self.task.space
+        if isinstance(self.levels, Uniform):
+            rungs = space.lattice(RUNGS[space.d])
+            points = [space.level_of(space.physical(point)) for point in rungs]
+        else:
+            rng = degradations.generator("unused")
+            points = draw_levels(self.levels, space, self.preset.batch, rng)
+        pairs = [(level, at) for level in dict.fromkeys(points) for at in range(len(self.clean))]
+        outputs: dict[Level, list[np.ndarray]] = {level: list(self.clean) for level, _ in pairs}
+        for done, index in enumerate(shared_order(len(pairs))):
+            stopping.check()
+            level, at = pairs[index]
+            outputs[level][at] = filtered.output(self.clean[at], space.physical(level))
+            say(f"{self.task.operator} of crop {done + 1}/{len(pairs)}")
+        return outputs
+
+    def _known(self, level: Level) -> Level:
+        """Returns the level nearest to one drawn at which the operator was computed, if there is one."""
+        if not self.outputs:
+            return level
+        return min(
+            self.outputs, key=lambda one: sum((a - b) ** 2 for a, b in zip(one, level, strict=True))
+        )
 
     def __getitem__(self, step: int) -> Batch:
         rng = degradations.generator("train", self.seed, int(step))
         levels = draw_levels(self.levels, self.task.space, self.preset.batch, rng)
+        levels = [self._known(level) for level in levels]
         # Samples before ours are drawn as well: they take their share of the random numbers.
         pairs = [self._sample(level, rng) for level in levels]
         own = self.part.slice(len(levels))
@@ -145,19 +194,42 @@ class Patches(Dataset):
     def _sample(self, level: Level, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         index = int(rng.choice(len(self.clean), p=self.share))
         side, scale = self.side, self.task.scale
-        pixels = self.clean[index]
+        clean = self.clean[index]
+        wanted = self.outputs[level][index] if self.outputs else clean
         top, left = (
-            int(rng.integers((length - side) // scale + 1)) * scale for length in pixels.shape[:2]
+            int(rng.integers((length - side) // scale + 1)) * scale for length in clean.shape[:2]
         )
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        clean = _turned(pixels[top : top + side, left : left + side], turns, flip)
+
+        def patch(pixels: np.ndarray, shrink: int = 1) -> Tensor:
+            rows, columns = (
+                slice(first // shrink, (first + side) // shrink) for first in (top, left)
+            )
+            return to_tensor(_turned(pixels[rows, columns], turns, flip))
+
         if self.whole:
-            top, left, side = top // scale, left // scale, side // scale
-            window = self.degraded[index][top : top + side, left : left + side]
-            return to_tensor(_turned(window, turns, flip)), to_tensor(clean)
-        tensor = to_tensor(clean)
-        physical = self.task.space.physical(level)
-        return self.degradation.apply(tensor, physical, rng), tensor
+            return patch(self.degraded[index], scale), patch(wanted)
+        case = tuple(axis.physical(float(rng.random())) for axis in self.task.unseen)
+        conditions = self.task.conditions(level, case)
+        given, target = self.degradation.apply(patch(clean), conditions, rng), patch(wanted)
+        if self.task.spared:
+            target = degradations.degrade(self.task.spared, target, conditions, rng)
+        return given, target
+
+
+def crops(images: Sequence[np.ndarray], count: int, side: int) -> list[np.ndarray]:
+    """Returns ``count`` crops (side, side, 3) at places that depend on nothing but their number.
+
+    Images are drawn by their area; of smaller ones the whole length is taken.
+    """
+    area = np.array([pixels.shape[0] * pixels.shape[1] for pixels in images], dtype=float)
+    found = []
+    for index in range(count):
+        rng = degradations.generator("crop", index)
+        pixels = images[int(rng.choice(len(images), p=area / area.sum()))]
+        top, left = (int(rng.integers(max(1, length - side + 1))) for length in pixels.shape[:2])
+        found.append(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
+    return found
 
 
 def _turned(pixels: np.ndarray, turns: int, flip: bool) -> np.ndarray:

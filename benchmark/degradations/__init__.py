@@ -1,7 +1,7 @@
 """Degradations: pure functions from a clean image to what a network is given.
 
-Every one takes ``clean`` (3, H, W) float32 in [0, 1] whose values are whole 8-bit levels, the
-physical values of the control level, and an explicit random generator.
+Every one takes ``clean`` (3, H, W) float32 in [0, 1] whose values are whole 8-bit levels, physical
+values (``Task.conditions``), and an explicit random generator.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from benchmark.degradations.jpeg import codec, jpeg
+from benchmark.degradations.blur import gaussian_blur
+from benchmark.degradations.joint import one_of_four
+from benchmark.degradations.jpeg import codec, compressed, jpeg
 from benchmark.degradations.noise import gaussian_noise
-from benchmark.degradations.resize import bicubic_down
+from benchmark.degradations.rain import rain
+from benchmark.degradations.resize import bicubic_down, bicubic_there_and_back
 from benchmark.errors import UserError
 
 Physical = tuple[float, ...]
@@ -27,7 +30,7 @@ class Degradation:
 
     Args:
         apply: ``(clean, physical, rng) -> degraded`` (3, h, w).
-        uses_level: Whether the result depends on the control level.
+        uses_level: Whether the result depends on physical values.
         uses_noise: Whether the result depends on the generator.
         software: Returns a check sum of the software that the result depends on, or nothing.
     """
@@ -42,6 +45,41 @@ DEGRADATIONS = {
     "bicubic_x2": Degradation(lambda clean, physical, rng: bicubic_down(clean, 2)),
     "bicubic_x3": Degradation(lambda clean, physical, rng: bicubic_down(clean, 3)),
     "bicubic_x4": Degradation(lambda clean, physical, rng: bicubic_down(clean, 4)),
+    "bicubic_there_and_back": Degradation(
+        lambda clean, physical, rng: bicubic_there_and_back(clean, physical[0]), uses_level=True
+    ),
+    "blur": Degradation(
+        lambda clean, physical, rng: gaussian_blur(clean, physical[0]), uses_level=True
+    ),
+    "blur_noise": Degradation(
+        lambda clean, physical, rng: gaussian_noise(
+            gaussian_blur(clean, physical[0]), physical[1], rng
+        ),
+        uses_level=True,
+        uses_noise=True,
+    ),
+    "blur_noise_jpeg": Degradation(
+        lambda clean, physical, rng: compressed(
+            gaussian_noise(gaussian_blur(clean, physical[0]), physical[1], rng), physical[2]
+        ),
+        uses_level=True,
+        uses_noise=True,
+        software=codec,
+    ),
+    "four": Degradation(
+        lambda clean, physical, rng: one_of_four(clean, physical[0], physical[1], rng),
+        uses_level=True,
+        uses_noise=True,
+        software=codec,
+    ),
+    "four_after_six": Degradation(
+        lambda clean, physical, rng: (
+            clean if physical[1] <= 6 else one_of_four(clean, physical[1] - 6, physical[2], rng)
+        ),
+        uses_level=True,
+        uses_noise=True,
+        software=codec,
+    ),
     "gaussian_noise": Degradation(
         lambda clean, physical, rng: gaussian_noise(clean, physical[0], rng),
         uses_level=True,
@@ -50,8 +88,14 @@ DEGRADATIONS = {
     "jpeg": Degradation(
         lambda clean, physical, rng: jpeg(clean, physical[0]), uses_level=True, software=codec
     ),
+    "none": Degradation(lambda clean, physical, rng: clean),
     "noisy_bicubic_x4": Degradation(
         lambda clean, physical, rng: gaussian_noise(bicubic_down(clean, 4), physical[0], rng),
+        uses_level=True,
+        uses_noise=True,
+    ),
+    "rain": Degradation(
+        lambda clean, physical, rng: rain(clean, physical[0], rng),
         uses_level=True,
         uses_noise=True,
     ),
@@ -75,7 +119,7 @@ def degrade(name: str, clean: Tensor, physical: Physical, rng: np.random.Generat
     Args:
         name: A key of ``DEGRADATIONS``.
         clean: (3, H, W) float32 in [0, 1].
-        physical: Physical values of the level, in the task's axis order.
+        physical: What the task's ``conditions`` are.
         rng: Where noise comes from; see ``generator``.
 
     Raises:

@@ -29,6 +29,11 @@ def codec() -> str:
     return hashlib.sha256((decoded * 255).round().byte().numpy().tobytes()).hexdigest()[:12]
 
 
+def compressed(clean: Tensor, amount: float) -> Tensor:
+    """Compresses at quality 102 - ``amount``, as CResMD counts; below 2 the image stays as it is."""
+    return clean if amount < 2 else jpeg(clean, 102 - amount)
+
+
 def jpeg(clean: Tensor, quality: float) -> Tensor:
     """Compresses and decodes a colour image (3, H, W) in [0, 1] at a whole quality 1..100.
 

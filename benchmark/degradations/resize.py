@@ -33,3 +33,35 @@ def bicubic_down(clean: Tensor, scale: int) -> Tensor:
     small = functional.interpolate(padded[None], size=size, mode="bicubic", antialias=True)[0]
     small = small[:, 4:-4, 4:-4]
     return (small.clamp(0, 1) * 255).round() / 255
+
+
+def bicubic_up(small: Tensor, scale: int) -> Tensor:
+    """Enlarges (3, h, w) by a whole ``scale``; the result is rounded to 8 bits."""
+    height, width = small.shape[-2:]
+    padded = small[:, symmetric_indices(height, 2)][:, :, symmetric_indices(width, 2)]
+    # With antialias, torch's kernel has MATLAB's a = -0.5.
+    large = functional.interpolate(padded[None], scale_factor=scale, mode="bicubic", antialias=True)
+    large = large[0, :, 2 * scale : -2 * scale, 2 * scale : -2 * scale]
+    return (large.clamp(0, 1) * 255).round() / 255
+
+
+def bicubic_there_and_back(clean: Tensor, scale: float) -> Tensor:
+    """Shrinks (3, H, W) by a whole ``scale`` and enlarges it to its own size again.
+
+    Sides that are no multiples are mirrored up to the next one and cut off afterwards, so that no
+    pixel of the image is lost.
+
+    Raises:
+        UserError: If the scale is not a whole number of 1 or more.
+    """
+    factor = int(scale)
+    if factor != scale or factor < 1:
+        raise UserError(f"scale {scale:g} is not a whole number of 1 or more")
+    height, width = clean.shape[-2:]
+    rows, columns = (torch.arange(-(-side // factor) * factor) for side in (height, width))
+    mirrored = [
+        torch.where(at < side, at, 2 * side - 1 - at)
+        for at, side in ((rows, height), (columns, width))
+    ]
+    whole = clean[:, mirrored[0]][:, :, mirrored[1]]
+    return bicubic_up(bicubic_down(whole, factor), factor)[:, :height, :width]

@@ -118,7 +118,7 @@ def _serve(
             start = store.load_stage(job.start_key) if job.start_key else None
             part = Part(rank, job.preset.devices)
             say = _teller(pipe) if rank == 0 else _silent
-            state, facts = train_stage(job, start, Path(folder), say, part)
+            state, facts = train_stage(job, start, Path(folder), say, part, store)
         pipe.send(("done", (save(state), facts) if rank == 0 else None))
     except stopping.Stopped:
         return

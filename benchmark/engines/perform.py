@@ -64,7 +64,7 @@ def _train(job: TrainJob, store: Store, say: Say) -> None:
             result = parallel.train(job, store, folder, say)
         else:
             start = store.load_stage(job.start_key) if job.start_key else None
-            result = train_stage(job, start, folder, say)
+            result = train_stage(job, start, folder, say, store=store)
     except stopping.Stopped:
         store.leave_scratch(job.key)
         raise

@@ -36,7 +36,7 @@ _DIGEST, _SHA = r"[0-9a-f]{20}", r"[0-9a-f]{64}"
 _TIME = r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ"
 _COUNT = schema.whole(0, 10**15)
 _TIMING = schema.none_or(schema.real(0, 1e9))
-_SET = schema.text(rf"(?:hub/)?{_WORD}")
+_SET = schema.text(rf"(?:{_WORD}/)?{_WORD}")
 # Spaces and brackets occur in file names; commas, quotes and slashes would break rows and paths.
 IMAGE = schema.text(r"[A-Za-z0-9_](?:[A-Za-z0-9_ .()@+=-]{0,98}[A-Za-z0-9_()@+=-])?")
 
@@ -301,7 +301,7 @@ def _against(entry: Entry, task: Task) -> list[str]:
         found.append("metrics: with those missing, they are not the metrics of the task")
     if facts["range"] != _ranges(task.name):
         found.append("range: not that of the task")
-    if facts["crossed"] and task.kind != "degradation":
+    if facts["crossed"] and not task.has_true_level:
         found.append("crossed: the task has no true level")
     return found
 

@@ -5,6 +5,8 @@ numbers of two ids are never compared. What every id means:
 
 - ``psnr-rgb``, ``psnr-y601``: 10 log10(1 / MSE) of images in [0, 1], the mean over all pixels (and
   channels) of one image; border shaved as the protocol says.
+- ``psnr-rgb-target``, ``psnr-y601-target``: the same against what the task's objective draws outputs
+  to at the level (``benchmark.objectives.targets``) instead of the clean image.
 - ``mse-y601``: the mean squared error itself, of 8-bit levels.
 - ``ssim-rgb``, ``ssim-y601``: Wang et al. 2004 with an 11 x 11 Gaussian window (sigma 1.5), K = .01
   and .03, population covariance, no down-sampling, averaged over the positions where the window
@@ -47,6 +49,11 @@ class Metric:
     unit: str = ""
 
     @property
+    def of_target(self) -> bool:
+        """Whether it compares with the target of the task's objective."""
+        return self.id.endswith("-target")
+
+    @property
     def package(self) -> tuple[str, str] | None:
         """The (name, version) of the package that the id pins, or None."""
         name, _, version = self.id.partition("@")[2].rpartition("-")
@@ -58,6 +65,8 @@ METRICS: dict[str, Metric] = {
     for metric in (
         Metric("psnr-rgb", "PSNR-RGB", True, digits=2, unit="dB"),
         Metric("psnr-y601", "PSNR-Y", True, digits=2, unit="dB"),
+        Metric("psnr-rgb-target", "PSNR to target", True, digits=2, unit="dB"),
+        Metric("psnr-y601-target", "PSNR-Y to target", True, digits=2, unit="dB"),
         Metric("ssim-rgb", "SSIM-RGB", True),
         Metric("ssim-y601", "SSIM-Y", True),
         Metric("mse-y601", "MSE-Y", False, digits=2, unit="of 255²"),

@@ -93,13 +93,22 @@ class Scorer:
         """Returns the metrics that cannot be computed here, with the reason."""
         return {one: reason for one, reason in self._obstacles.items() if reason}
 
-    def score(self, restored: Tensor, clean: Tensor) -> dict[str, Score]:
+    @property
+    def needs_target(self) -> bool:
+        """Whether a metric compares with the target of the task's objective."""
+        return any(records.get(one).of_target for one in self._obstacles)
+
+    def score(
+        self, restored: Tensor, clean: Tensor, target: Tensor | None = None
+    ) -> dict[str, Score]:
         """Returns the score of every metric for one pair.
 
         Args:
             restored: RGB (3, H, W); clamped to [0, 1] and rounded if the protocol says so. Under a
                 protocol that clamps without rounding it must lie in [0, 1] already.
             clean: RGB (3, H, W) in [0, 1].
+            target: What the task's objective draws the output to, RGB (3, H, W); clamped and rounded
+                as the restored image is. Only metrics that ``needs_target`` speaks of need it.
 
         Raises:
             ValueError: If a shape is wrong, or a value is not finite or out of range.
@@ -112,11 +121,19 @@ class Scorer:
         clean = _rounded(_checked(clean, "clean"), self.protocol.quantise)
         bounded = self.protocol.clamp and not self.protocol.quantise
         restored = _checked(restored, "restored", in_range=bounded)
+        if target is not None:
+            target = _checked(target, "target", in_range=False)
         if self.protocol.clamp or self.protocol.quantise:
             restored = _rounded(restored, self.protocol.quantise)
-        return {one: self._score(one, restored, clean) for one in self._obstacles}
+            target = None if target is None else _rounded(target, self.protocol.quantise)
+        return {
+            one: self._score(one, restored, target if records.get(one).of_target else clean)
+            for one in self._obstacles
+        }
 
-    def _score(self, metric: str, restored: Tensor, clean: Tensor) -> Score:
+    def _score(self, metric: str, restored: Tensor, clean: Tensor | None) -> Score:
+        if clean is None:
+            return Score(None, "failed", "this pair of images has no target")
         if obstacle := self._obstacles[metric]:
             return Score(None, "unavailable", obstacle)
         try:
@@ -141,11 +158,11 @@ def _measure(metric: str, protocol: Protocol, offline: bool) -> Measure:
         bsds = niqe.Niqe()
         return lambda restored, clean: bsds(restored.clamp(0, 1).numpy())
     match metric.partition("@")[0]:
-        case "psnr-rgb":
+        case "psnr-rgb" | "psnr-rgb-target":
             return lambda restored, clean: psnr(shaved(restored, shave), shaved(clean, shave))
         case "ssim-rgb":
             return lambda restored, clean: ssim(shaved(restored, shave), shaved(clean, shave))
-        case "psnr-y601":
+        case "psnr-y601" | "psnr-y601-target":
             return lambda restored, clean: psnr(luma(restored), luma(clean))
         case "mse-y601":
             return lambda restored, clean: 255**2 * mse(luma(restored), luma(clean))

@@ -10,6 +10,7 @@ from benchmark.objectives.adversarial import Adversarial
 from benchmark.objectives.batch import batch_mean
 from benchmark.objectives.perceptual import PerceptualSqueeze, PerceptualVGG19
 from benchmark.objectives.pixel import L1, L2, LowFrequencyL1
+from benchmark.objectives.targets import TARGETS
 from benchmark.tasks.base import Objective
 
 TERMS: dict[str, type[nn.Module]] = {
@@ -26,10 +27,19 @@ TERMS: dict[str, type[nn.Module]] = {
 def end_weights(level: Tensor, ends: int) -> Tensor:
     """Returns the weight of each end (B, ends) at ``level`` (B, d).
 
-    One end always weighs 1. With d = ends - 1 axes they are (1 - sum t, t_1, ..., t_d).
+    One end always weighs 1. With d = ends - 1 axes they are (1 - sum t, t_1, ..., t_d). With 2^d ends
+    they are the products over axes of 1 - t_i or t_i, last axis fastest.
     """
     if ends == 1:
         return level.new_ones(level.shape[0], 1)
+    if ends > level.shape[1] + 1:
+        weights = level.new_ones(level.shape[0], 1)
+        for axis in level.split(1, dim=1):
+            weights = torch.cat(
+                [weights[..., None] * (1 - axis[..., None]), weights[..., None] * axis[..., None]],
+                dim=2,
+            ).flatten(1)
+        return weights
     return torch.cat([1 - level[:, : ends - 1].sum(1, keepdim=True), level[:, : ends - 1]], dim=1)
 
 
@@ -48,10 +58,16 @@ class MixedObjective(nn.Module):
     ):
         super().__init__()
         self.ends = objective.ends
-        names = {term.name for end in self._used_ends(level) for term in end}
+        terms = [term for end in self._used_ends(level) for term in end]
+        names = {term.name for term in terms}
         for name in sorted(names):
             if name not in TERMS:
                 raise UserError(f"unknown loss '{name}'; choose from: {', '.join(TERMS)}")
+        for term in terms:
+            if term.target not in TARGETS:
+                raise UserError(
+                    f"unknown target '{term.target}'; choose from: {', '.join(TARGETS)}"
+                )
         self.terms = nn.ModuleDict(
             {
                 name: TERMS[name](width=critic_width) if name == "adversarial" else TERMS[name]()
@@ -71,26 +87,36 @@ class MixedObjective(nn.Module):
         weights = end_weights(torch.tensor([level]), len(self.ends))[0].tolist()
         return [end for end, weight in zip(self.ends, weights, strict=True) if weight != 0]
 
-    def coefficients(self, level: Tensor) -> dict[str, Tensor]:
-        """Returns each term's weight per sample (B,)."""
+    def coefficients(self, level: Tensor) -> dict[tuple[str, str], Tensor]:
+        """Returns the weight of each (term, target) per sample (B,)."""
         weights = end_weights(level, len(self.ends))
-        total: dict[str, Tensor] = {}
+        total: dict[tuple[str, str], Tensor] = {}
         for index, end in enumerate(self.ends):
             for term in end:
                 if term.name in self.terms:
-                    part = weights[:, index] * term.weight
-                    total[term.name] = total[term.name] + part if term.name in total else part
+                    key, part = (term.name, term.target), weights[:, index] * term.weight
+                    total[key] = total[key] + part if key in total else part
         return total
 
-    def forward(self, output: Tensor, target: Tensor, level: Tensor) -> Tensor:
-        """Returns the mean loss over a batch of (B, 3, H, W) at levels (B, d)."""
+    def forward(
+        self, output: Tensor, clean: Tensor, level: Tensor, given: Tensor | None = None
+    ) -> Tensor:
+        """Returns the mean loss over a batch.
+
+        Args:
+            output: (B, 3, H, W).
+            clean: What a network should give back, (B, 3, H, W).
+            level: Levels (B, d).
+            given: The network's input; only targets other than ``clean`` need it.
+        """
         coefficients = self.coefficients(level)
+        wanted = {target: TARGETS[target](clean, given, level) for _, target in coefficients}
         losses = [
-            coefficient * self.terms[name](output, target)
-            for name, coefficient in coefficients.items()
+            coefficient * self.terms[name](output, wanted[target])
+            for (name, target), coefficient in coefficients.items()
         ]
         if self.trains_critic:
-            self._seen = (output.detach(), target, coefficients["adversarial"])
+            self._seen = (output.detach(), clean, coefficients["adversarial", "clean"])
         return torch.stack(losses).sum(0).mean()
 
     def critic_loss(self) -> Tensor:

@@ -15,7 +15,7 @@ from benchmark.errors import UserError
 from benchmark.operators.l0 import l0_smoothing
 from benchmark.operators.rgf import rolling_guidance
 from benchmark.operators.rtv import relative_total_variation
-from benchmark.operators.shock import shock_filter
+from benchmark.operators.shock import STEPS, shock_filter
 from benchmark.operators.wls import weighted_least_squares
 from benchmark.operators.wmf import weighted_median
 
@@ -39,6 +39,14 @@ class Parameter:
     log: bool = False
     integer: bool = False
     default: float | None = None
+
+    def at(self, share: float) -> float:
+        """Returns the value at a share of the range: 0 is the start, 1 the end."""
+        if self.log:
+            value = self.start ** (1 - share) * self.end**share
+        else:
+            value = self.start + share * (self.end - self.start)
+        return float(round(value)) if self.integer else value
 
     def check(self, value: float) -> float:
         """Returns the value as a float.
@@ -94,17 +102,47 @@ class Operator:
         ]
 
 
+L0 = Operator(l0_smoothing, (Parameter("lambda", 0.002, 0.2, log=True),))
+WLS = Operator(weighted_least_squares, (Parameter("lambda", 0.1, 10, log=True),))
+RTV = Operator(
+    relative_total_variation,
+    (Parameter("lambda", 0.002, 0.05, log=True), Parameter("sigma", 2, 6, default=3)),
+)
+RGF = Operator(rolling_guidance, (Parameter("sigma", 1, 10),))
+WMF = Operator(weighted_median, (Parameter("radius", 1, 10, integer=True),))
+SHOCK = Operator(shock_filter, (Parameter("steps", STEPS, STEPS, integer=True, default=STEPS),))
+
+SIX = (L0, WLS, RTV, RGF, WMF, SHOCK)
+"""What joint operators choose from."""
+STRENGTH = Parameter("strength", 0, 1)
+
+
+def _chosen(image: np.ndarray, strength: float, number: float) -> np.ndarray:
+    """Applies operator ``number`` of ``SIX``, from 1; any larger number leaves the image as it is.
+
+    Args:
+        image: RGB in [0, 1], float64.
+        strength: 0 is the start and 1 the end of the operator's first parameter.
+        number: Which operator.
+    """
+    if number > len(SIX):
+        return image
+    operator = SIX[int(number) - 1]
+    first, *others = operator.parameters
+    return operator.compute(image, first.at(strength), *(one.default for one in others))
+
+
 OPERATORS = {
-    "l0": Operator(l0_smoothing, (Parameter("lambda", 0.002, 0.2, log=True),)),
-    "wls": Operator(weighted_least_squares, (Parameter("lambda", 0.1, 10, log=True),)),
-    "rtv": Operator(
-        relative_total_variation,
-        (Parameter("lambda", 0.002, 0.05, log=True), Parameter("sigma", 2, 6, default=3)),
-    ),
-    "rgf": Operator(rolling_guidance, (Parameter("sigma", 1, 10),)),
-    "wmf": Operator(weighted_median, (Parameter("radius", 1, 10, integer=True),)),
-    "shock": Operator(shock_filter),
+    "l0": L0,
+    "wls": WLS,
+    "rtv": RTV,
+    "rgf": RGF,
+    "wmf": WMF,
+    "shock": SHOCK,
+    "six": Operator(_chosen, (STRENGTH, Parameter("operator", 1, 6, integer=True))),
+    "ten": Operator(_chosen, (STRENGTH, Parameter("operator", 1, 10, integer=True))),
 }
+"""``six`` is any of the six before it, and ``ten`` these or none, by number."""
 
 
 def get(name: str) -> Operator:

@@ -15,16 +15,17 @@ STEP = 0.25
 STEPS = 10
 
 
-def shock_filter(image: np.ndarray) -> np.ndarray:
+def shock_filter(image: np.ndarray, steps: float = STEPS) -> np.ndarray:
     """Returns the sharpened image (H, W, 3); no value leaves the range of its neighbourhood.
 
     Args:
         image: RGB in [0, 1], float64.
+        steps: Number of steps.
     """
     from scipy.ndimage import gaussian_filter
 
     u = image
-    for _ in range(STEPS):
+    for _ in range(int(steps)):
         side = np.sign(_along_gradient(gaussian_filter(u, SIGMA, axes=(0, 1))))
         grown, shrunk = _slopes(u)
         u = u + STEP * np.where(side < 0, grown, np.where(side > 0, -shrunk, 0))

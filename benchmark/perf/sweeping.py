@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from benchmark import tasks
 from benchmark.build import build_method
+from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
 from benchmark.discovery import create_method
 from benchmark.engines.perform import keep_memory
 from benchmark.metrics.scorer import Scorer, availability
 from benchmark.perf.measure import Figure, rivals
-from benchmark.sweep import Samples, batches, ready, restored, scored
+from benchmark.sweep import batches, ready, restored, scored
 
 BACKBONE, METHOD = "adafm_net", "dni"
 SIZE, IMAGES = (321, 481), 4
@@ -96,7 +97,13 @@ def _ours(method: Any, samples: Samples, metrics: tuple[str, ...] | list[str]) -
     for level in samples.task.grid:
         network = ready(method.tuned(level), CPU)
         for _ in scored(
-            network, lambda index, at=level: fresh.degraded(index, at), fresh, groups, scorer, CPU
+            network,
+            lambda index, at=level: fresh.degraded(index, at),
+            fresh,
+            level,
+            groups,
+            scorer,
+            CPU,
         ):
             pass
 

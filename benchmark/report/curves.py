@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark.control import parse_level
-from benchmark.errors import LevelError
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import KEYS
 from benchmark.report.series import Series, labels, level_key, ordered
 from benchmark.report.style import Style, drawing, files, styles
+from benchmark.report.ticks import mark, places, strokes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +29,6 @@ PANEL = (3.9, 3.4)
 LEGEND = 1.9
 PERCEPTION = ("lpips", "niqe")
 """Metrics that may stand for perception, best first."""
-TICKS = 9
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,8 @@ def pair(scored: Sequence[str]) -> tuple[str, str] | None:
     if not scored:
         return None
     perception = next((m for name in PERCEPTION for m in scored if m.startswith(name)), None)
-    distortion = next((m for m in scored if not m.startswith(PERCEPTION)), None)
+    plain = [m for m in scored if not METRICS[m].of_target]
+    distortion = next((m for m in plain if not m.startswith(PERCEPTION)), None)
     if perception is None:
         perception = next((m for m in scored if m != distortion), None)
     return (distortion, perception) if distortion and perception else None
@@ -107,7 +106,8 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
             "(no perception metric has values)"
         )
     sets = sorted(long["dataset"].unique())
-    gaps = task.kind != "objective"
+    gaps = task.has_true_level
+    scattered = task.space.d > 1  # there is no line through a plane of levels
     figure, rows = _panels(len(sets), 2 if gaps else 1, title)
     looks = styles(series_of(long))
     shown: set[Series] = set()
@@ -116,14 +116,14 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
         x, y = (lines_of(long, dataset, metric) for metric in chosen)
         paths = _paths(x, y, {}, {})
         for one, path in paths.items():
-            _path(rows[0][at], path, looks[one], one.family in ("experts", "floor"))
+            _path(rows[0][at], path, looks[one], scattered or one.family in ("experts", "floor"))
         shown |= set(paths)
         outside |= _without_floor(rows[0][at], paths)
         rows[0][at].set(title=dataset, xlabel=_label(across, "→"), ylabel=_label(up, "↑"))
         if gaps:
             for one, path in _paths(x, y, best(x, across), best(y, up)).items():
                 if one.family != "floor":
-                    _path(rows[1][at], path, looks[one], one.family == "experts")
+                    _path(rows[1][at], path, looks[one], scattered or one.family == "experts")
             rows[1][at].set(xlabel=_gap_label(across), ylabel=_gap_label(up, "\n"))
     extra = dict.fromkeys(outside, " (off the scale)")
     extra |= {one: " (no value)" for one in looks if one not in shown}
@@ -211,7 +211,7 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
     distance to the best method at every level.
     """
     sets = sorted(long["dataset"].unique())
-    gaps = task.kind != "objective"
+    gaps = task.has_true_level
     title = f"{task.name}: {words.metric_name(metric)} at every level"
     figure, rows = _panels(len(sets), 2 if gaps else 1, title)
     every = series_of(long)
@@ -230,7 +230,7 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
         if gaps:
             rows[1][at].set(ylabel=_gap_label(metric, "\n"))
         for row in rows:
-            _ticks(row[at], task, where, labelled=row is rows[-1])
+            mark(row[at], task, where, labelled=row is rows[-1])
     extra = {one: " (no value)" for one in every if one not in shown}
     _legend(figure, looks, extra, ends=False)
     return figure
@@ -245,6 +245,19 @@ def _curve(
         known = [level for level in known if level in less]
     if not known:
         return False
+    for part in strokes(known):
+        _stroke(axes, line, part, places, look, less)
+    return True
+
+
+def _stroke(
+    axes: Axes,
+    line: Line,
+    known: list[str],
+    places: dict[str, float],
+    look: Style,
+    less: dict[str, float],
+) -> None:
     x = [places[level] for level in known]
     y = [line.mean[level] - less.get(level, 0.0) for level in known]
     spread = [line.std[level] for level in known]
@@ -268,7 +281,6 @@ def _curve(
             axes.fill_between(x, low, high, color=look.color, alpha=0.15, linewidth=0, zorder=1)
         else:
             axes.vlines(x, low, high, color=look.color, linewidth=1, zorder=3)
-    return True
 
 
 def best(lines: dict[Series, Line], metric: str) -> dict[str, float]:
@@ -296,37 +308,6 @@ def lines_of(long: pd.DataFrame, dataset: str, metric: str) -> dict[Series, Line
         line = found.setdefault(Series(*key), Line({}, {}))
         line.mean[level], line.std[level] = mean, std
     return {one: found[one] for one in ordered(found)}
-
-
-def places(levels: Sequence[str]) -> dict[str, float]:
-    """Returns where levels lie: at their value for one axis, evenly spaced for several."""
-    try:
-        points = [parse_level(level) for level in levels]
-    except LevelError:
-        points = [()]
-    if all(len(point) == 1 for point in points):
-        return {level: point[0] for level, point in zip(levels, points, strict=True)}
-    return {level: float(at) for at, level in enumerate(levels)}
-
-
-def _ticks(axes: Axes, task: Task, places: dict[str, float], labelled: bool) -> None:
-    """Marks levels, with their physical values, leaving out those that would touch."""
-    low, high = min(places.values()), max(places.values())
-    margin = 0.05 * (high - low) or 0.5
-    axes.set_xlim(low - margin, high + margin)
-    kept: list[str] = []
-    for level, place in places.items():
-        last = places[kept[-1]] if kept else -math.inf
-        if place - last >= (high - low) / TICKS - 1e-9 or high == low:
-            kept.append(level)
-    axes.set_xticks([places[level] for level in kept], [""] * len(kept))
-    if labelled:
-        both = words.has_physical(task)
-        short = ["/".join(f"{value:.3g}" for value in level_key(level)) for level in kept]
-        physical = [f"\n{words.physical(task, level)}" if both else "" for level in kept]
-        axes.set_xticklabels([a + b for a, b in zip(short, physical, strict=True)])
-        name = words.axis_name(task)
-        axes.set_xlabel(f"level\n{name}" if both else f"level ({name})")
 
 
 def _label(metric: str, towards: str) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from benchmark.analysis.field import field_intervals
 from benchmark.analysis.scores import Found, Run
 from benchmark.report import marks, words
-from benchmark.report.curves import best, lines_of, pair, places, scored_metrics, series_of
+from benchmark.report.curves import best, lines_of, pair, scored_metrics, series_of
 from benchmark.report.series import Series, labels, level_key
 from benchmark.report.style import Style, styles
 from benchmark.report.summary import COST_COLUMNS
+from benchmark.report.ticks import places, strokes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
         found: The scores behind it, for the bands; without them there are none.
 
     Returns:
-        ``levels`` (key, texts and place of each), ``series`` (name and looks), ``sets`` (per data set
+        ``levels`` (key, texts and place of each, and the part of a line that it belongs to), ``series`` (name and looks), ``sets`` (per data set
         its metrics; per metric the values, bands and texts of every series at every level).
     """
     every = series_of(long)
@@ -49,11 +50,12 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
     metrics = scored_metrics(long, task)
     chosen = pair(metrics)
     where = places(levels) if levels else {}
+    parts = {level: at for at, part in enumerate(strokes(levels)) for level in part}
     return {
         "axis": f"level, {words.axis_name(task)}"
         if words.has_physical(task)
         else f"level ({words.axis_name(task)})",
-        "gaps": task.kind != "objective",
+        "gaps": task.has_true_level,
         "plane": [metrics.index(one) for one in chosen] if chosen else None,
         "levels": [
             {
@@ -62,6 +64,7 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
                 "physical": words.physical(task, level) if words.has_physical(task) else "",
                 "name": _level(task, level),
                 "at": where[level],
+                "part": parts[level],
             }
             for level in levels
         ],

@@ -52,6 +52,8 @@ INPUT = "input"
 """Stands for a method in ``pictures``: the degraded image."""
 CLEAN = "clean"
 """Stands for a method in ``pictures``: the image to restore (its level is empty)."""
+TARGET = "target"
+"""Stands for a method in ``pictures``: what should come out, where that depends on the level."""
 
 
 @dataclass(frozen=True)

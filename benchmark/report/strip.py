@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import matched
-from benchmark.report.results import CLEAN, INPUT, Results
+from benchmark.report.results import CLEAN, INPUT, TARGET, Results
 from benchmark.report.series import Series, labels, level_key, ordered
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ INK = (25, 25, 25)
 FAINT = (110, 110, 110)
 EMPTY = (232, 232, 232)
 SHADE = (225, 40, 40)
+APART = (INPUT, CLEAN, TARGET)
+"""What is shown that no method made."""
 NO_PICTURES = "No pictures are stored for these results."
 
 
@@ -124,7 +126,7 @@ def shown(pictures: pd.DataFrame) -> Shown:
     seeds: dict[Series, object] = {}
     columns = ["method", "backbone", "level", "seed", "path"]
     for method, backbone, level, seed, path in pictures[columns].itertuples(index=False, name=None):
-        one = Series(method, "" if method in (INPUT, CLEAN) else backbone, "")
+        one = Series(method, "" if method in APART else backbone, "")
         if seeds.setdefault(one, seed) == seed:
             paths.setdefault((one, level), path)
     return Shown(dataset, image, paths, seeds)
@@ -144,9 +146,11 @@ def _content(results: Results, task: Task) -> Strip | None:
     given = [crop for (one, _), crop in crops.items() if one.method == INPUT]
     constant = len({crop.tobytes() for crop in given}) == 1
     above = [Tile(_crop(clean, clean.size, box), CLEAN)] if clean else []
-    above += [Tile(given[0], INPUT)] if constant else []
-    contestants = ordered(one for one, _ in chosen.paths if one.method not in (INPUT, CLEAN))
+    if constant and not (above and above[0].crop.tobytes() == given[0].tobytes()):
+        above.append(Tile(given[0], INPUT))
+    contestants = ordered(one for one, _ in chosen.paths if one.method not in APART)
     names = {Series(INPUT, "", ""): INPUT} if given and not constant else {}
+    names |= {one: TARGET for one, _ in crops if one.method == TARGET}
     names |= labels(contestants)
     levels = sorted({level for one, level in chosen.paths if one.method != CLEAN}, key=level_key)
     scores, footer = captions(results, task, chosen)

@@ -254,6 +254,8 @@ def _facts(results: Results, task: Task, preset: str, long: pd.DataFrame) -> lis
         ("protocol", distinct("protocol") or task.protocol.id),
         ("data sets", ", ".join(f"{key} ({_images(int(count))})" for key, count in sets.items())),
         ("levels", f"{', '.join(shown)}; 0 is the start and 1 the end of {name}"),
+        ("reference", _reference(task)),
+        ("cases", _cases(task)),
         ("preset", preset),
         ("backbone", distinct("backbone")),
         ("seeds", distinct("seed")),
@@ -269,3 +271,20 @@ def _facts(results: Results, task: Task, preset: str, long: pd.DataFrame) -> lis
         ("torch", f"{distinct('torch')} on {distinct('device')}"),
     ]
     return [(key, value) for key, value in facts if value.strip()]
+
+
+def _reference(task: Task) -> str:
+    """Returns what scores compare with, where it is not just the clean image."""
+    if task.operator:
+        return f"what the operator {task.operator} makes of the clean image at the level"
+    if task.target != "clean":
+        target = task.target.replace("_", " ")
+        return f"the clean image; metrics of the target compare with '{target}' at the level"
+    return ""
+
+
+def _cases(task: Task) -> str:
+    """Returns the conditions every image is scored under, if there are any."""
+    names = " and ".join(f"{axis.name} ({axis.unit})" for axis in task.unseen)
+    values = ", ".join("/".join(f"{value:g}" for value in case) for case in task.cases)
+    return f"every image at {names} {values}, which no dial sets" if names else ""

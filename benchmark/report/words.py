@@ -57,7 +57,8 @@ def mean_and_deviation(metric: str, mean: float, std: float) -> str:
 def physical(task: Task, level: str) -> str:
     """Returns the physical values of a level text: ``35``, or ``35/1`` for two axes."""
     try:
-        return "/".join(f"{value:g}" for value in task.space.physical(parse_level(level)))
+        values = task.space.physical(parse_level(level))
+        return "/".join(axis.text(v) for axis, v in zip(task.space.axes, values, strict=True))
     except LevelError:
         return level
 

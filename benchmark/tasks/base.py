@@ -5,16 +5,23 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from benchmark.control import ControlSpace, Level
+from benchmark.control import Axis, ControlSpace, Level
 from benchmark.metrics.protocol import Protocol
 
 
 @dataclass(frozen=True)
 class Term:
-    """One weighted loss: a name known to ``benchmark.objectives`` and its weight."""
+    """One weighted loss.
+
+    Args:
+        name: A key of ``benchmark.objectives.TERMS``.
+        weight: Its weight inside its end.
+        target: A key of ``benchmark.objectives.targets.TARGETS``: what outputs are compared with.
+    """
 
     name: str
     weight: float = 1.0
+    target: str = "clean"
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,8 @@ class Objective:
 
     One end means the same loss at every level. With two ends the loss at level t is
     (1 - t) A + t B; with k ends over d = k - 1 axes the weights are (1 - sum t, t_1, ..., t_d).
+    With 2^d ends they stand at the corners of [0, 1]^d, last axis fastest, and their weights are
+    products of the axes' own (1 - t) and t.
     """
 
     ends: tuple[tuple[Term, ...], ...]
@@ -40,8 +49,7 @@ class Task:
         summary: One line for lists.
         space: The control space.
         grid: Levels that the board reports.
-        degradation: Name in ``benchmark.degradations``; it gets the physical values of the level
-            (degradation tasks) or nothing (objective tasks).
+        degradation: Name in ``benchmark.degradations``; see ``conditions`` for what it is given.
         objective: What training minimises.
         protocol: Every detail of scoring that changes a number.
         metrics: Metric ids, in table order.
@@ -51,6 +59,14 @@ class Task:
         scale: Output size over input size.
         effort: Training steps over those of the preset. Steps without a critic are cheaper, so such
             tasks take more of them in the same time.
+        operator: Name in ``benchmark.operators`` whose output at the level is what a network should
+            give back; empty if that is the clean image.
+        unseen: Quantities of the degradation that no dial sets; training draws them uniformly.
+        cases: Values of ``unseen``; every test image is scored under each of them.
+        spared: Name in ``benchmark.degradations`` of the part of the degradation that outputs keep:
+            targets start from images degraded by that alone. Empty if all is to be removed.
+        target: A key of ``benchmark.objectives.targets.TARGETS``: what metrics whose ids end in
+            ``-target`` compare with.
     """
 
     name: str
@@ -68,11 +84,31 @@ class Task:
     test_sets: tuple[str, ...]
     scale: int = 1
     effort: float = 1.0
+    operator: str = ""
+    unseen: tuple[Axis, ...] = ()
+    cases: tuple[tuple[float, ...], ...] = ((),)
+    spared: str = ""
+    target: str = "clean"
 
     @property
     def base(self) -> str:
         """The name without a protocol: what training and noise depend on."""
         return self.name.partition("@")[0]
+
+    @property
+    def has_true_level(self) -> bool:
+        """Whether an image has a level of its own, so that the dial can be set wrong for it."""
+        return self.kind != "objective"
+
+    def conditions(self, level: Level, case: tuple[float, ...] = ()) -> tuple[float, ...]:
+        """Returns what the degradation is given: the physical level, then the case.
+
+        Args:
+            level: The level; objective tasks do not degrade by it.
+            case: Values of ``unseen``.
+        """
+        own = self.space.physical(level) if self.has_true_level else ()
+        return (*own, *case)
 
     def under(self, protocol: Protocol) -> Task:
         """Returns this task judged under another protocol, as the task ``name@protocol``."""
@@ -101,13 +137,19 @@ class Task:
 
     def training_facts(self) -> dict[str, Any]:
         """Returns everything that determines a training run of this task, as plain data."""
-        keep = ("version", "kind", "space", "degradation", "objective", "scale")
+        keep = (
+            *("version", "kind", "space", "degradation", "objective", "scale"),
+            *("operator", "unseen", "spared"),
+        )
         facts = asdict(self)
         colour = self.protocol.colour
         return {"name": self.base, "colour": colour, **{key: facts[key] for key in keep}}
 
     def scoring_facts(self) -> dict[str, Any]:
         """Returns everything that determines a score on this task, as plain data."""
-        keep = ("name", "version", "kind", "space", "degradation", "protocol", "scale")
+        keep = (
+            *("name", "version", "kind", "space", "degradation", "protocol", "scale"),
+            *("operator", "unseen", "cases", "spared", "target"),
+        )
         facts = asdict(self)
         return {key: facts[key] for key in keep}

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from benchmark import blind, importing, tasks
 from benchmark.build import build_method, load_states
+from benchmark.data.samples import Samples
 from benchmark.data.sources import ImageSet, open_set
 from benchmark.discovery import create_method
 from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.metrics.scorer import Scorer
 from benchmark.store import Store
-from benchmark.sweep import Samples
 from benchmark.tasks import Task
 
 SIGMAS = (5, 15, 20, 25, 30, 40, 50, 60, 75, 80)

@@ -11,13 +11,13 @@ from PIL import Image
 
 from benchmark import cli, keys, tasks
 from benchmark.data.patches import Patches, clean_pixels
+from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
 from benchmark.degradations.jpeg import codec
 from benchmark.errors import UserError
 from benchmark.metrics.protocol import PROTOCOLS, Protocol
 from benchmark.metrics.scorer import Scorer
 from benchmark.stage import At
-from benchmark.sweep import Samples
 
 CODEC = "ba7f3f2fbe01"
 

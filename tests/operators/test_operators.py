@@ -17,6 +17,7 @@ from benchmark.operators.rgf import SIGMA_RANGE, rolled
 WEAK = {"l0": (0.002,), "wls": (0.1,), "rtv": (0.002,), "rgf": (1.0,), "wmf": (1,), "shock": ()}
 STRONG = {"l0": (0.2,), "wls": (10.0,), "rtv": (0.05,), "rgf": (10.0,), "wmf": (10,)}
 SMOOTHING = sorted(STRONG)
+JOINT = {"six": (1.0, 2), "ten": (0.0, 3)}
 GOLDENS = Path(__file__).parents[1] / "goldens" / "operators.npz"
 
 
@@ -40,7 +41,7 @@ def variation(image):
 def test_shape_dtype_and_range_are_kept(name, dtype):
     image = photograph().astype(dtype)
     before = image.copy()
-    filtered = operators.get(name).apply(image, *WEAK[name])
+    filtered = operators.get(name).apply(image, *(WEAK | JOINT)[name])
     assert filtered.shape == image.shape
     assert filtered.dtype == dtype
     assert filtered.min() >= 0
@@ -51,7 +52,7 @@ def test_shape_dtype_and_range_are_kept(name, dtype):
 @pytest.mark.parametrize("name", operators.OPERATORS)
 def test_a_constant_image_stays_as_it_is(name):
     flat = np.full((17, 23, 3), (51, 102, 204)) / 255
-    filtered = operators.get(name).apply(flat, *(STRONG | {"shock": ()})[name])
+    filtered = operators.get(name).apply(flat, *(STRONG | JOINT | {"shock": ()})[name])
     np.testing.assert_allclose(filtered, flat, rtol=0, atol=1e-6)
 
 
@@ -70,6 +71,20 @@ def test_noise_goes_and_the_edge_stays(name):
     filtered = operators.get(name).apply(noisy, *middle)
     assert filtered[:, :16].std() < 0.5 * noisy[:, :16].std()
     assert (filtered[:, 22] - filtered[:, 17]).mean() > 0.8 * 0.6
+
+
+def test_a_joint_operator_is_the_one_that_its_number_names():
+    image = photograph()
+    names = ("l0", "wls", "rtv", "rgf", "wmf", "shock")
+    for joint in ("six", "ten"):
+        for number, name in enumerate(names, 1):
+            for strength, values in ((0.0, WEAK), (1.0, STRONG | {"shock": ()})):
+                expected = operators.get(name).apply(image, *values[name])
+                found = operators.get(joint).apply(image, strength, number)
+                np.testing.assert_allclose(found, expected, atol=1e-9)
+    assert np.array_equal(operators.get("ten").apply(image, 0.5, 7), image)
+    middle = operators.get("six").apply(image, 0.5, 1)
+    np.testing.assert_allclose(middle, operators.get("l0").apply(image, 0.02), atol=1e-9)
 
 
 def test_the_shock_filter_turns_a_ramp_into_a_step_without_overshoot():
@@ -195,7 +210,7 @@ def test_parameters_outside_the_range_raise(name, values):
         operators.get(name).apply(photograph(), *values)
 
 
-@pytest.mark.parametrize(("name", "values"), [("l0", ()), ("rtv", ()), ("shock", (1.0,))])
+@pytest.mark.parametrize(("name", "values"), [("l0", ()), ("rtv", ()), ("shock", (10.0, 1.0))])
 def test_a_wrong_number_of_parameters_raises(name, values):
     with pytest.raises(UserError, match="it takes these:"):
         operators.get(name).apply(photograph(), *values)

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from benchmark.report import curves
+from benchmark.report import curves, ticks
 from benchmark.report.averages import means
 from benchmark.report.results import Results
 from benchmark.report.series import Series
@@ -178,9 +178,16 @@ def test_drawing_leaves_the_users_matplotlib_alone(make):
     assert dict(matplotlib.rcParams) == before
 
 
-def test_two_axes_are_drawn_in_order_of_their_levels():
-    places = curves.places(["0/0", "0/1", "1/0.5"])
-    assert list(places.values()) == [0.0, 1.0, 2.0]
+def test_two_axes_are_drawn_line_after_line():
+    levels = ["0/0", "0/1", "1/0.5"]
+    assert list(ticks.places(levels).values()) == [0.0, 1.0, 2.5]
+    assert ticks.strokes(levels) == [["0/0", "0/1"], ["1/0.5"]]
+
+
+def test_one_axis_is_drawn_as_one_line_at_its_levels():
+    levels = ["0", "0.25", "1"]
+    assert ticks.places(levels) == {"0": 0.0, "0.25": 0.25, "1": 1.0}
+    assert ticks.strokes(levels) == [levels]
 
 
 def test_the_window_with_most_detail_is_found():

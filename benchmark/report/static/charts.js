@@ -52,7 +52,7 @@ function symbol(parent, series, x, y, size, extra) {
 }
 
 // spec: title, x and y (label, ticks or null), lines ({series, index, points}), level, emphasis.
-// A point: {x, y, low, high, level, text}.
+// A point: {x, y, low, high, level, part, text}; a line joins neighbours of one part.
 function drawChart(host, spec, number) {
   const width = Math.max(240, Math.round(host.clientWidth));
   const height = Math.round(Math.min(340, Math.max(230, 0.74 * width)));
@@ -100,20 +100,27 @@ function drawChart(host, spec, number) {
     const weight = spec.weight(index);
     const group = mark(inside, "g", { class: `series s${index} ${["dim", "", "strong"][weight + 1]}`, "data-series": index });
     const at = points.map((point) => [xAt(point.x), yAt(point.y)]);
+    const parts = [];
+    points.forEach((point, place) => {
+      if (!place || point.part !== points[place - 1].part) parts.push([]);
+      parts.at(-1).push(point);
+    });
+    const path = (part, key) => part.map((point) => `${xAt(point.x).toFixed(2)},${yAt(point[key]).toFixed(2)}`);
     if (spec.band(index) && points.every((point) => point.low !== null) && points.length) {
       if (series.dash === null) {
         for (const point of points) {
           mark(group, "line", { class: "line", x1: xAt(point.x), x2: xAt(point.x), y1: yAt(point.low), y2: yAt(point.high) });
         }
       } else {
-        const top = points.map((point) => `${xAt(point.x).toFixed(2)},${yAt(point.high).toFixed(2)}`);
-        const under = points.map((point) => `${xAt(point.x).toFixed(2)},${yAt(point.low).toFixed(2)}`);
-        mark(group, "polygon", { class: "band", points: [...top, ...under.reverse()].join(" ") });
+        for (const part of parts) {
+          const around = [...path(part, "high"), ...path(part, "low").reverse()];
+          mark(group, "polygon", { class: "band", points: around.join(" ") });
+        }
       }
     }
-    if (series.dash !== null && at.length > 1) {
-      const path = at.map(([x, y]) => `${x.toFixed(2)},${y.toFixed(2)}`).join(" ");
-      mark(group, "polyline", { class: "line", points: path, "stroke-dasharray": series.dash });
+    for (const part of parts) {
+      if (series.dash === null || part.length < 2) continue;
+      mark(group, "polyline", { class: "line", points: path(part, "y").join(" "), "stroke-dasharray": series.dash });
     }
     points.forEach((point, place) => {
       const [x, y] = at[place];

@@ -37,7 +37,7 @@ function start() {
         const moved = (value) => (value === null ? null : value - less);
         points.push({
           x: data.levels[at].at, y: y - less, low: moved(line.low[at]), high: moved(line.high[at]),
-          level: at, text: line.text[at], band: line.band[at],
+          level: at, part: data.levels[at].part, text: line.text[at], band: line.band[at],
         });
       });
       if (points.length) lines.push({ series: data.series[index], index, points });

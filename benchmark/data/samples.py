@@ -1,0 +1,104 @@
+"""Test samples: what a network is given, and what its output is compared with."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark import degradations
+from benchmark.control import Level
+from benchmark.data.filtered import Filtered
+from benchmark.data.patches import clean_pixels, to_tensor
+from benchmark.data.sources import ImageSet
+from benchmark.objectives.targets import TARGETS
+from benchmark.tasks import Task
+
+if TYPE_CHECKING:
+    from benchmark.store import Store
+
+KEPT = 128
+"""Test images kept in memory between levels."""
+
+
+class Samples:
+    """The samples of a test set: every image under every case of the task.
+
+    Args:
+        images: The test set.
+        task: The task; its protocol fixes cropping and how noise is stored.
+        store: Where outputs of the task's operator are kept; None computes them anew.
+    """
+
+    def __init__(self, images: ImageSet, task: Task, store: Store | None = None):
+        self.images, self.task = images, task
+        self.degradation = degradations.get(task.degradation)
+        self.varies = task.has_true_level and self.degradation.uses_level
+        """Whether what a network is given depends on the level."""
+        self.filtered = Filtered(task.operator, store) if task.operator else None
+        self._clean = functools.lru_cache(KEPT)(self._read)
+        self._same_input = functools.lru_cache(KEPT)(self._degraded)
+
+    def __len__(self) -> int:
+        return len(self.images.pictures) * len(self.task.cases)
+
+    def _split(self, index: int) -> tuple[int, tuple[float, ...]]:
+        picture, case = divmod(index, len(self.task.cases))
+        return picture, self.task.cases[case]
+
+    def name(self, index: int) -> str:
+        """Returns the image's name, with its case if the task has any: ``kodim01 sigma=15``."""
+        picture, case = self._split(index)
+        pairs = zip(self.task.unseen, case, strict=True)
+        parts = [f"{axis.name}={value:g}" for axis, value in pairs]
+        return " ".join([self.images.pictures[picture].name, *parts])
+
+    def clean(self, index: int) -> Tensor:
+        """Returns the clean image (3, H, W), cropped to the protocol's multiple."""
+        return self._clean(self._split(index)[0])
+
+    def _read(self, picture: int) -> Tensor:
+        pixels = clean_pixels(self.images.pictures[picture], self.task.protocol.colour)
+        height, width = (side - side % self.task.protocol.multiple for side in pixels.shape[:2])
+        return to_tensor(pixels[:height, :width])
+
+    def degraded(self, index: int, level: Level) -> Tensor:
+        """Returns the network's input (3, h, w); the same noise realisation at every level."""
+        picture, case = self._split(index)
+        if not self.varies:
+            return self._same_input(picture, case)
+        return self._degraded(picture, self.task.conditions(level, case))
+
+    def _degraded(self, picture: int, conditions: tuple[float, ...]) -> Tensor:
+        task, name = self.task, self.images.pictures[picture].name
+        noise: Any = degradations.generator(task.base, task.version, self.images.name, name, 0)
+        if task.protocol.realisation == "numpy-0":
+            noise = np.random.RandomState(0)
+        image = degradations.degrade(task.degradation, self._clean(picture), conditions, noise)
+        if task.protocol.noise != "float":
+            image = image.clamp(0, 1)
+        return (image * 255).round() / 255 if task.protocol.noise == "uint8" else image
+
+    def reference(self, index: int, level: Level) -> Tensor:
+        """Returns what a network should give back (3, H, W): the clean image, or an operator's output."""
+        clean = self.clean(index)
+        if self.filtered is None:
+            return clean
+        pixels = (clean * 255).round().byte().permute(1, 2, 0).numpy()
+        return to_tensor(self.filtered.output(pixels, self.task.space.physical(level)))
+
+    def target(self, index: int, level: Level) -> Tensor:
+        """Returns what the objective draws outputs to at a level (3, H, W); it may leave [0, 1]."""
+        reference = self.reference(index, level)
+        if self.task.target == "clean":
+            return reference
+        given = self.degraded(index, level)
+        if self.task.spared:
+            conditions = self.task.conditions(level, self._split(index)[1])
+            unused = degradations.generator("unused")
+            reference = degradations.degrade(self.task.spared, reference, conditions, unused)
+        at = torch.tensor([level], dtype=torch.float32)
+        return TARGETS[self.task.target](reference[None], given[None], at)[0]
