@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmark.control import Axis, ControlSpace, Level
-from benchmark.metrics.protocol import Protocol
+from benchmark.metrics.protocol import PROTOCOLS, Protocol
 
 
 @dataclass(frozen=True)
@@ -153,3 +153,29 @@ class Task:
         )
         facts = asdict(self)
         return {key: facts[key] for key in keep}
+
+
+def imitating(
+    name: str, summary: str, space: ControlSpace, grid: tuple[Level, ...], operator: str
+) -> Task:
+    """Returns version 1 of a task whose networks imitate an image operator on photographs.
+
+    A change here would change every such task: write a new version out in its own file instead.
+    """
+    return Task(
+        name=name,
+        version=1,
+        kind="operator",
+        summary=summary,
+        space=space,
+        grid=grid,
+        degradation="none",
+        objective=Objective(((Term("l1"),),)),
+        protocol=PROTOCOLS["rgb"],
+        metrics=("psnr-rgb", "ssim-rgb"),
+        headline="psnr-rgb",
+        train_sets=("bsds500-train", "bsds500-test"),
+        test_sets=("bsd100",),
+        effort=1.5,
+        operator=operator,
+    )
