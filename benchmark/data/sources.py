@@ -76,7 +76,7 @@ class HubSet:
 
 # Revisions are not pinned to commits: the hub was out of reach when this table was written. The
 # number of images is checked instead, and the content digest of the set is part of every result's
-# key, so a change at the hub is never mistaken for the same data.
+# key, so a change at the hub is never mistaken for the same data. ``hub/set5@COMMIT`` pins one.
 HUB = {
     "hub/cbsd68": HubSet("deepinv/CBSD68", 68),
     "hub/set5": HubSet("goodfellowliu/Set5", 5),
@@ -136,7 +136,7 @@ def open_set(spec: str, split: str, crop: int = 0, offline: bool = False) -> Ima
 
     Args:
         spec: A folder name under DIALBENCH_DATA/``split``, a path, ``builtin``, or a hub set's
-            short name; local folders win. ``:without=a+b`` leaves out the images of those names.
+            short name, with ``@`` and a commit to pin it; local folders win. ``:without=a+b`` leaves out the images of those names.
         split: ``"train"`` or ``"test"``.
         crop: Side of the centre crop of built-in test images; 0 means whole images.
         offline: Whether the network is forbidden.
@@ -158,7 +158,7 @@ def open_set(spec: str, split: str, crop: int = 0, offline: bool = False) -> Ima
         return _image_set(path.resolve().name, _folder(path))
     if path.exists():
         raise UserError(f"{path} is not a folder; name the folder that holds the images")
-    if spec in HUB:
+    if spec.partition("@")[0] in HUB:
         return _image_set(spec, _hub(spec, offline))
     hint = "" if root else " (DIALBENCH_DATA is not set)"
     raise UserError(
@@ -288,14 +288,15 @@ def unique_names(files: list[str]) -> list[str]:
 def _hub(spec: str, offline: bool) -> list[Picture]:
     from benchmark import assets
 
-    about = HUB[spec]
+    name, _, revision = spec.partition("@")
+    about = HUB[name]
     if offline or assets.unreachable("https://huggingface.co"):
         # Read when the hub's libraries are imported; copies in their own cache still work.
         os.environ["HF_HUB_OFFLINE"] = "1"
     try:
         import datasets
 
-        loaded = datasets.load_dataset(about.repository, revision=about.revision)
+        loaded = datasets.load_dataset(about.repository, revision=revision or about.revision)
         rows = loaded[next(iter(loaded))] if isinstance(loaded, dict) else loaded
         pictures = hub_pictures(spec, rows)
     except UserError:

@@ -281,6 +281,21 @@ def test_a_hub_set_becomes_pictures_in_natural_order(hub):
     assert np.array_equal(found.pictures[0].read(), PIXELS)
 
 
+def test_a_hub_set_can_be_pinned_to_a_commit(hub, monkeypatch):
+    import datasets
+
+    hub(5)
+    fill, asked = datasets.load_dataset, []
+    monkeypatch.setattr(
+        datasets,
+        "load_dataset",
+        lambda name, revision: asked.append(revision) or fill(name, revision=revision),
+    )
+    assert open_set("hub/set5@0a1b2c", "test").name == "hub/set5@0a1b2c"
+    assert open_set("hub/set5", "test").name == "hub/set5"
+    assert asked == ["0a1b2c", "main"]
+
+
 def test_a_hub_set_with_another_number_of_images_is_refused(hub):
     hub(4)
     with pytest.raises(UserError, match="holds 4 images instead of 5"):
