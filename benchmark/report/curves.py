@@ -106,7 +106,7 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
             "(no perception metric has values)"
         )
     sets = sorted(long["dataset"].unique())
-    gaps = task.has_true_level
+    gaps = task.has_true_level and task.space.dials > 0
     scattered = task.space.d > 1  # there is no line through a plane of levels
     figure, rows = _panels(len(sets), 2 if gaps else 1, title)
     looks = styles(series_of(long))
@@ -211,7 +211,7 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
     distance to the best method at every level.
     """
     sets = sorted(long["dataset"].unique())
-    gaps = task.has_true_level
+    gaps = task.has_true_level and task.space.dials > 0
     title = f"{task.name}: {words.metric_name(metric)} at every level"
     figure, rows = _panels(len(sets), 2 if gaps else 1, title)
     every = series_of(long)

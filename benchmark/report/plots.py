@@ -55,7 +55,7 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
         "axis": f"level, {words.axis_name(task)}"
         if words.has_physical(task)
         else f"level ({words.axis_name(task)})",
-        "gaps": task.has_true_level,
+        "gaps": task.has_true_level and task.space.dials > 0,
         "plane": [metrics.index(one) for one in chosen] if chosen else None,
         "levels": [
             {
