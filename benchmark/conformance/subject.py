@@ -94,8 +94,8 @@ def moved(before: dict[str, Tensor], module: nn.Module) -> set[str]:
 class MeanDistance(nn.Module):
     """The simplest objective: the same at every level."""
 
-    def forward(self, output: Tensor, target: Tensor, level: Tensor) -> Tensor:
-        return (output - target).abs().mean()
+    def forward(self, output: Tensor, clean: Tensor, level: Tensor, given: Tensor) -> Tensor:
+        return (output - clean).abs().mean()
 
 
 def own_stages(method: ControlMethod, task: Task) -> list[Stage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -104,9 +105,12 @@ def _against_packages(clean: Tensor, noisy: list[Tensor]) -> Iterator[Figure]:
     kept = Scorer((LPIPS, NIQE), PROTOCOLS["rgb"])
     alone = {name: Scorer((name,), PROTOCOLS["rgb"]) for name in (LPIPS, NIQE)}
 
+    turn = itertools.count(1)
+
     def fresh(scorer: Scorer) -> list[dict[str, Any]]:
-        scorer.forget()
-        return _sweep(scorer, clean, noisy)
+        # Another picture each time, of which nothing is known yet.
+        by = next(turn)
+        return _sweep(scorer, clean.roll(by, -1), [one.roll(by, -1) for one in noisy])
 
     times = rivals(
         {
