@@ -5,8 +5,10 @@ A network that has seen its test images scores too well, and every comparison wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from benchmark.data.sources import WITHOUT, ImageSet
 from benchmark.digest import digest
@@ -89,8 +91,7 @@ def refuse(found: Sequence[Pair]) -> None:
 def _search(first: ImageSet, second: ImageSet) -> list[Pair]:
     from benchmark.data import likeness
 
-    ones = [likeness.prepared(picture.read()) for picture in first.pictures]
-    others = [likeness.prepared(picture.read()) for picture in second.pictures]
+    ones, others = _prepared(first), _prepared(second)
     found = [
         (match.outer, match.inner, "contains", match) for match in likeness.matches(ones, others)
     ]
@@ -113,10 +114,27 @@ def _search(first: ImageSet, second: ImageSet) -> list[Pair]:
     return [best[pair] for pair in sorted(best)]
 
 
+@functools.lru_cache(2)
+def _prepared(images: ImageSet) -> list[Any]:
+    """Returns what is compared of the images of a set; a check meets each set many times in a row."""
+    from benchmark.data import likeness
+
+    return [likeness.prepared(picture.read()) for picture in images.pictures]
+
+
 def check(
-    train: Sequence[ImageSet], test: Sequence[ImageSet], store: Store
+    train: Sequence[ImageSet],
+    test: Sequence[ImageSet],
+    store: Store,
+    say: Callable[[str], None] = lambda text: None,
 ) -> tuple[int, list[str]]:
     """Compares sets and says what they share.
+
+    Args:
+        train: Training sets.
+        test: Test sets; they are compared with each other too.
+        store: Where answers are kept.
+        say: Told which sets are compared.
 
     Returns:
         The number of training images that show what is tested, and the lines to print.
@@ -124,11 +142,13 @@ def check(
     lines, leaked = [], set()
     for one in train:
         for other in test:
+            say(f"comparing {one.name} with {other.name}")
             found = shared(one, other, store)
             leaked |= {pair.first for pair in found}
             lines += [f"LEAK  {pair}" for pair in found]
     for index, one in enumerate(test):
         for other in test[index + 1 :]:
+            say(f"comparing {one.name} with {other.name}")
             lines += [f"note  {pair}" for pair in shared(one, other, store)]
     lines.append(
         f"{_counted(train)} for training, {_counted(test)} for tests: "

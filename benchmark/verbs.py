@@ -252,6 +252,11 @@ def show_data(args: argparse.Namespace) -> int:
     return 0
 
 
+def _told(text: str) -> None:
+    """Says what is going on, beside what is printed."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def _check_data(train: tuple[str, ...], test: tuple[str, ...]) -> int:
     from benchmark import leakage
     from benchmark.data import sources
@@ -260,7 +265,7 @@ def _check_data(train: tuple[str, ...], test: tuple[str, ...]) -> int:
     store.prepare()
     train_sets = [sources.open_set(one, "train") for one in train or sources.here("train")]
     test_sets = [sources.open_set(one, "test") for one in test or sources.here("test")]
-    leaked, lines = leakage.check(train_sets, test_sets, store)
+    leaked, lines = leakage.check(train_sets, test_sets, store, _told)
     print("\n".join(lines))
     return int(leaked > 0)
 
