@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmark import cli, keys, plan
 from benchmark.engines import local
+from benchmark.errors import JobError
 from benchmark.jobs import Job
 from benchmark.perf.measure import ROUNDS, Figure, rivals, seconds
 from benchmark.request import Request, request_of
@@ -155,8 +156,13 @@ def _workers() -> Iterator[Figure]:
         return plan.make(request_of(top.parse_args([*words, seeds])), store).jobs()
 
     def run(todo: list[Job], store: Store, workers: int) -> float:
+        failed: dict[str, str] = {}
         with contextlib.redirect_stderr(io.StringIO()):
-            return seconds(lambda: local.run(todo, store, workers))
+            taken = seconds(lambda: failed.update(local.run(todo, store, workers)))
+        if failed:
+            # A job that fails is fast, so no figure may be made of it.
+            raise JobError(f"a job to be timed failed: {next(iter(failed.values()))}")
+        return taken
 
     rounds = []
     for _ in range(ROUNDS):
