@@ -41,7 +41,7 @@ report: $(READY)  ## write the report again from what is stored (TASK=sr)
 boards: $(READY)  ## build the leaderboards from their entries, check them, write their pages
 	@$(BIN)/dialbench board build && $(BIN)/dialbench board check && $(BIN)/dialbench board page
 
-perf: $(READY)  ## measure how fast it is, as ratios within this run (half an hour; SUITE=forward)
+perf: $(READY)  ## measure how fast it is, as ratios within this run (slow; SUITE=forward for a part)
 	@$(BIN)/python -m benchmark.perf $(SUITE)
 
 test: $(READY)  ## run the tests

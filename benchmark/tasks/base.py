@@ -156,11 +156,26 @@ class Task:
 
 
 def imitating(
-    name: str, summary: str, space: ControlSpace, grid: tuple[Level, ...], operator: str
+    name: str,
+    summary: str,
+    space: ControlSpace,
+    grid: tuple[Level, ...],
+    operator: str,
+    degradation: str = "none",
+    **more: Any,
 ) -> Task:
     """Returns version 1 of a task whose networks imitate an image operator on photographs.
 
     A change here would change every such task: write a new version out in its own file instead.
+
+    Args:
+        name: As in ``Task``, like all that follows.
+        summary: One line for lists.
+        space: The control space.
+        grid: Levels that the board reports.
+        operator: The operator.
+        degradation: What is done to its input.
+        more: Other fields of ``Task``.
     """
     return Task(
         name=name,
@@ -169,7 +184,7 @@ def imitating(
         summary=summary,
         space=space,
         grid=grid,
-        degradation="none",
+        degradation=degradation,
         objective=Objective(((Term("l1"),),)),
         protocol=PROTOCOLS["rgb"],
         metrics=("psnr-rgb", "ssim-rgb"),
@@ -178,4 +193,5 @@ def imitating(
         test_sets=("bsd100",),
         effort=1.5,
         operator=operator,
+        **more,
     )

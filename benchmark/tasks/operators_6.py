@@ -1,8 +1,7 @@
 """Imitating six filters with one network: dials for the filter and its strength (decouple learning)."""
 
 from benchmark.control import Axis, ControlSpace
-from benchmark.metrics.protocol import PROTOCOLS
-from benchmark.tasks.base import Objective, Task, Term
+from benchmark.tasks.base import imitating
 
 SPACE = ControlSpace(
     (
@@ -11,20 +10,11 @@ SPACE = ControlSpace(
     )
 )
 
-TASK = Task(
+TASK = imitating(
     name="operators-6",
-    version=1,
-    kind="operator",
     summary="two dials: strength, and which of six filters",
     space=SPACE,
     grid=SPACE.lattice(3),
     degradation="none",
-    objective=Objective(((Term("l1"),),)),
-    protocol=PROTOCOLS["rgb"],
-    metrics=("psnr-rgb", "ssim-rgb"),
-    headline="psnr-rgb",
-    train_sets=("bsds500-train", "bsds500-test"),
-    test_sets=("bsd100",),
-    effort=1.5,
     operator="six",
 )
