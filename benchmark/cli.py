@@ -87,6 +87,13 @@ def parser() -> tuple[Parser, list[str]]:
         "hours and storage of a campaign, from what runs in the store took",
         _selection(many=True),
     )
+    study = add(
+        "analyze",
+        verbs.analyze,
+        "make a study of the papers from trained networks, training what is missing",
+        _selection(study=True),
+    )
+    study.add_argument("--list", action="store_true", help="show the studies, one line each")
     add("publish", verbs.publish, "mirror what is stored to Weights & Biases", wanted)
     kinds = ", ".join(KINDS)
     take = add(
@@ -158,19 +165,27 @@ def _board_actions(
     page.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/boards")
 
 
-def _selection(many: bool = False) -> argparse.ArgumentParser:
+def _selection(many: bool = False, study: bool = False) -> argparse.ArgumentParser:
     """Returns the options that say which methods, levels, data and budget are meant.
 
     Args:
         many: Whether several tasks and presets can be named.
+        study: Whether a study is named instead of a task; it knows which task and methods it needs.
     """
     one = argparse.ArgumentParser(add_help=False)
-    one.add_argument(
-        "task",
-        metavar="TASK",
-        nargs="+" if many else None,
-        help=f"one of: {', '.join(tasks.names())}; TASK@PROTOCOL judges it under another protocol",
-    )
+    if study:
+        one.add_argument("name", metavar="NAME", nargs="?", help="the study; --list shows them")
+        one.add_argument("--task", metavar="TASK", help="the task (default: the study's)")
+    else:
+        one.add_argument(
+            "task",
+            metavar="TASK",
+            nargs="+" if many else None,
+            help=(
+                f"one of: {', '.join(tasks.names())}; "
+                "TASK@PROTOCOL judges it under another protocol"
+            ),
+        )
     one.add_argument(
         "--methods", nargs="+", metavar="NAME", help="methods and baselines, like dni,ftn:groups=4"
     )
