@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.scores import NoValue, Run, scores
+from benchmark.analysis.comparison import level_means
+from benchmark.analysis.scores import scores
 from benchmark.analysis.study import Part, Study, Tables
 from benchmark.errors import JobError
 from benchmark.request import Choice, Request
@@ -46,14 +47,14 @@ def gaps(rows: pd.DataFrame, task: Task) -> Tables:
     from benchmark.metrics.records import METRICS
     from benchmark.report.words import physical
 
-    found = scores(rows)
+    means = level_means(scores(rows), task.headline)
     sign = 1.0 if METRICS[task.headline].higher_is_better else -1.0
-    ceilings = {run[1:]: _levels(found, run, task) for run in found if run.family == "experts"}
+    ceilings = {run[1:]: own for run, own in means.items() if run.family == "experts"}
     lines = []
-    for run in found:
+    for run, own in means.items():
         if run.family in ("experts", "floor") or run[1:] not in ceilings:
             continue
-        own, other = _levels(found, run, task), ceilings[run[1:]]
+        other = ceilings[run[1:]]
         for level in (one for one in own if one in other):
             values = {"value": own[level], "expert": other[level]}
             values["difference"] = sign * (own[level] - other[level])
@@ -67,21 +68,6 @@ def gaps(rows: pd.DataFrame, task: Task) -> Tables:
         mean="mean", mean_abs=lambda one: one.abs().mean(), worst="min", levels="count"
     )
     return {"experts": summary.reset_index(), "levels": table}
-
-
-def _levels(found: dict, run: Run, task: Task) -> dict[str, float]:
-    """Returns the headline metric at every level, averaged over images and seeds."""
-    every = []
-    for own in found[run].values():
-        try:
-            every.append(own[task.headline].by_level())
-        except (KeyError, NoValue):
-            return {}
-    return {
-        level: sum(one[level] for one in every) / len(every)
-        for level in every[0]
-        if all(level in one for one in every)
-    }
 
 
 def tables(parts: Sequence[Part]) -> Tables:
