@@ -114,9 +114,7 @@ def draw(tables: Tables, task: Task) -> Figure:
             ha="center",
         )
     grid[0][1].margins(y=0.15)
-    grid[0][1].set(
-        xlabel="thousand parameters stored", ylabel=f"mean {metric.label}{unit}", xscale="log"
-    )
+    grid[0][1].set(xlabel="thousand parameters stored", ylabel=f"mean {metric.label}{unit}")
     grid[0][1].set_title("hypernet, by number of blocks")
     sizes = table[table["what"] == "transitions"].set_index("method")["parameters"]
     texts = {name: f"{name}\n{sizes[name] / 1000:.1f} k beside the backbone" for name in methods}

@@ -164,7 +164,10 @@ def draw(tables: Tables, task: Task) -> Figure:
     named = any(axis.names for axis in task.space.axes)
     what = "one layer under random parameters" if named else f"all blocks at {LEVELS} levels"
     figure, grid = drawing.panels(
-        f"{task.name}: tuned kernels, {what}", len(methods), side=1.4 if named else 0.6
+        f"{task.name}: tuned kernels, {what}",
+        len(methods),
+        size=(3.9 if len(methods) > 1 else 4.6, 3.2),
+        side=1.4 if named else 0.6,
     )
     looks = drawing.distinct(points["group"])
     for axes, method in zip(grid[0], methods, strict=True):

@@ -118,6 +118,8 @@ ROWS = (
     ("colour", "mean colour moved, of 255", "cividis_r", "{:.1f}"),
 )
 
+TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
+
 
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws three maps of true level against dial for every method: loss, detail, colour."""
@@ -129,7 +131,7 @@ def draw(tables: Tables, task: Task) -> Figure:
     table = tables["matrix"]
     methods = list(dict.fromkeys(table["method"]))
     figure, grid = drawing.panels(
-        f"{task.name}: the dial set wrong", len(methods), len(ROWS), (2.3, 2.15), side=1.2
+        f"{task.name}: the dial set wrong", len(methods), len(ROWS), (2.1, 2.1), side=0.9
     )
     for row, (column, label, colours, form) in zip(grid, ROWS, strict=True):
         norm = _scale(table[column], column)
@@ -141,6 +143,11 @@ def draw(tables: Tables, task: Task) -> Figure:
         row[0].set_ylabel(f"true {axis_name(task)}", fontsize=8)
         bar = figure.colorbar(ScalarMappable(norm, colours), ax=row, shrink=0.85, aspect=16)
         bar.set_label(label, fontsize=8)
+        bar.ax.tick_params(labelsize=7)
+        if column == "detail":
+            ticks = [at for at in TICKS if norm.vmin <= at <= norm.vmax]
+            bar.set_ticks(ticks, labels=[f"{at:g}" for at in ticks], minor=False)
+            bar.ax.minorticks_off()
         bar.outline.set_visible(False)
     for axes in grid[-1]:
         axes.set_xlabel("dial", fontsize=8)
