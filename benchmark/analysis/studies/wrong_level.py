@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmark.data.samples import Samples
     from benchmark.tasks import Task
 
-IMAGES = 8
+IMAGES = 4
 """Test images that detail and colour are measured on; PSNR is from all of them."""
 CHANNELS = ("red", "green", "blue")
 
