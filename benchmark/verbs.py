@@ -123,10 +123,14 @@ def analyze(args: argparse.Namespace) -> int:
         plan.begin(store)
         jobs.update({job.key: job for job in plan.jobs(True, study.scores)})
     failed = engines.run(engines.engine(args.engine), list(jobs.values()), store, args.jobs)
+    codes = [0]
+    for plan in plans if study.trains else ():
+        own = {key: why for key, why in failed.items() if key in {**plan.trains, **plan.sweeps}}
+        codes.append(_outcome(plan, store, own))
     folder, shown = studies.perform(args.name, plans, store)
     print(shown.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     print(f"study: {_shown(folder / 'figure.svg')}")
-    return max(_outcome(plan, store, failed) for plan in plans)
+    return max(codes)
 
 
 def publish(args: argparse.Namespace) -> int:

@@ -200,9 +200,10 @@ def test_ablation_asks_for_backbones_of_four_sizes():
 
 
 def test_drop_in_shrinks_networks_with_the_preset_and_obeys_a_backbone():
-    small = drop_in.requests(asked("denoise", "--methods", "tunable_conv"))
-    assert [one.backbone.partition(":")[0] for one in small] == ["swinir", "nafnet"]
-    assert all(":" in one.backbone for one in small)
+    for preset in ("smoke", "laptop", "gpu"):
+        small = drop_in.requests(asked("denoise", "--methods", "tunable_conv", "--preset", preset))
+        assert [one.backbone.partition(":")[0] for one in small] == ["swinir", "nafnet"]
+        assert all(":" in one.backbone for one in small)
     full = drop_in.requests(asked("denoise", "--methods", "tunable_conv", "--preset", "paper"))
     assert [one.backbone for one in full] == ["swinir", "nafnet"]
     (own,) = drop_in.requests(asked("denoise", "--methods", "ftn", "--backbone", "resnet16"))

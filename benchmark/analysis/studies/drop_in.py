@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from benchmark import config
+from benchmark import config, spec
 from benchmark.analysis.studies import experts
 from benchmark.analysis.study import Part, Study, Tables
 from benchmark.errors import JobError
@@ -20,7 +20,7 @@ def requests(request: Request) -> list[Request]:
     """Returns the request on both networks, or on the backbone that the user named."""
     (own,) = experts.with_experts(request)
     preset = config.PRESETS.get(request.preset.name)
-    if preset is None or request.backbone != preset.backbone:
+    if preset is None or request.backbone != str(spec.parse(preset.backbone)):
         return [own]
     backbones = SMALL if preset.backbone.startswith("small") else FULL
     return [dataclasses.replace(own, backbone=backbone) for backbone in backbones]
