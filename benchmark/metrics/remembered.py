@@ -48,7 +48,7 @@ class Remembered(Generic[Kept]):
         """Returns the answer for an image (C, H, W)."""
         shape = f"{image.shape} {image.dtype}".encode()
         image = np.ascontiguousarray(image)
-        key = hashlib.blake2b(shape + image.tobytes(), digest_size=16).digest()
+        key = hashlib.sha256(shape + image.tobytes()).digest()
         if key in self._answers:
             return self._answers[key]
         answer = self.work(image)
