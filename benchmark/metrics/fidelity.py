@@ -115,7 +115,6 @@ def _means_along(lines: Tensor) -> Tensor:
 
     As products with a band matrix, ``BLOCK`` windows at a time: faster than a convolution.
     """
-    reach = SSIM_WINDOW // 2
     count = lines.shape[-1] - SSIM_WINDOW + 1
     padded = torch.nn.functional.pad(lines, (0, -count % BLOCK))
     blocks = padded.unfold(-1, BLOCK + SSIM_WINDOW - 1, BLOCK)
