@@ -180,9 +180,9 @@ def test_blend_mixes_pictures_and_dni_mixes_weights():
     blend, dni, x = assembled("blend"), assembled("dni"), images()
     for method in (blend, dni):
         scramble(method)
-    mean = (blend.backbone(x) + blend.end(x)) / 2
+    mean = (blend.backbone(x) + blend.ends[0](x)) / 2
     assert torch.allclose(blend(x, 0.5), mean, atol=1e-12)
-    middle = (dni.backbone.head.weight + dni.end.head.weight) / 2
+    middle = (dni.backbone.head.weight + dni.ends[0].head.weight) / 2
     assert torch.allclose(dni.tuned((0.5,)).head.weight, middle, atol=1e-12)
 
 
