@@ -80,7 +80,7 @@ def parser() -> tuple[Parser, list[str]]:
     known.add_argument(
         "--matrix",
         action="store_true",
-        help="whether each method runs on each task and backbone, or why not (half a minute)",
+        help="whether each method runs on each task and backbone, or why not (takes a while)",
     )
     known.add_argument("--json", action="store_true", help="the matrix as JSON")
     add("run", verbs.run, "train what is missing, sweep the dial, write the report", wanted)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from baselines.networks import decouple_net, swinir
 from benchmark.conformance.networks import TINY
+from benchmark.cost import macs
 from benchmark.discovery import create_backbone
 from benchmark.errors import JobError
+from benchmark.layers import parameters_of
+
+PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
 
 
 def tiny(name: str, scale: int = 1) -> nn.Module:
@@ -91,3 +98,14 @@ def test_nafnet_starts_as_the_identity_around_its_blocks():
 def test_impossible_options_are_refused(spec, scale, part):
     with pytest.raises(JobError, match=part):
         create_backbone(spec, scale)
+
+
+def test_the_page_of_networks_says_what_code_measures():
+    rows = re.findall(r"^\| `(.+?)` \| (\d) \| ([\d,]+) \| ([\d.]+) \|", PAGE.read_text(), re.M)
+    assert {spec.partition(":")[0] for spec, *_ in rows} == set(TINY)
+    for spec, scale, parameters, operations in rows:
+        with torch.device("meta"):
+            network = create_backbone(spec, int(scale))
+        assert f"{parameters_of(network):,}" == parameters, spec
+        if parameters_of(network) < 10_000_000:  # The large ones take seconds, and are in test_sizes.
+            assert f"{macs(network, 256) / 1e9:.3f}" == operations, spec
