@@ -30,7 +30,16 @@ class Uniform:
     """Levels are drawn uniformly from the control space."""
 
 
-Levels = At | Anchors | Uniform
+@dataclass(frozen=True)
+class Sparse:
+    """Levels are drawn as CResMD draws degradations: often weak, and often few at once.
+
+    How many axes are off their start is even, and so is which ones; how far is drawn from
+    Beta(0.5, 1). Axes whose values have names are always on, and drawn evenly.
+    """
+
+
+Levels = At | Anchors | Uniform | Sparse
 
 
 @dataclass(frozen=True)

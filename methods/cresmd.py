@@ -12,6 +12,7 @@ from benchmark.method import (
     JOINT,
     Layer,
     Norm,
+    Sparse,
     Stage,
     Uniform,
     WeightSpaceMethod,
@@ -42,7 +43,7 @@ class CResMD(WeightSpaceMethod):
       residual block, and the network's last layer, whatever is added to its output.
     - t: degradation over its largest / blur / 4, sigma / 50, (102 - quality) / 92 / the level.
     - Levels: one, two or all degradations / the same, each by Beta(0.5, 1), drawn once per image /
-      uniform.
+      the same where the level says how bad the input is (``Sparse``), uniform elsewhere.
     - Start: - / W kaiming-normal x 0.1, b = 0, so that s = 0 at t = 0 / W = 0, b = 1: a plain
       network at each level, as a backbone may lack the skip from the input that s = 0 leaves.
     - Zero starting point, identity at t = 0: wished for; taught by clean images with t = 0 / not
@@ -62,7 +63,8 @@ class CResMD(WeightSpaceMethod):
             nn.init.ones_(scale.bias)
 
     def stages(self, task: Task) -> Sequence[Stage]:
-        return [Stage("joint", trains=("",), levels=Uniform(), share=JOINT)]
+        levels = Sparse() if task.kind == "degradation" else Uniform()
+        return [Stage("joint", trains=("",), levels=levels, share=JOINT)]
 
     def weights(self, level: Tensor) -> dict[str, Tensor]:
         weights = {}

@@ -20,7 +20,7 @@ from benchmark.layers import (
     residual_blocks,
     trunk_convolutions,
 )
-from benchmark.method import ControlMethod
+from benchmark.method import ControlMethod, Sparse, Uniform
 
 SIGMA, BLUR = Axis("sigma", 20.0, 80.0), Axis("blur", 0.0, 4.0)
 
@@ -259,6 +259,14 @@ def test_cresmd_refuses_branches_that_cannot_be_scaled():
     network = nn.Sequential(nn.Conv2d(3, 4, 3), Block(), nn.Conv2d(4, 3, 3))
     with pytest.raises(UserError, match="block '1' of the backbone ends with a norm"):
         create_method("cresmd").assemble(network, ControlSpace((SIGMA,)))
+
+
+@pytest.mark.parametrize(
+    ("task", "levels"), [("blur-noise", Sparse()), ("denoise-deblur", Uniform())]
+)
+def test_cresmd_draws_sparse_levels_where_they_say_how_bad_the_input_is(task, levels):
+    (stage,) = create_method("cresmd").stages(tasks.get(task))
+    assert stage.levels == levels
 
 
 @pytest.mark.parametrize(
