@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from benchmark.errors import UserError
 
 Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
+Norm = nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.GroupNorm | nn.RMSNorm
 
 
 def layers(network: nn.Module) -> dict[str, Layer]:
@@ -75,14 +76,56 @@ def residual_blocks(network: nn.Module) -> dict[str, nn.Module]:
 
 
 def trunk_convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
-    """Returns the channel-preserving convolutions ahead of the first upsampling layer."""
+    """Returns the convolutions of residual blocks, and others that keep their channels.
+
+    The others count ahead of the first upsampling layer only.
+    """
+    inside = layers_within(network, residual_blocks(network))
     found: dict[str, nn.Conv2d] = {}
+    enlarged = False
     for name, module in network.named_modules():
-        if isinstance(module, nn.PixelShuffle | nn.Upsample | nn.ConvTranspose2d):
-            break
-        if isinstance(module, nn.Conv2d) and module.in_channels == module.out_channels:
-            found[name] = module
+        enlarged |= isinstance(module, nn.PixelShuffle | nn.Upsample | nn.ConvTranspose2d)
+        if isinstance(module, nn.Conv2d):
+            keeps = module.in_channels == module.out_channels and not enlarged
+            if keeps or name in inside:
+                found[name] = module
     return found
+
+
+def block_ends(network: nn.Module) -> dict[str, Layer | Norm]:
+    """Returns the last layer or norm of every residual block: what scales its branch.
+
+    Raises:
+        UserError: If a block ends with a norm that has no scale.
+    """
+    found: dict[str, Layer | Norm] = {}
+    for name, block in residual_blocks(network).items():
+        ends = [
+            (f"{name}.{inner}".rstrip("."), module)
+            for inner, module in block.named_modules()
+            if isinstance(module, Layer | Norm)
+        ]
+        key, end = ends[-1]
+        if end.weight is None:
+            raise UserError(
+                f"residual block '{name}' of the backbone ends with a norm that has no scale; "
+                "choose another backbone with --backbone"
+            )
+        found[key] = end
+    return found
+
+
+def free_parameters(network: nn.Module) -> list[str]:
+    """Returns the names of parameters that belong to neither a layer nor a norm.
+
+    Such are the scales of NAFNet's branches, or the position tables of attention in windows.
+    """
+    return [
+        f"{name}.{key}".lstrip(".")
+        for name, module in network.named_modules()
+        if not isinstance(module, Layer | Norm)
+        for key, _ in module.named_parameters(recurse=False)
+    ]
 
 
 def after_blocks(network: nn.Module) -> tuple[str, Layer]:
@@ -134,3 +177,15 @@ def spread(level: Tensor, features: Tensor) -> Tensor:
     """Returns levels (B,) shaped to scale features (B, C, h, w), or tokens (B x windows, ..., C)."""
     copies = features.shape[0] // level.shape[0]
     return level.repeat_interleave(copies).reshape(-1, *(1,) * (features.ndim - 1))
+
+
+def between_corners(values: Sequence[Tensor], level: Sequence[Tensor]) -> Tensor:
+    """Returns what lies at ``level`` between one value for each corner of [0, 1]^d, last axis fastest.
+
+    Args:
+        values: 2^d tensors of one shape; they weigh products of t_i or 1 - t_i.
+        level: d tensors that spread over the values; 0 and 1 give a corner's value bit for bit.
+    """
+    for t in reversed(level):
+        values = [torch.lerp(*pair, t) for pair in zip(values[::2], values[1::2], strict=True)]
+    return values[0]

@@ -29,7 +29,15 @@ from benchmark.conformance.tuned import (
     weights_survive_storage,
 )
 
-__all__ = ["CHECKS", "Factory", "Skipped", "kernels_are_affine"]
+__all__ = [
+    "CHECKS",
+    "Factory",
+    "Skipped",
+    "folding_keeps_the_backbone",
+    "kernels_are_affine",
+    "stages_move_what_they_declare",
+    "tuned_equals_forward",
+]
 
 CHECKS = (
     mixed_levels_equal_one_by_one,
