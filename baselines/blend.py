@@ -26,6 +26,8 @@ class Blend(ControlMethod):
         y(t) = (1 - t) start(x) + t end(x)
     """
 
+    spatial = True
+
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         self.end = copy.deepcopy(backbone)
 

@@ -23,6 +23,7 @@ TRAINING_CODE = (
     "benchmark.data.filtered",
     "benchmark.data.patches",
     "benchmark.degradations",
+    "benchmark.hooks",
     "benchmark.layers",
     "benchmark.method",
     "benchmark.metrics.colour",
@@ -30,7 +31,13 @@ TRAINING_CODE = (
     "benchmark.stage",
     "benchmark.train",
 )
-METHOD_CODE = ("baselines", "benchmark.layers", "benchmark.method", "methods")
+METHOD_CODE = (
+    "baselines",
+    "benchmark.hooks",
+    "benchmark.layers",
+    "benchmark.method",
+    "methods",
+)
 SCORING_CODE = (
     *("benchmark.data.filtered", "benchmark.data.samples", "benchmark.degradations"),
     *("benchmark.metrics", "benchmark.objectives.targets", "benchmark.sweep"),

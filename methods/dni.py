@@ -34,6 +34,7 @@ class DNI(WeightSpaceMethod):
     """
 
     paper = "1811.10515"
+    spatial = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         self.end = copy.deepcopy(backbone)

@@ -92,6 +92,7 @@ def test_tuned_networks_export_to_onnx(method):
         ("jumps", "output_is_continuous", "the output jumps at level"),
         ("forgets_state", "weights_survive_storage", "stored weights give another output"),
         ("unseeded", "seeds_decide_weights", "the same seed gives different weights"),
+        ("bends", "level_maps_equal_levels", "a map of level 0.7 differs from the level"),
         ("calls_home", "network_is_left_alone", "asks the network for weights.invalid"),
         ("shares_memory", "tuning_leaves_the_method_alone", "changes the method"),
     ],
