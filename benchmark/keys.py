@@ -39,9 +39,17 @@ METHOD_CODE = (
     "methods",
 )
 SCORING_CODE = (
-    *("benchmark.data.filtered", "benchmark.data.samples", "benchmark.degradations"),
-    *("benchmark.metrics", "benchmark.objectives.targets", "benchmark.sweep"),
+    *("benchmark.blind", "benchmark.data.filtered", "benchmark.data.samples"),
+    *("benchmark.degradations", "benchmark.dialling", "benchmark.metrics"),
+    *("benchmark.objectives.targets", "benchmark.spatial", "benchmark.sweep"),
 )
+
+DIALS = {
+    "level": ("benchmark.dialling:AtLevel",),
+    "map": ("benchmark.dialling:ByMap", "benchmark.spatial:mapped"),
+    "estimate": ("benchmark.dialling:ByEstimate", "benchmark.blind:estimated_sigma"),
+}
+"""Where the code begins that sets the dial, by ``Task.dial``, in tasks that compare dials."""
 
 BUDGET = ("batch", "patch", "patch_sr", "lr", "schedule", "precision", "critic_width")
 """Preset fields that determine a training run, besides its number of steps."""
@@ -148,6 +156,7 @@ def scoring_digest(task: Task) -> str:
             *_degradations(task),
             f"benchmark.objectives.targets:TARGETS[{task.target}]",
             "benchmark.metrics.scorer",
+            *(DIALS.get(task.dial, ()) if task.compares_dials else ()),
         ),
         SCORING_CODE,
     )

@@ -196,7 +196,7 @@ class ControlMethod(L.LightningModule, ABC):
             fewest, most = self.axes.start, self.axes.stop - 1
             taken = f"{fewest} to {most} control axes" if most > 1 else "one control axis"
             return f"takes {taken}, not {dials}"
-        return None
+        return "takes no level map" if task.dial == "map" and not self.spatial else None
 
     def only_levels(self, task: Task) -> tuple[Level, ...] | None:
         """Returns the levels this method can be asked for, or None for all (experts have few)."""

@@ -63,6 +63,10 @@ def _obstacle(metric: records.Metric, offline: bool) -> str | None:
             installed = "none"
         if installed != version:
             return f"{name} {version} is needed ({installed} is installed); pip install {name}=={version}"
+    if metric.imported:
+        from benchmark.importing import missing
+
+        return missing(metric.imported)
     return (assets.fetch(metric.asset, offline).reason or None) if metric.asset else None
 
 
