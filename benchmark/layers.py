@@ -10,6 +10,12 @@ from torch.nn import functional
 
 from benchmark.errors import LevelError, UserError
 
+TOKENS = (
+    "the backbone has layers that work on tokens, whose place in the image is not known; give one "
+    "level instead of a map"
+)
+"""Why a level map is refused."""
+
 Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 
 
@@ -155,10 +161,7 @@ def spread(level: Tensor, features: Tensor) -> Tensor:
     """
     if level.ndim == 3:
         if features.ndim != 4:
-            raise LevelError(
-                "the backbone has layers that work on tokens, whose place in the image is not "
-                "known; give one level instead of a map"
-            )
+            raise LevelError(TOKENS)
         return resized(level[:, None], features.shape[-2:])
     copies = features.shape[0] // level.shape[0]
     return level.repeat_interleave(copies).reshape(-1, *(1,) * (features.ndim - 1))

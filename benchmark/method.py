@@ -21,6 +21,7 @@ from benchmark.control import ControlSpace, Level
 from benchmark.errors import JobError, LevelError
 from benchmark.hooks import Hook, hooked
 from benchmark.layers import (
+    TOKENS,
     Layer,
     after_blocks,
     channels,
@@ -30,6 +31,7 @@ from benchmark.layers import (
     layers_within,
     output_rows,
     residual_blocks,
+    resized,
     spread,
     trunk_convolutions,
 )
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JOINT",
+    "TOKENS",
     "TUNE",
     "Adam",
     "Anchors",
@@ -73,6 +76,7 @@ __all__ = [
     "layers_within",
     "output_rows",
     "residual_blocks",
+    "resized",
     "spread",
     "start_stage",
     "trunk_convolutions",

@@ -25,7 +25,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from benchmark.errors import LevelError
 from benchmark.hooks import Hook, hooked
-from benchmark.layers import Layer, resized
+from benchmark.layers import TOKENS, Layer, resized
 
 Weights = Mapping[str, Tensor]
 At = Callable[[tuple[int, ...]], Tensor]
@@ -63,7 +63,7 @@ def mapped(network: nn.Module, corners: Sequence[Weights], x: Tensor, level_map:
 def _hook(name: str, module: nn.Module, own: dict[str, list[Tensor]], at: At) -> Hook | None:
     """Returns what turns a module's output at level 0 into that of the map; None if it is the same."""
     if isinstance(module, Layer):
-        return lambda layer, inputs, y: _mixed(name, layer, inputs[0], y, own, at)
+        return lambda layer, inputs, y: _mixed(layer, inputs[0], y, own, at)
     if isinstance(module, NORMS):
         return lambda norm, inputs, y: _normalised(norm, inputs[0], own, at)
     if any(bool(change.any()) for changes in own.values() for change in changes):
@@ -75,13 +75,10 @@ def _hook(name: str, module: nn.Module, own: dict[str, list[Tensor]], at: At) ->
 
 
 def _mixed(
-    name: str, layer: Layer, x: Tensor, y: Tensor, own: dict[str, list[Tensor]], at: At
+    layer: Layer, x: Tensor, y: Tensor, own: dict[str, list[Tensor]], at: At
 ) -> Tensor:
     if isinstance(layer, nn.Linear) and y.ndim > 2:
-        raise LevelError(
-            f"'{name}' of the backbone works on tokens, whose place in the image is not known; give "
-            "one level instead of a map"
-        )
+        raise LevelError(TOKENS)
     share = at(tuple(y.shape[2:]) or (1, 1))
     share = share.flatten(1)[..., None] if y.ndim == 2 else share[:, :, None]
     count = len(next(iter(own.values())))

@@ -18,6 +18,7 @@ from benchmark.method import ControlMethod
 BROKEN = Path(__file__).parent / "broken"
 METHODS = (
     "decouple",
+    "decouple_fast",
     "dni",
     "adafm",
     "adafm:k=5",
@@ -29,7 +30,7 @@ METHODS = (
 )
 OTHERS = ("ftn:groups=4", "tunable_conv:expand=2", "floor", "blend", "experts")
 AFFINE = ("decouple", "dni", "adafm", "ftn", "ftn:groups=4", "tunable_conv", "hypernet")
-TWO_AXES = ("decouple", "tunable_conv", "floor")
+TWO_AXES = ("decouple", "decouple_fast", "tunable_conv", "floor")
 
 PLACES = {place.name: place for place in places()}
 ONE_AXIS = [name for name in PLACES if name != "small with two axes"]
