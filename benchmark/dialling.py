@@ -19,6 +19,7 @@ from benchmark.control import Level
 from benchmark.errors import UserError
 from benchmark.metrics import records
 from benchmark.metrics.scorer import Score, Scorer, availability
+from benchmark.objectives import MixedObjective
 
 if TYPE_CHECKING:
     from benchmark.data.samples import Samples
@@ -142,14 +143,26 @@ class ByEstimate(Dial):
 class AtLevel(Dial):
     """The cell's own level; beside it, the levels before it on the grid."""
 
+    def __init__(self, *base):
+        super().__init__(*base)
+        self.objective = MixedObjective(self.task.objective).eval().requires_grad_(False)
+
     def setting(self, index: int, level: Level) -> Level:
         return level
 
     def compared(self, metric: str, index: int, level: Level, output: Tensor) -> Score:
+        if metric == "objective":
+            loss = self.objective(
+                output[None],
+                self.samples.reference(index, level)[None],
+                torch.tensor([level]),
+                self.samples.degraded(index, level)[None],
+            )
+            return Score(loss.item(), "ok")
         before = neighbours(level, self.task.grid)
         if not before:
             return Score(None, "failed", "it is the first level, so none comes before it")
-        own = metric.replace("-step", "")
+        own = metric.removeprefix("step-")
         scorer = self.scorer((own,))
         if obstacle := availability((metric,), self.offline)[metric]:
             return Score(None, "unavailable", obstacle)

@@ -41,7 +41,7 @@ METHOD_CODE = (
 SCORING_CODE = (
     *("benchmark.blind", "benchmark.data.filtered", "benchmark.data.samples"),
     *("benchmark.degradations", "benchmark.dialling", "benchmark.metrics"),
-    *("benchmark.objectives.targets", "benchmark.spatial", "benchmark.sweep"),
+    *("benchmark.objectives", "benchmark.spatial", "benchmark.sweep"),
 )
 
 DIALS = {
@@ -109,18 +109,25 @@ def training_digest(task: Task, objective: Objective, set_digests: tuple[str, ..
         objective: The objective in force, with a perceptual term if there is one.
         set_digests: Content digests of the training sets.
     """
-    terms = {term.name for end in objective.ends for term in end}
-    targets = {term.target for end in objective.ends for term in end}
     code = _code(
         (
             "benchmark.train:train_stage",
             *_degradations(task),
-            *(f"benchmark.objectives:TERMS[{name}]" for name in sorted(terms)),
-            *(f"benchmark.objectives.targets:TARGETS[{name}]" for name in sorted(targets)),
+            *_terms(objective),
         ),
         TRAINING_CODE,
     )
     return digest([task.training_facts(), objective, list(set_digests), code, *_software(task)])
+
+
+def _terms(objective: Objective) -> list[str]:
+    """Returns where the code of an objective's terms and targets begins."""
+    terms = sorted({term.name for end in objective.ends for term in end})
+    targets = sorted({term.target for end in objective.ends for term in end})
+    return [
+        *(f"benchmark.objectives:TERMS[{name}]" for name in terms),
+        *(f"benchmark.objectives.targets:TARGETS[{name}]" for name in targets),
+    ]
 
 
 def _degradations(task: Task) -> list[str]:
@@ -156,7 +163,8 @@ def scoring_digest(task: Task) -> str:
             *_degradations(task),
             f"benchmark.objectives.targets:TARGETS[{task.target}]",
             "benchmark.metrics.scorer",
-            *(DIALS.get(task.dial, ()) if task.compares_dials else ()),
+            *(DIALS[task.dial] if task.compares_dials else ()),
+            *(_terms(task.objective) if "objective" in task.metrics else ()),
         ),
         SCORING_CODE,
     )

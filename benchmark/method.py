@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from benchmark.control import ControlSpace, Level
+from benchmark.control import SLACK, ControlSpace, Level
 from benchmark.errors import JobError, LevelError
 from benchmark.hooks import Hook, hooked
 from benchmark.layers import (
@@ -241,7 +241,11 @@ class ControlMethod(L.LightningModule, ABC):
         unseen = level.is_meta or torch.jit.is_tracing()
         if not unseen and not bool(((level >= 0) & (level <= 1)).all()):
             raise LevelError("level lies outside [0, 1]; give values from 0 to 1")
-        if not self.anchored or self.control == ControlSpace(self.control.axes):
+        if not unseen and self.control.simplex and bool((level.sum(1) > 1 + SLACK).any()):
+            raise LevelError("levels add up to more than 1; the axes share one budget")
+        if not self.anchored or self.control == ControlSpace(
+            self.control.axes, simplex=self.control.simplex
+        ):
             return level
         shape = (1, d, *(1,) * (level.ndim - 2))
         first, last = (

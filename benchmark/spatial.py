@@ -74,9 +74,7 @@ def _hook(name: str, module: nn.Module, own: dict[str, list[Tensor]], at: At) ->
     return None
 
 
-def _mixed(
-    layer: Layer, x: Tensor, y: Tensor, own: dict[str, list[Tensor]], at: At
-) -> Tensor:
+def _mixed(layer: Layer, x: Tensor, y: Tensor, own: dict[str, list[Tensor]], at: At) -> Tensor:
     if isinstance(layer, nn.Linear) and y.ndim > 2:
         raise LevelError(TOKENS)
     share = at(tuple(y.shape[2:]) or (1, 1))

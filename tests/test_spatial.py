@@ -120,7 +120,9 @@ def test_weights_without_a_place_in_the_image_refuse_maps():
 
 def test_maps_are_averaged_for_coarse_features_and_interpolated_for_fine_ones():
     level_map = ramp(4, 8)
-    assert torch.allclose(resized(level_map, (2, 4))[0, 0, 0], level_map.reshape(4, 4, 2)[0].mean(1))
+    assert torch.allclose(
+        resized(level_map, (2, 4))[0, 0, 0], level_map.reshape(4, 4, 2)[0].mean(1)
+    )
     fine = resized(level_map, (8, 16))
     assert fine.shape == (1, 1, 8, 16) and bool((fine[0, 0, 0].diff() >= 0).all())
     features = torch.zeros(1, 5, 2, 4, dtype=torch.float64)

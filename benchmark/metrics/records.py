@@ -13,7 +13,10 @@ numbers of two ids are never compared. What every id means:
   level. ``psnr-rgb-hyperres``: with the dial at what the estimator of HyperRes's authors says.
 - ``level-error``, ``level-error-hyperres``: the distance of the estimated from the true level, in the
   unit of the axis.
-- ``lpips-alex-step``: LPIPS between the output and that at the level before on the grid (the mean over
+- ``objective``: the loss that training minimises at the level, of the output.
+- ``content``, ``style-brick``, ``style-gravel``, ``style-grass``: the losses of style transfer
+  (``benchmark.objectives.style``), of the output clamped to [0, 1].
+- ``step-lpips-alex``: LPIPS between the output and that at the level before on the grid (the mean over
   the axes on which there is one).
 - ``mse-y601``: the mean squared error itself, of 8-bit levels.
 - ``ssim-rgb``, ``ssim-y601``: Wang et al. 2004 with an 11 x 11 Gaussian window (sigma 1.5), K = .01
@@ -86,14 +89,24 @@ METRICS: dict[str, Metric] = {
         Metric("psnr-y601-told", "PSNR-Y, true level", True, digits=2, unit="dB", of_dial=True),
         Metric(
             *("psnr-rgb-hyperres", "PSNR, HyperRes level", True),
-            **{"digits": 2, "unit": "dB", "of_dial": True, "imported": "hyperres-estimator"},
+            digits=2,
+            unit="dB",
+            of_dial=True,
+            imported="hyperres-estimator",
         ),
         Metric("level-error", "level error", False, digits=2, of_dial=True),
         Metric(
             *("level-error-hyperres", "HyperRes level error", False),
-            **{"digits": 2, "of_dial": True, "imported": "hyperres-estimator"},
+            digits=2,
+            of_dial=True,
+            imported="hyperres-estimator",
         ),
-        Metric("lpips-alex-step@lpips-0.1.4", "LPIPS step", False, asset="alexnet", of_dial=True),
+        Metric("step-lpips-alex@lpips-0.1.4", "LPIPS step", False, asset="alexnet", of_dial=True),
+        Metric("objective", "loss at the level", False, digits=5, of_dial=True),
+        Metric("content", "content loss", False, digits=5),
+        Metric("style-brick", "style loss, brick", False),
+        Metric("style-gravel", "style loss, gravel", False),
+        Metric("style-grass", "style loss, grass", False),
         Metric("ssim-rgb", "SSIM-RGB", True),
         Metric("ssim-y601", "SSIM-Y", True),
         Metric("mse-y601", "MSE-Y", False, digits=2, unit="of 255²"),

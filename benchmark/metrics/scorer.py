@@ -174,6 +174,16 @@ def _measure(metric: str, protocol: Protocol, offline: bool) -> Measure:
             return lambda restored, clean: ssim(luma(restored), luma(clean))
         case "colour-drift":
             return drift
+        case "content":
+            from benchmark.objectives.style import Content
+
+            content = Content()
+            return lambda restored, clean: content(restored.clamp(0, 1)[None], clean[None]).item()
+        case "style-brick" | "style-gravel" | "style-grass" as name:
+            from benchmark.objectives.style import Style
+
+            style = Style(name.removeprefix("style-"))
+            return lambda restored, clean: style(restored.clamp(0, 1)[None], clean[None]).item()
         case "lpips-alex" | "lpips-squeeze" as name:
             from benchmark.metrics.perceptual import Lpips
 

@@ -120,9 +120,7 @@ class Content(nn.Module):
     """
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        luma = functional.conv2d(
-            output - target, output.new_tensor(COLOURS[:1])[:, :, None, None]
-        )
+        luma = functional.conv2d(output - target, output.new_tensor(COLOURS[:1])[:, :, None, None])
         losses = []
         for _ in range(1, SCALES):
             luma = functional.avg_pool2d(luma, 2)

@@ -164,7 +164,8 @@ class Task:
             *("operator", "unseen", "cases", "spared", "target", "dial"),
         )
         facts = asdict(self)
-        return {key: facts[key] for key in keep}
+        judged = ("objective",) if "objective" in self.metrics else ()
+        return {key: facts[key] for key in (*keep, *judged)}
 
 
 def imitating(
