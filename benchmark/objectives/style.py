@@ -36,7 +36,11 @@ STYLES = {
 
 @functools.cache
 def bank() -> Tensor:
-    """Returns the filters (2 x ORIENTATIONS, 1, SIDE, SIDE): edges and lines, of mean 0 and norm 1."""
+    """Returns the filters (2 x ORIENTATIONS + 2, 1, SIDE, SIDE), of mean 0 and norm 1.
+
+    Edges and lines of every orientation; then second differences across and down, without which
+    patterns of single pixels would go unseen, and be made.
+    """
     at = torch.arange(SIDE, dtype=torch.float64) - SIDE // 2
     y, x = torch.meshgrid(at, at, indexing="ij")
     filters = []
@@ -48,11 +52,15 @@ def bank() -> Tensor:
             one = window * wave(2 * math.pi * along / 4.5)
             one = one - window * one.sum() / window.sum()
             filters.append(one / one.norm())
+    middle = SIDE // 2
+    second = torch.zeros(SIDE, SIDE, dtype=torch.float64)
+    second[middle, middle - 1 : middle + 2] = torch.tensor([1.0, -2.0, 1.0], dtype=torch.float64)
+    filters += [second / second.norm(), second.T / second.norm()]
     return torch.stack(filters)[:, None].float()
 
 
 def features(images: Tensor) -> list[Tensor]:
-    """Returns features (B, 51, h, w) of images (B, 3, H, W) at each scale, finest first."""
+    """Returns features (B, 63, h, w) of images (B, 3, H, W) at each scale, finest first."""
     mixing = torch.tensor(COLOURS, dtype=images.dtype, device=images.device)[:, :, None, None]
     planes = functional.conv2d(images, mixing)
     found = []

@@ -20,8 +20,8 @@ TASK = Task(
     ),
     protocol=PROTOCOLS["float"],
     metrics=(
-        *("objective", "content", "style-brick", "style-gravel"),
-        *("step-lpips-alex@lpips-0.1.4", "lpips-alex@lpips-0.1.4"),
+        *("objective", "style-brick", "style-gravel", "content"),
+        "step-lpips-alex@lpips-0.1.4",
     ),
     headline="objective",
     train_sets=("bsds500-train", "bsds500-test"),

@@ -20,7 +20,7 @@ TASK = dataclasses.replace(
         )
     ),
     metrics=(
-        *("objective", "content", "style-brick", "style-gravel", "style-grass"),
-        *("step-lpips-alex@lpips-0.1.4", "lpips-alex@lpips-0.1.4"),
+        *("objective", "style-brick", "style-gravel", "style-grass", "content"),
+        "step-lpips-alex@lpips-0.1.4",
     ),
 )

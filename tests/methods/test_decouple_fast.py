@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark import tasks
+from benchmark import cost, tasks
 from benchmark.build import build_method
 from benchmark.conformance.networks import Chain, Tangle
 from benchmark.control import Axis, ControlSpace
@@ -82,13 +81,8 @@ def test_retuning_takes_no_more_than_three_percent_of_the_multiplications(backbo
     x = torch.rand(1, 3, 32, 48)
     features = method.eval().prepare(x)
 
-    def counted(run) -> int:
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            run()
-        return counter.get_total_flops()
-
-    whole = counted(lambda: method(x, 0.5))
-    assert 0 < counted(lambda: method.retune(features, 0.5)) <= 0.03 * whole
+    whole = cost.counted(lambda: method(x, 0.5))
+    assert 0 < cost.counted(lambda: method.retune(features, 0.5)) <= 0.03 * whole
 
 
 def test_it_starts_as_the_plain_network_and_only_one_layer_depends_on_the_level():
