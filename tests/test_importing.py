@@ -5,9 +5,12 @@ import json
 import pickle
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from safetensors.torch import load_file
 
 from baselines.external.noise_estimator import NoiseEstimator
