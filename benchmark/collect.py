@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.report.results import CLEAN, INPUT, ROW_COLUMNS, TARGET, Failure, Results
+from benchmark.report.results import CLEAN, INPUT, MAP, ROW_COLUMNS, TARGET, Failure, Results
 from benchmark.store import Cell, Row, Store
 
 if TYPE_CHECKING:
@@ -73,7 +73,13 @@ def _pictures(store: Store, cells: Iterable[Cell]) -> list[dict[str, Any]]:
         facts, files = cell.facts, cell.pictures
         if not files:
             continue
-        roles = {"restored": facts["method"], "input": INPUT, "clean": CLEAN, "target": TARGET}
+        roles = {
+            "restored": facts["method"],
+            "input": INPUT,
+            "clean": CLEAN,
+            "target": TARGET,
+            "map": MAP,
+        }
         for kind, method in roles.items():
             if kind not in files:
                 continue
