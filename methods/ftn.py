@@ -54,6 +54,7 @@ class FTN(WeightSpaceMethod):
     """
 
     paper = "2010.02270"
+    spatial = True
 
     def __init__(self, groups: int = 1, depth: int = 2, depthwise: bool = False):
         super().__init__()
