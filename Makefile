@@ -17,7 +17,7 @@ OPTIONS  = --preset $(PRESET) $(if $(METHODS),--methods "$(METHODS)") \
            $(if $(ENGINE),--engine $(ENGINE)) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench report boards perf test lint doctor
+.PHONY: help setup bench report boards perf test fuzz lint doctor
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ perf: $(READY)  ## measure how fast it is, as ratios within this run (slow; SUIT
 
 test: $(READY)  ## run the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(ARGS)
+
+fuzz: $(READY)  ## try 20,000 broken files on each parser of leaderboard entries (minutes)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m slow tests/leaderboard/test_fuzz.py $(ARGS)
 
 lint: $(READY)  ## check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -151,6 +151,21 @@ def _board_actions(
     check.add_argument(
         "--allow-status", action="store_true", help="statuses may differ from those of the base"
     )
+    verify = add(
+        "verify", "compute entries again from their weights, and record those that are true"
+    )
+    verify.add_argument("entry", metavar="ENTRY", type=Path, nargs="+", help="folders of entries")
+    verify.add_argument(
+        "--mode",
+        choices=("canary", "fast", "exact", "retrain"),
+        default="fast",
+        help="one image; 8 images at 3 levels (default); everything; also the training",
+    )
+    verify.add_argument("--draw", type=int, metavar="N", help="draw the images of an earlier time")
+    verify.add_argument(
+        "--weights", type=Path, metavar="FOLDER", help="holds <sha256>.safetensors of the entry"
+    )
+    verify.add_argument("--offline", action="store_true", help="never download anything")
     build = add("build", "build the boards from the entries")
     build.add_argument("path", **where, help="all leaderboards, or one task's")
     page = add("page", "write the boards as pages to look at, or to publish")

@@ -56,7 +56,8 @@ def _record(one: Standing) -> list[object]:
         *(cost[name] for name in ("params_stored", "params_folded", "macs")),
         *(_exact(cost[name]) for name in ("switch_ms", "ms_per_image")),
         facts["budget"]["steps"],
-        *(facts[name] for name in ("status", "paper", "created_utc")),
+        one.entry.status,
+        *(facts[name] for name in ("paper", "created_utc")),
     ]
 
 
@@ -157,7 +158,7 @@ def _line(one: Standing, backbone: bool) -> list[str]:
         f"{cost['params_folded']:,}",
         f"{cost['macs'] / 1e9:.2f} G",
         words.NULL if cost["switch_ms"] is None else f"{cost['switch_ms']:.1f} ms",
-        facts["status"],
+        one.entry.status,
         sure,
         facts["preset"],
     ]

@@ -19,7 +19,7 @@ def card(entry: Entry) -> bytes:
     lines = [
         f"# {facts['method']} on {facts['task']}",
         "",
-        f"- entry: {facts['id']}, {facts['status']}",
+        f"- entry: {facts['id']}",
         f"- task: {facts['task']}, version {facts['task_version']}, protocol {facts['protocol']}",
         f"- method: {facts['method']}" + (f" (arXiv {paper})" if paper else ""),
         f"- backbone: {facts['backbone']}",

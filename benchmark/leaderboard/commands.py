@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable
 
+from benchmark.errors import JobError, UserError
+
 
 def submit(args: argparse.Namespace) -> int:
     """Writes entries from what is stored; prints one line for each method."""
@@ -42,6 +44,39 @@ def check(args: argparse.Namespace) -> int:
     return int(bool(verdict.faults))
 
 
+def verify(args: argparse.Namespace) -> int:
+    """Computes entries again from their weights; records those that are true."""
+    from benchmark.leaderboard import proof
+    from benchmark.leaderboard.verify import verify
+    from benchmark.store import Store, write
+
+    store, failed = Store(), 0
+    store.prepare()
+    for path in args.entry:
+        if path.is_symlink() or not path.is_dir():
+            raise UserError(f"{path} is no folder; give the folder of an entry")
+        try:
+            found = verify(
+                path, args.mode, store, args.draw, args.weights, args.offline, _told(path.name)
+            )
+        except (UserError, JobError) as error:
+            print(f"{path.name}: cannot be verified: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        for fault in found.faults:
+            print(f"{path.name}: {fault}", file=sys.stderr)
+        failed += bool(found.faults)
+        if found.record is not None:
+            write(path / proof.NAME, proof.written(found.record))
+        status = proof.MODES[args.mode] if found.record is not None else "good so far"
+        print(f"{path.name}: {'NOT true' if found.faults else status}; {found.text}")
+    return int(failed > 0)
+
+
+def _told(name: str) -> Callable[[str], None]:
+    return lambda text: print(f"{name}: {text}", file=sys.stderr, flush=True)
+
+
 def build(args: argparse.Namespace) -> int:
     """Builds the boards from the entries; prints what changed."""
     from benchmark.leaderboard import build as building
@@ -64,6 +99,7 @@ def page(args: argparse.Namespace) -> int:
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
     "submit": submit,
     "check": check,
+    "verify": verify,
     "build": build,
     "page": page,
 }

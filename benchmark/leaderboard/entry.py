@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of the files of an entry."""
 NAME = "entry.json"
-STATUSES = ("claimed", "reproduced", "retrained")
-"""What is known of an entry: its author says so; its weights gave these rows again; its training did."""
 LIMIT = 200
 """Characters of a sentence in an entry."""
 
@@ -36,7 +34,10 @@ _DIGEST, _SHA = r"[0-9a-f]{20}", r"[0-9a-f]{64}"
 _TIME = r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ"
 _COUNT = schema.whole(0, 10**15)
 _TIMING = schema.none_or(schema.real(0, 1e9))
-_SET = schema.text(rf"(?:{_WORD}/)?{_WORD}")
+SET = schema.text(
+    rf"(?:{_WORD}/)?{_WORD}(?:@[A-Za-z0-9._-]{{1,60}})?(?::without=[A-Za-z0-9._+-]{{1,400}})?"
+)
+"""A set: its name, with the commit that pins it and the images that are left out, if any."""
 # Spaces and brackets occur in file names; commas, quotes and slashes would break rows and paths.
 IMAGE = schema.text(r"[A-Za-z0-9_](?:[A-Za-z0-9_ .()@+=-]{0,98}[A-Za-z0-9_()@+=-])?")
 
@@ -61,7 +62,7 @@ SHAPE = schema.record(
         "sets": schema.items(
             schema.record(
                 {
-                    "name": _SET,
+                    "name": SET,
                     "digest": schema.text(_DIGEST),
                     "images": schema.items(IMAGE, 1, 10_000, distinct=True),
                 }
@@ -71,7 +72,7 @@ SHAPE = schema.record(
         ),
         "training": schema.items(
             schema.record(
-                {"name": _SET, "digest": schema.text(_DIGEST), "images": schema.whole(1, 10**9)}
+                {"name": SET, "digest": schema.text(_DIGEST), "images": schema.whole(1, 10**9)}
             ),
             0,
             50,
@@ -135,18 +136,6 @@ SHAPE = schema.record(
         ),
         "licence": schema.text(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,60}"),
         "limits": schema.items(schema.prose(LIMIT), 0, 20),
-        "status": schema.choice(*STATUSES),
-        "verification": schema.none_or(
-            schema.record(
-                {
-                    "mode": schema.choice("fast", "exact", "retrained"),
-                    "rows_sha256": schema.text(_SHA),
-                    "largest_difference": schema.real(0, 1e6),
-                    "harness": schema.text(_WORD),
-                    "created_utc": schema.text(_TIME),
-                }
-            )
-        ),
         "created_utc": schema.text(_TIME),
         "rows": schema.whole(1, rows.MOST),
         "files": schema.table(
@@ -164,9 +153,12 @@ class Entry:
 
     Args:
         facts: What it holds.
+        status: What is known of it: ``claimed`` (its author says so), ``reproduced`` (its weights
+            gave its rows again) or ``retrained`` (so did its training).
     """
 
     facts: Mapping[str, Any]
+    status: str = "claimed"
 
     @property
     def id(self) -> str:
@@ -273,7 +265,7 @@ def _faults(entry: Entry) -> list[str]:
         found.append(f"id: must be {entry_id(facts)}")
     if set(facts["files"]) != {rows.NAME, "canary.json"}:
         found.append(f"files: must name {rows.NAME} and canary.json")
-    return found + _weights(facts) + _status(facts)
+    return found + _weights(facts)
 
 
 @lru_cache(256)
@@ -350,18 +342,4 @@ def _weights(facts: Mapping[str, Any]) -> list[str]:
     sums = {(one["file"], one["file_sha256"]) for one in facts["weights"] if one["file"]}
     if len(sums) > len(set(files)):
         found.append("weights: one file has two check sums")
-    return found
-
-
-def _status(facts: Mapping[str, Any]) -> list[str]:
-    status, proof = facts["status"], facts["verification"]
-    if status == "claimed":
-        return ["verification: a claimed entry has none"] if proof else []
-    if proof is None:
-        return [f"status: {status} needs what 'dialbench board verify' found"]
-    found = []
-    if proof["rows_sha256"] != facts["files"][rows.NAME]["sha256"]:
-        found.append("verification: it is of other rows")
-    if (proof["mode"] == "retrained") != (status == "retrained"):
-        found.append(f"verification: mode {proof['mode']} does not make it {status}")
     return found

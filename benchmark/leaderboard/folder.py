@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmark.leaderboard import canary, card, entry, rows
+from benchmark.leaderboard import canary, card, entry, proof, rows
 from benchmark.leaderboard.faults import Fault, shown
 
 MIB = 1 << 20
@@ -17,8 +17,10 @@ SIZES = {
     rows.NAME: 8 * MIB,
     card.NAME: MIB // 4,
     canary.NAME: MIB // 2,
+    proof.NAME: MIB // 16,
 }
 """Files of an entry, and the bytes that each may have."""
+OPTIONAL = (proof.NAME,)
 WEIGHTS = 30 * MIB
 """Bytes that the weights of an entry may have together."""
 ENTRIES = "entries"
@@ -111,7 +113,11 @@ def contents(folder: Path) -> tuple[dict[str, int], list[str]]:
             sizes[path] = about.st_size
         else:
             faults.append(f"{shown(path)}: {fault}")
-    faults += [f"{name}: missing" for name in SIZES if not os.path.lexists(folder / name)]
+    faults += [
+        f"{name}: missing"
+        for name in SIZES
+        if name not in OPTIONAL and not os.path.lexists(folder / name)
+    ]
     total = sum(size for name, size in sizes.items() if name.startswith("weights/"))
     if total > WEIGHTS:
         faults.append(f"weights: {total} bytes together, more than {WEIGHTS}")

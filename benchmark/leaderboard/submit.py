@@ -87,8 +87,8 @@ def files_of(plan: Plan, store: Store, choice: Choice, terms: Terms) -> dict[str
         Incomplete: If something is not stored.
         Fault: If the facts do not make an entry.
     """
-    sweeps = _sweeps(plan, store, choice)
-    metrics, missing, values = _numbers(plan, sweeps)
+    sweeps = scored(plan, store, choice)
+    metrics, missing, values = numbers(plan, sweeps)
     weights, blobs, hashes = _weights(sweeps, store, terms)
     first, last = sweeps[0].cells[0], sweeps[0].cells[-1]
     request, task, facts = plan.request, plan.task, first.facts
@@ -108,7 +108,7 @@ def files_of(plan: Plan, store: Store, choice: Choice, terms: Terms) -> dict[str
         "levels": _levels(sweeps[0]),
         "crossed": crossed,
         "sets": [
-            {"name": name, "digest": one.digest, "images": [it.name for it in one.pictures]}
+            {"name": one.name, "digest": one.digest, "images": _images(sweeps, name)}
             for name, one in plan.images.items()
         ],
         "training": [
@@ -138,8 +138,6 @@ def files_of(plan: Plan, store: Store, choice: Choice, terms: Terms) -> dict[str
         },
         "licence": terms.licence,
         "limits": _limits(plan, choice, weights),
-        "status": "claimed",
-        "verification": None,
         "created_utc": max(one.facts["created_utc"] for sweep in sweeps for one in sweep.cells),
     }
     try:
@@ -148,7 +146,7 @@ def files_of(plan: Plan, store: Store, choice: Choice, terms: Terms) -> dict[str
         raise Incomplete(f"row {error} is not stored") from None
 
 
-def _sweeps(plan: Plan, store: Store, choice: Choice) -> list[Scored]:
+def scored(plan: Plan, store: Store, choice: Choice) -> list[Scored]:
     """Returns the sweeps of a method, by set and seed, each with all its cells."""
     from benchmark import plan as planning
 
@@ -175,13 +173,19 @@ def _sweeps(plan: Plan, store: Store, choice: Choice) -> list[Scored]:
     return found
 
 
+def _images(sweeps: Sequence[Scored], dataset: str) -> list[str]:
+    """Returns the images of a test set as rows name them: with their case, where a task has any."""
+    sweep = next(one for one in sweeps if one.job.dataset == dataset)
+    return list(dict.fromkeys(row.image for row in sweep.cells[0].rows))
+
+
 def _levels(sweep: Scored) -> list[str]:
     from benchmark.analysis.scores import in_order
 
     return in_order(one.facts["level"] for one in sweep.cells)
 
 
-def _numbers(
+def numbers(
     plan: Plan, sweeps: Sequence[Scored]
 ) -> tuple[list[str], dict[str, str], dict[Key, float]]:
     """Returns the metrics that have all values, why others have not, and the values.
