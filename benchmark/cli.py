@@ -85,9 +85,14 @@ def parser() -> tuple[Parser, list[str]]:
         "size",
         verbs.size,
         "hours and storage of a campaign, from what runs in the store took",
-        _selection(many=True),
+        _selection(task="+"),
     )
-    add("publish", verbs.publish, "mirror what is stored to Weights & Biases", wanted)
+    add(
+        "publish",
+        verbs.publish,
+        "mirror what is stored of a task, or of all, to Weights & Biases",
+        _selection(task="?"),
+    )
     kinds = ", ".join(KINDS)
     take = add(
         "import", verbs.import_network, "import a network that others trained, to run it here"
@@ -173,17 +178,17 @@ def _board_actions(
     page.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/boards")
 
 
-def _selection(many: bool = False) -> argparse.ArgumentParser:
+def _selection(task: str | None = None) -> argparse.ArgumentParser:
     """Returns the options that say which methods, levels, data and budget are meant.
 
     Args:
-        many: Whether several tasks and presets can be named.
+        task: How many tasks are named, as ``nargs`` says it; one by default.
     """
     one = argparse.ArgumentParser(add_help=False)
     one.add_argument(
         "task",
         metavar="TASK",
-        nargs="+" if many else None,
+        nargs=task,
         help=f"one of: {', '.join(tasks.names())}; TASK@PROTOCOL judges it under another protocol",
     )
     one.add_argument(

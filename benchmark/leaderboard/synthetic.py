@@ -174,36 +174,41 @@ def name_of(files: Mapping[str, bytes]) -> str:
     return json.loads(files[entry.NAME])["id"]
 
 
-def main() -> None:
+def many(folder: Path, entries: int, levels: int, images: int, metrics: int) -> None:
     """Writes many entries into a folder of leaderboards, without checking each."""
+    pool = [
+        make(
+            method="experts" if at == 0 else "dni",
+            quality=0.05 * at,
+            levels=levels,
+            images=images,
+            metrics=metrics,
+            status="reproduced",
+            blobs={},
+            jitter=0.02 + 0.001 * at,
+        )
+        for at in range(min(POOL, entries))
+    ]
+    for at in range(entries):
+        files = pool[at % POOL]
+        facts = {**json.loads(files[entry.NAME]), **({"method": f"method{at}"} if at else {})}
+        facts["id"] = entry.entry_id(facts)
+        own = {entry.NAME: schema.written(facts), card.NAME: card.card(Entry(facts))}
+        own[proof.NAME] = proven({**files, **own}, "reproduced")
+        path = folder / "sr" / "entries" / facts["id"]
+        path.mkdir(parents=True)
+        for name, blob in {**files, **own}.items():
+            (path / name).write_bytes(blob)
+
+
+def main() -> None:
+    """Writes many entries, as many as the options say."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     for name, number in (("entries", 5000), ("levels", 11), ("images", 100), ("metrics", 6)):
         parser.add_argument(f"--{name}", type=int, default=number)
     args = parser.parse_args()
-    pool = [
-        make(
-            method="experts" if at == 0 else "dni",
-            quality=0.05 * at,
-            levels=args.levels,
-            images=args.images,
-            metrics=args.metrics,
-            status="reproduced",
-            blobs={},
-            jitter=0.02 + 0.001 * at,
-        )
-        for at in range(min(POOL, args.entries))
-    ]
-    for at in range(args.entries):
-        files = pool[at % POOL]
-        facts = {**json.loads(files[entry.NAME]), **({"method": f"method{at}"} if at else {})}
-        facts["id"] = entry.entry_id(facts)
-        folder = args.folder / "sr" / "entries" / facts["id"]
-        folder.mkdir(parents=True)
-        own = {entry.NAME: schema.written(facts), card.NAME: card.card(Entry(facts))}
-        own[proof.NAME] = proven({**files, **own}, "reproduced")
-        for name, blob in {**files, **own}.items():
-            (folder / name).write_bytes(blob)
+    many(args.folder, args.entries, args.levels, args.images, args.metrics)
 
 
 if __name__ == "__main__":
