@@ -171,6 +171,18 @@ def _board_actions(
         "--weights", type=Path, metavar="FOLDER", help="holds <sha256>.safetensors of the entry"
     )
     verify.add_argument("--offline", action="store_true", help="never download anything")
+    places = "user/repository[@revision] on the Hugging Face hub, ./folder or file:///folder"
+    push = add("push", "copy entries, weights and cards to the Hugging Face hub or to a folder")
+    push.add_argument("entry", metavar="ENTRY", type=Path, nargs="+", help="folders of entries")
+    push.add_argument("--to", metavar="PLACE", required=True, help=places)
+    pull = add("pull", "copy entries from there, as far as the referee takes them")
+    pull.add_argument("place", metavar="PLACE", help=places)
+    pull.add_argument(
+        "entry", metavar="ENTRY", nargs="?", default="", help="task, or task/id (default: all)"
+    )
+    pull.add_argument(
+        "--boards", type=Path, default=BOARDS, metavar="FOLDER", help="default: leaderboards"
+    )
     build = add("build", "build the boards from the entries")
     build.add_argument("path", **where, help="all leaderboards, or one task's")
     page = add("page", "write the boards as pages to look at, or to publish")

@@ -77,6 +77,30 @@ def _told(name: str) -> Callable[[str], None]:
     return lambda text: print(f"{name}: {text}", file=sys.stderr, flush=True)
 
 
+def push(args: argparse.Namespace) -> int:
+    """Copies entries to a folder or a repository of the hub."""
+    from benchmark.leaderboard import exchange
+
+    there = exchange.place(args.to)
+    for path in args.entry:
+        if path.is_symlink() or not path.is_dir():
+            raise UserError(f"{path} is no folder; give the folder of an entry")
+        exchange.push(path, there)
+        print(f"{path.name}: pushed to {args.to}")
+    return 0
+
+
+def pull(args: argparse.Namespace) -> int:
+    """Copies entries from a folder or a repository of the hub, as far as the referee takes them."""
+    from benchmark.leaderboard import exchange
+
+    failed = 0
+    for name, text, here in exchange.pull(exchange.place(args.place), args.boards, args.entry):
+        print(f"{name}: {text}", file=sys.stdout if here else sys.stderr)
+        failed += not here
+    return int(failed > 0)
+
+
 def build(args: argparse.Namespace) -> int:
     """Builds the boards from the entries; prints what changed."""
     from benchmark.leaderboard import build as building
@@ -100,6 +124,8 @@ ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
     "submit": submit,
     "check": check,
     "verify": verify,
+    "push": push,
+    "pull": pull,
     "build": build,
     "page": page,
 }
