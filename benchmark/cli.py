@@ -144,9 +144,12 @@ def _board_actions(
     submit.add_argument("--licence", default="MIT", metavar="L", help="of the weights, like MIT")
     submit.add_argument(
         "--weights",
-        default="copy",
+        default="auto",
         metavar="W",
-        help="copy, half (as float16), none, or the https:// folder of <sha256>.safetensors",
+        help=(
+            "copy, half (rounded to float16 and scored again), none, or the https:// folder of "
+            "<sha256>.safetensors; by default half up to 8 MiB, none beyond"
+        ),
     )
     check = add("check", "check entries and boards: offline, running nothing of what they hold")
     check.add_argument("path", **where, help="all leaderboards, one task's, or one entry")
@@ -185,6 +188,15 @@ def _board_actions(
     )
     build = add("build", "build the boards from the entries")
     build.add_argument("path", **where, help="all leaderboards, or one task's")
+    results = add("results", "write the tables and figures of docs/results.md from the entries")
+    results.add_argument("path", **where, help="all leaderboards")
+    results.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        default=Path("docs/results.md"),
+        help="default: that one",
+    )
     page = add("page", "write the boards as pages to look at, or to publish")
     page.add_argument("path", **where, help="all leaderboards, or one task's")
     page.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/boards")

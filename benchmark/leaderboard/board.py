@@ -71,12 +71,12 @@ def markdown(groups: Sequence[Group], task: Task) -> bytes:
     """Returns the tables of a task."""
     parts = [
         f"# {task.name}",
-        f"{_safe(task.summary)}. {rules(task)} [How to read a board](../../docs/boards.md)",
+        f"{safe(task.summary)}. {rules(task)} [How to read a board](../../docs/boards.md)",
         dial_words(task),
         "![The headline metric at every level](curves.svg)",
     ]
     for group in groups:
-        parts += [f"## {_safe(title(group.question, task))}", _table(group)]
+        parts += [f"## {safe(title(group.question, task))}", _table(group)]
     return ("\n\n".join(parts) + "\n").encode()
 
 
@@ -120,7 +120,7 @@ def title(question: Question, task: Task) -> str:
 def _table(group: Group) -> str:
     lines = [heads(group)]
     for one, line in zip(group.standings, lines_of(group), strict=True):
-        line = [_safe(text) for text in line]
+        line = [safe(text) for text in line]
         line[1] = f"[{line[1]}](entries/{one.entry.id}/card.md)"
         lines.append(line)
     left = {"method", "status", "confidence", "preset"}
@@ -164,7 +164,7 @@ def _line(one: Standing, backbone: bool) -> list[str]:
     ]
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Returns text that neither Markdown nor HTML acts upon."""
     text = html.escape(" ".join(text.split()))
     for character in "|*_[]`":

@@ -213,6 +213,6 @@ def _weights(path: Path, one: Entry, sizes: dict[str, int]) -> Iterator[str]:
             yield f"{name}: missing"
             continue
         try:
-            weights.check_file(path / name, name, about["file_sha256"], about["bytes"])
+            weights.check_file(path / name, name, about["sha256"], about["bytes"])
         except Fault as fault:
             yield str(fault)

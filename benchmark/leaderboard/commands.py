@@ -25,8 +25,8 @@ def submit(args: argparse.Namespace) -> int:
     terms = Terms(args.licence, args.weights)
     failed = 0
     for method, text, there in submit(plan, store, args.boards, terms):
-        print(f"{method}: {text}", file=sys.stdout if there else sys.stderr)
-        failed += not there
+        print(f"{method}: {text}", file=sys.stdout if there else sys.stderr, flush=True)
+        failed += there is False
     return int(failed > 0)
 
 
@@ -110,6 +110,14 @@ def build(args: argparse.Namespace) -> int:
     return 0
 
 
+def results(args: argparse.Namespace) -> int:
+    """Writes the tables and figures of a document anew."""
+    from benchmark.leaderboard import results as writing
+
+    print(writing.command(args.out, args.path))
+    return 0
+
+
 def page(args: argparse.Namespace) -> int:
     """Writes the boards as pages to publish."""
     from benchmark.leaderboard import build as building
@@ -127,5 +135,6 @@ ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
     "push": push,
     "pull": pull,
     "build": build,
+    "results": results,
     "page": page,
 }

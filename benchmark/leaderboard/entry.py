@@ -117,7 +117,6 @@ SHAPE = schema.record(
                     "url": schema.none_or(
                         schema.text(r"https://[A-Za-z0-9.-]{1,100}(?:/[A-Za-z0-9_~%+.-]{1,100}){1,12}")
                     ),
-                    "file_sha256": schema.text(_SHA),
                     "bytes": _COUNT,
                 }
             ),
@@ -215,6 +214,18 @@ def entry_id(facts: Mapping[str, Any]) -> str:
     own = [facts[key] for key in (*keys, "seeds", "levels", "crossed", "weights_sha256")]
     sets = [[one["name"], one["digest"]] for one in facts["sets"]]
     return f"{words[:80].strip('-')}-{digest([own, sets])[:8]}"
+
+
+def options(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the words of ``dialbench run`` that give these numbers again, without the method."""
+    preset, *changes = facts["preset"].split(":")
+    found = [facts["task"], f"--preset {preset}", *(f"--set {one}" for one in changes)]
+    found += [f"--backbone {facts['backbone']}", f"--seeds {','.join(map(str, facts['seeds']))}"]
+    for name, sets in (("train", facts["training"]), ("test", facts["sets"])):
+        names = ",".join(one["name"] for one in sets)
+        found += [f"--{name} {names}"] if names else []
+    found.append(f"--levels {','.join(facts['levels'])}")
+    return (*found, "--matrix") if facts["crossed"] else tuple(found)
 
 
 def parse(blob: bytes, strict: bool = True) -> Entry:
@@ -334,12 +345,10 @@ def _weights(facts: Mapping[str, Any]) -> list[str]:
         own[one["stage"]] = one["sha256"]
         if one["file"] and one["url"]:
             found.append(f"weights: {one['stage']} has both a file and a url")
-        if one["precision"] == "float32" and one["file_sha256"] != one["sha256"]:
-            found.append(f"weights: the file of {one['stage']} is not what was scored")
     if facts["weights_sha256"] != {str(seed): bound(own) for seed, own in stages.items()}:
         found.append("weights_sha256: not that of the stages in weights")
     files = [one["file"] for one in facts["weights"] if one["file"]]
-    sums = {(one["file"], one["file_sha256"]) for one in facts["weights"] if one["file"]}
+    sums = {(one["file"], one["sha256"]) for one in facts["weights"] if one["file"]}
     if len(sums) > len(set(files)):
         found.append("weights: one file has two check sums")
     return found

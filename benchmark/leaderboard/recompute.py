@@ -111,7 +111,7 @@ class Subject:
     def _tensors(self, about: Mapping[str, Any]) -> dict[str, Tensor]:
         from safetensors.torch import load
 
-        name = f"{about['file_sha256']}.safetensors"
+        name = f"{about['sha256']}.safetensors"
         if about["file"]:
             blob = folder.read(self.path / about["file"], folder.WEIGHTS)
         elif self.held and (self.held / name).is_file():
@@ -124,7 +124,7 @@ class Subject:
             weights.check_header(blob, len(blob), name)
         except Fault as fault:
             raise UserError(str(fault)) from None
-        if hashlib.sha256(blob).hexdigest() != about["file_sha256"]:
+        if hashlib.sha256(blob).hexdigest() != about["sha256"]:
             raise UserError(f"the weights of {about['stage']} are not what their hash says")
         return load(blob)
 

@@ -111,7 +111,6 @@ def make(
                 "precision": "float32",
                 "file": f"weights/start-{seed}.safetensors",
                 "url": None,
-                "file_sha256": sums[seed],
                 "bytes": len(blobs[seed]),
             }
             for seed in blobs

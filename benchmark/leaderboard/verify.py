@@ -244,7 +244,7 @@ def _retrained(subject: Subject) -> dict[rows.Key, float]:
     from benchmark import engines
     from benchmark import plan as planning
     from benchmark.control import parse_level
-    from benchmark.leaderboard.submit import Incomplete, numbers, scored
+    from benchmark.leaderboard.stored import Incomplete, numbers, scored
     from benchmark.request import Choice, Request
     from benchmark.store import Store
 

@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+from safetensors.numpy import load, save
 
 from benchmark import cli
 from benchmark.leaderboard import (
@@ -59,6 +60,17 @@ def changed(path, by: float, chosen=lambda key: True) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def test_weights_are_rounded_and_the_numbers_are_of_these(path):
+    facts = json.loads((path / entry.NAME).read_bytes())
+    (about,) = facts["weights"]
+    state = load((path / about["file"]).read_bytes())
+    assert {str(one.dtype) for one in state.values()} == {"float16"}
+    assert about["precision"] == "float16" and about["sha256"] == facts["weights_sha256"]["0"]
+    (told,) = [one for one in facts["limits"] if "float16" in one]
+    moved = float(told.rpartition(" ")[2])
+    assert 0 < moved < 0.01
+
+
 def run(path, mode="fast", **options):
     return verify.verify(path, mode, Store(), **{"offline": True, **options})
 
@@ -95,15 +107,13 @@ def test_one_raised_row_is_found_by_the_exact_mode(path, reseal):
 
 
 def test_other_weights_are_found_by_the_canary(path, edit):
-    from safetensors.numpy import load, save
-
     facts = json.loads((path / entry.NAME).read_bytes())
     about = facts["weights"][0]
     state = {name: value * 1.5 for name, value in load((path / about["file"]).read_bytes()).items()}
     blob = save(state)
     sha = hashlib.sha256(blob).hexdigest()
     (path / about["file"]).write_bytes(blob)
-    about |= {"sha256": sha, "file_sha256": sha, "bytes": len(blob)}
+    about |= {"sha256": sha, "bytes": len(blob)}
     facts["weights_sha256"] = {"0": sha}
     facts["id"] = entry.entry_id(facts)
     (path / entry.NAME).write_bytes(schema.written(facts))
