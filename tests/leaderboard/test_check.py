@@ -444,3 +444,9 @@ def test_sets_may_leave_images_out_or_be_pinned(put, faults):
     sets = [{"name": name, "digest": "3" * 20, "images": 10} for name in names]
     tested = [{"name": names[1], "digest": "2" * 20, "images": ["a", "kodim01 sigma=15"]}]
     assert faults(put(training=sets, sets=tested)) == []
+
+
+def test_not_even_a_sentence_holds_the_way_out_of_a_folder(put, faults, edit):
+    path = put()
+    edit(path, limits=["see .. for more"])
+    assert "is a path that leaves the folder" in faults(path)[0]
