@@ -37,3 +37,7 @@ def test_what_is_stored_becomes_an_entry_once_and_a_board(stored, capsys):
     assert "cells on builtin are not stored" in capsys.readouterr().err
     assert len(list((stored / "sr" / "entries").iterdir())) == 1
     assert cli.main([*submit, "--weights", "ftp://x"]) == 2
+    # What does not take the task is left out, which is no failure.
+    capsys.readouterr()
+    assert cli.main([*submit[:2], "filter-shock", "--methods", "dni", *submit[5:]]) == 0
+    assert "skipped: takes one control axis, not 0" in capsys.readouterr().err

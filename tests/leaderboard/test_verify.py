@@ -71,6 +71,31 @@ def test_weights_are_rounded_and_the_numbers_are_of_these(path):
     assert 0 < moved < 0.01
 
 
+def test_weights_can_go_along_as_they_are_or_stay_away(made, boards, monkeypatch):
+    for name in ("DIALBENCH_DATA", "DIALBENCH_WEIGHTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DIALBENCH_HOME", str(made.parents[3] / "runs"))
+    monkeypatch.setattr("benchmark.leaderboard.shipped.SMALL", 0)
+    submit = ["board", "submit", *WANTED, "--boards", str(boards)]
+    assert cli.main(submit) == 0
+    (path,) = (boards / "denoise" / "entries").iterdir()
+    with pytest.raises(
+        verify.UserError, match="its weights are not published, so it stays claimed"
+    ):
+        run(path)
+    held = boards.parent / "held"
+    held.mkdir()
+    (weights,) = json.loads((path / entry.NAME).read_bytes())["weights"]
+    for blob in (made.parents[3] / "runs" / "stages").glob("*/model.safetensors"):
+        sha = hashlib.sha256(blob.read_bytes()).hexdigest()
+        shutil.copy(blob, held / f"{sha}.safetensors")
+    assert weights["precision"] == "float32" and run(path, held=held).faults == []
+    shutil.rmtree(path)
+    assert cli.main([*submit, "--weights", "copy"]) == 0
+    (path,) = (boards / "denoise" / "entries").iterdir()
+    assert run(path).faults == [] and (path / "weights").is_dir()
+
+
 def run(path, mode="fast", **options):
     return verify.verify(path, mode, Store(), **{"offline": True, **options})
 
