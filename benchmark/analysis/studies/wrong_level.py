@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from benchmark.control import Level
     from benchmark.data.samples import Samples
+    from benchmark.method import ControlMethod
     from benchmark.tasks import Task
 
 IMAGES = 4
@@ -43,15 +44,25 @@ def effects(restored: Tensor, clean: Tensor) -> dict[str, float]:
     return {"detail": ratio, **found, "colour": float(moved.abs().mean())}
 
 
-def measured(network: nn.Module, samples: Samples, level: Level, images: int) -> dict[str, float]:
-    """Returns the mean effects of a tuned network on the first images of a true level."""
-    from benchmark.sweep import ready, restored
+def measured(
+    method: ControlMethod, samples: Samples, levels: Sequence[Level], images: int
+) -> dict[tuple[Level, Level], dict[str, float]]:
+    """Returns the mean effects on the first images, by true level and dial."""
+    import torch
 
-    network, every = ready(network, device()), []
-    for index in range(images):
-        outputs, _ = restored(network, [samples.degraded(index, level)], device())
-        every.append(effects(outputs[0].clamp(0, 1), samples.reference(index, level)))
-    return {key: sum(one[key] for one in every) / len(every) for key in every[0]}
+    from benchmark.sweep import ready
+
+    networks = {dial: ready(method.tuned(dial), device()) for dial in levels}
+    found = {}
+    for level in levels:
+        given = [samples.degraded(index, level)[None].to(device()) for index in range(images)]
+        wanted = [samples.reference(index, level) for index in range(images)]
+        for dial, network in networks.items():
+            with torch.inference_mode():
+                outputs = [network(one)[0].clamp(0, 1).cpu() for one in given]
+            every = [effects(*pair) for pair in zip(outputs, wanted, strict=True)]
+            found[level, dial] = {key: sum(one[key] for one in every) / images for key in every[0]}
+    return found
 
 
 def tables(parts: Sequence[Part]) -> Tables:
@@ -69,18 +80,14 @@ def tables(parts: Sequence[Part]) -> Tables:
         if run.dataset != samples.images.name:
             continue
         means = one.over(one.images)
-        method = part.methods[run.method]
+        points = {text: parse_level(text) for text in one.levels}
+        found = measured(part.methods[run.method], samples, list(points.values()), images)
         for at, level in enumerate(one.levels):
             for to, dial in enumerate(one.levels):
-                values = measured(
-                    method.tuned(parse_level(dial)), samples, parse_level(level), images
-                )
                 place = {"method": run.method, "dataset": run.dataset, "level": level, "dial": dial}
-                names = {
-                    "physical": physical(task, level),
-                    "dial_physical": physical(task, dial),
-                }
+                names = {"physical": physical(task, level), "dial_physical": physical(task, dial)}
                 score = {"psnr": means[at, to], "loss": means[at].max() - means[at, to]}
+                values = found[points[level], points[dial]]
                 lines.append({**place, **names, **score, **values, "images": images})
     table = pd.DataFrame(lines)
     return {"wrong_level": summary(table), "matrix": table}
