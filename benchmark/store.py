@@ -230,14 +230,19 @@ class Store:
 
     def read_cell(self, task: str, key: str) -> Cell | None:
         """Returns a cell, or None if it is missing or damaged in any way."""
-        folder = self.home / "cells" / task
+        folder = f"{self.home}/cells/{task}"
         record = read_json(f"{folder}/{key}.json") or {}
+        # Equal texts become one object: the cells of a campaign repeat few of them very often.
+        once = sys.intern
         try:
             cell = Cell(
                 record["key"],
-                {_once(name): _once(value) for name, value in record["facts"].items()},
+                {
+                    once(name): once(value) if type(value) is str else value
+                    for name, value in record["facts"].items()
+                },
                 tuple(
-                    Row(_once(image), _once(metric), value, _once(status), _once(reason))
+                    Row(once(image), once(metric), value, once(status), once(reason))
                     for image, metric, value, status, reason in record["rows"]
                 ),
                 record["cost"],
@@ -336,11 +341,6 @@ def read_json(path: Path | str) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return record if record.get("schema") == SCHEMA else None
-
-
-def _once(value: Any) -> Any:
-    """Returns equal texts as one object: the cells of a campaign repeat few of them very often."""
-    return sys.intern(value) if type(value) is str else value
 
 
 def _check(body: bytes) -> bytes:
