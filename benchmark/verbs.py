@@ -240,6 +240,20 @@ def test_method(args: argparse.Namespace) -> int:
     return trial.main(choice.method, Path(choice.file) if choice.file else None, args.backbone)
 
 
+def new(args: argparse.Namespace) -> int:
+    """Writes a new method's folder, and says what to do with it."""
+    from benchmark import skeleton
+
+    folder = skeleton.write(args.name, args.at, args.package)
+    print(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    file = folder / f"{args.name}.py"
+    print(f"check: dialbench test {file}")
+    print(f"run:   dialbench run denoise --methods dni,floor --method {file} --preset smoke")
+    if args.package:
+        print(f"or install it, and say '{args.name}' for it: pip install {folder.resolve()}")
+    return 0
+
+
 def show_data(args: argparse.Namespace) -> int:
     """Prints the image sets, with the number of pictures in each, or the pictures they share."""
     from benchmark.data import sources
