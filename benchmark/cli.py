@@ -87,6 +87,8 @@ def parser() -> tuple[Parser, list[str]]:
         "hours and storage of a campaign, from what runs in the store took",
         _selection(many=True),
     )
+    demo = add("demo", verbs.demo, "turn the dial of trained methods in a browser", wanted)
+    demo.add_argument("--port", type=int, metavar="N", help="default: the first free from 7860")
     add("publish", verbs.publish, "mirror what is stored to Weights & Biases", wanted)
     kinds = ", ".join(KINDS)
     take = add(

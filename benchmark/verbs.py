@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -85,6 +86,17 @@ def report(args: argparse.Namespace) -> int:
     plan, store, results = _stored(args)
     _write_report(results, plan, store)
     return 0
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Serves trained methods to a browser on this machine."""
+    request = request_of(args)
+    if importlib.util.find_spec("gradio") is None:
+        raise UserError("the demo needs gradio; pip install 'dialbench[demo]'")
+
+    from benchmark import demo as page
+
+    return page.run(request, args.port)
 
 
 def publish(args: argparse.Namespace) -> int:
