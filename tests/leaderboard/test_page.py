@@ -3,8 +3,8 @@
 from html.parser import HTMLParser
 
 from benchmark import cli
-from benchmark.leaderboard import build, check
-from benchmark.leaderboard.page import home, page
+from benchmark.leaderboard import build, check, drawn
+from benchmark.leaderboard.page import card, home, page
 
 FIELD = {"images": 5, "levels": 3, "status": "reproduced"}
 EVIL = "</script><img src=x onerror=alert(1)>\"'&<b>"
@@ -33,7 +33,10 @@ def test_pages_are_the_same_bytes_every_time_and_leave_the_boards_alone(
     names = sorted(
         str(path.relative_to(tmp_path / "one")) for path in (tmp_path / "one").rglob("*.html")
     )
-    assert names == ["denoise/index.html", "index.html", "sr/index.html"]
+    entries = sorted(path.name for path in boards.glob("*/entries/*"))
+    cards = [name for name in names if not name.endswith("index.html")]
+    assert sorted(name.partition("/")[2] for name in cards) == [f"{one}.html" for one in entries]
+    assert len(cards) == 3 and len(names) == 6
     assert all(
         (tmp_path / "one" / n).read_bytes() == (tmp_path / "two" / n).read_bytes() for n in names
     )
@@ -45,12 +48,15 @@ def test_pages_are_the_same_bytes_every_time_and_leave_the_boards_alone(
 def test_text_of_an_entry_stays_text_even_if_nobody_checked_it(put, boards):
     put(**FIELD)
     groups = build.compared(boards / "sr")
-    plain = Tags(page(groups) + home([("sr", groups)])).found
+    results = drawn.results(groups, boards / "sr")
+    plain = Tags(page(groups, results) + home([("sr", groups)])).found
+    bare = card(groups[0].standings[0].entry)
     for name in ("method", "preset", "status", "backbone"):
         groups[0].standings[0].entry.facts[name] = f"dni{EVIL}"
     groups[0].question = groups[0].question._replace(dataset=EVIL)
-    text = page(groups) + home([(EVIL, groups)])
-    assert Tags(text).found == plain
+    results.rows["method"] = f"dni{EVIL}"
+    text = page(groups, results) + home([(EVIL, groups)]) + card(groups[0].standings[0].entry)
+    assert Tags(text).found == plain + Tags(bare).found
     assert "onerror=alert(1)>" not in text and "onerror=alert" in text
 
 

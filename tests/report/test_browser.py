@@ -242,6 +242,10 @@ def test_a_board_has_its_slider_and_its_tables_can_be_sorted(browser, folder):
     first = column(browser, own, 0)
     browser.run(f"document.querySelector('{own} thead th button').click()")
     assert first == ["adafm", "dni", "experts"] != [] and clean(browser)
+    titles = (
+        "return [...document.querySelectorAll('#plots figcaption')].map(one => one.textContent)"
+    )
+    assert browser.run(titles)[0] == "LPIPS against PSNR-Y" and len(browser.run(titles)) > 3
     browser.run(f"document.querySelector('{own} thead th button').click()")
     assert column(browser, own, 0)[:2] == ["dni", "adafm"]
 
