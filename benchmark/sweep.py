@@ -24,12 +24,15 @@ from benchmark.errors import JobError
 from benchmark.jobs import SweepJob
 from benchmark.layers import channels_last
 from benchmark.method import ControlMethod
-from benchmark.metrics.scorer import Score, Scorer, availability
+from benchmark.metrics.scorer import Score, Scorer, availability, side_by_side
 from benchmark.store import SCHEMA, Cell, Row, Store, now
 from benchmark.tasks import Task
 
 AT_ONCE = 640_000
 """Pixels of a batch: four photographs of 481x321. More is hardly faster and takes more memory."""
+
+SCORED_AT_ONCE = 4 * AT_ONCE
+"""Pixels of outputs that wait to be scored side by side."""
 
 Say = Callable[[str], None]
 
@@ -88,14 +91,28 @@ def scored(
     Raises:
         JobError: If an output has the wrong shape or is not finite.
     """
-    for group in groups:
+    unscored: list[tuple[int, Tensor, float]] = []
+    for at, group in enumerate(groups, 1):
         outputs, milliseconds = restored(network, [given(index) for index in group], device)
         for index, output in zip(group, outputs, strict=True):
-            reference = samples.reference(index, level)
-            _check(output, reference, samples.name(index))
-            judged = output.clamp(0, 1) if samples.task.protocol.clamp else output
-            target = samples.target(index, level) if scorer.needs_target else None
-            yield index, output, milliseconds, scorer.score(judged, reference, target)
+            _check(output, samples.clean(index), samples.name(index))
+            unscored.append((index, output, milliseconds))
+        pixels = sum(output[0].numel() for _, output, _ in unscored)
+        # Not while the network runs: it would be slowed down, and its time is measured.
+        if pixels >= SCORED_AT_ONCE or at == len(groups):
+            found = side_by_side([_scoring(scorer, samples, level, *one) for one in unscored])
+            for one, scores in zip(unscored, found, strict=True):
+                yield *one, scores
+            unscored = []
+
+
+def _scoring(
+    scorer: Scorer, samples: Samples, level: Level, index: int, output: Tensor, *_: float
+) -> Callable[[], dict[str, Score]]:
+    judged = output.clamp(0, 1) if samples.task.protocol.clamp else output
+    reference = samples.reference(index, level)
+    target = samples.target(index, level) if scorer.needs_target else None
+    return lambda: scorer.score(judged, reference, target)
 
 
 def sweep(job: SweepJob, store: Store, say: Say) -> None:

@@ -32,6 +32,8 @@ class Niqe:
             import pyiqa
 
             self.model = pyiqa.create_metric("niqe", device="cpu", pretrained_model_path=str(path))
+        # For good, since threads that score side by side share one list of filters.
+        warnings.filterwarnings("ignore", module="pyiqa")
 
     @torch.no_grad()
     def __call__(self, restored: Tensor, clean: Tensor | None = None) -> float:
@@ -46,9 +48,7 @@ class Niqe:
                 f"NIQE needs {BLOCK} pixels on each side, the image is {width}x{height}"
             )
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                value = self.model(restored[None]).item()
+            value = self.model(restored[None]).item()
         except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]
             value = math.nan
         if not math.isfinite(value):

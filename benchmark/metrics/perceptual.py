@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import warnings
 from typing import Any
@@ -13,14 +12,13 @@ from torch import Tensor, nn
 
 from benchmark import assets
 from benchmark.metrics.records import Unscorable
+from benchmark.metrics.remembered import Remembered
 
 SMALLEST = {"alex": 31, "squeeze": 17}
 """The smallest side that passes through all pooling layers of each trunk."""
 
 TRUNKS = {"alex": "alexnet", "squeeze": "squeezenet1_1"}
 """The asset that holds each trunk."""
-
-REMEMBERED_BYTES = 256 * 2**20
 
 
 def lpips_network(net: str, offline: bool = False) -> nn.Module:
@@ -50,17 +48,12 @@ def lpips_network(net: str, offline: bool = False) -> nn.Module:
 
 
 class Lpips:
-    """The LPIPS distance of image pairs; features of clean images are kept.
-
-    A sweep scores the same clean images at every level. Features of the first ones seen are kept
-    up to ``REMEMBERED_BYTES``; the values are the same as without.
-    """
+    """The LPIPS distance of image pairs; features of clean images are kept."""
 
     def __init__(self, net: str, offline: bool = False):
         self.net = net
         self.model: Any = lpips_network(net, offline)
-        self._clean: dict[bytes, list[Tensor]] = {}
-        self._bytes = 0
+        self.kept = Remembered(lambda image: self._features(torch.from_numpy(image)))
 
     @torch.no_grad()
     def __call__(self, restored: Tensor, clean: Tensor) -> float:
@@ -75,7 +68,7 @@ class Lpips:
                 f"LPIPS needs {SMALLEST[self.net]} pixels on each side, the image is {width}x{height}"
             )
         # As in lpips.LPIPS.forward, whose two passes through the trunk are separated here.
-        pairs = zip(self._features(restored), self._clean_features(clean), strict=True)
+        pairs = zip(self._features(restored), self.kept(clean.numpy()), strict=True)
         # NumPy adds up in the same order on any number of threads; torch does not.
         parts = [
             head((ours - theirs) ** 2).numpy().mean(dtype="float64")
@@ -88,20 +81,6 @@ class Lpips:
 
         outputs = self.model.net(self.model.scaling_layer(2 * image[None] - 1))
         return [lpips.normalize_tensor(output) for output in outputs]
-
-    def _clean_features(self, clean: Tensor) -> list[Tensor]:
-        shape = str(tuple(clean.shape)).encode()
-        key = hashlib.blake2b(shape + clean.numpy().tobytes(), digest_size=16).digest()
-        if key in self._clean:
-            return self._clean[key]
-        features = self._features(clean)
-        size = sum(feature.nbytes for feature in features)
-        # The first ones stay: a sweep passes over the set in the same order again and again, where
-        # dropping the oldest would keep nothing.
-        if self._bytes + size <= REMEMBERED_BYTES:
-            self._clean[key] = features
-            self._bytes += size
-        return features
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ plan can ask for ``availability`` cheaply.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -142,9 +143,25 @@ class Scorer:
             return Score(None, "failed", str(error))
 
 
+def side_by_side(jobs: Sequence[Callable[[], dict[str, Score]]]) -> list[dict[str, Score]]:
+    """Returns what each job gives, running as many at once as this process has threads.
+
+    Each runs on one thread: images scored next to each other use the cores better than one image
+    split over them, and values do not depend on the number of cores.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(lambda job: job(), jobs))
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _measure(metric: str, protocol: Protocol, offline: bool) -> Measure:
     from benchmark.metrics.colour import drift, y601
-    from benchmark.metrics.fidelity import mse, psnr, shaved, ssim
+    from benchmark.metrics.fidelity import Ssim, mse, psnr, shaved
 
     shave = int(protocol.shave)
 
@@ -161,13 +178,15 @@ def _measure(metric: str, protocol: Protocol, offline: bool) -> Measure:
         case "psnr-rgb" | "psnr-rgb-target":
             return lambda restored, clean: psnr(shaved(restored, shave), shaved(clean, shave))
         case "ssim-rgb":
-            return lambda restored, clean: ssim(shaved(restored, shave), shaved(clean, shave))
+            similar = Ssim()
+            return lambda restored, clean: similar(shaved(restored, shave), shaved(clean, shave))
         case "psnr-y601" | "psnr-y601-target":
             return lambda restored, clean: psnr(luma(restored), luma(clean))
         case "mse-y601":
             return lambda restored, clean: 255**2 * mse(luma(restored), luma(clean))
         case "ssim-y601":
-            return lambda restored, clean: ssim(luma(restored), luma(clean))
+            similar = Ssim()
+            return lambda restored, clean: similar(luma(restored), luma(clean))
         case "colour-drift":
             return drift
         case "lpips-alex" | "lpips-squeeze" as name:

@@ -9,7 +9,6 @@ import torch
 from benchmark import cost, tasks
 from benchmark.build import build_backbone, build_method
 from benchmark.discovery import create_method
-from benchmark.method import WeightSpaceMethod
 from benchmark.perf.measure import Figure, rivals
 from benchmark.sweep import ready, restored
 
@@ -17,7 +16,7 @@ SIDE = 2048
 SIZE = (321, 481)
 BATCH = 4
 BACKBONE = "adafm_net"
-FOLDING = ("dni", "adafm", "adafm:k=5", "decouple", "ftn", "tunable_conv", "hypernet")
+FOLDING = ("dni", "adafm", "decouple", "ftn", "tunable_conv", "hypernet")
 CPU = torch.device("cpu")
 
 
@@ -47,11 +46,9 @@ def figures() -> Iterator[Figure]:
             at_least=True,
             note=f"{speed:.0f} GFLOP/s",
         )
-    crop = [torch.rand(3, 160, 160)]
+    crop = [torch.rand(3, 240, 240)]
     for name in FOLDING:
         method = build_method(create_method(name), BACKBONE, task, 0).eval()
-        if not isinstance(method, WeightSpaceMethod):
-            continue
         level = iter(task.space.spread((i / 1000,)) for i in range(1000))
         folded = ready(method.tuned(task.space.spread((0.5,))), CPU)
         times = rivals(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
 
 ROUNDS = 5
 """Times that everything is measured; the median counts."""
@@ -66,3 +70,40 @@ def rivals(runs: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[
         for name in names:
             taken[name].append(seconds(runs[name]))
     return {name: statistics.median(times) for name, times in taken.items()}
+
+
+@contextmanager
+def elsewhere(
+    make: Callable[..., Callable[[], object]], *given: Any
+) -> Iterator[Callable[[], None]]:
+    """Yields what ``make(*given)`` returns, to be called in a fresh process, as a user's script runs.
+
+    That process has the memory allocator's defaults, which cannot be had back once they were changed.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, make, given), daemon=True)
+    process.start()
+    theirs.close()
+
+    def run() -> None:
+        ours.send(True)
+        ours.recv()
+
+    try:
+        ours.recv()
+        yield run
+    finally:
+        ours.close()
+        process.join()
+
+
+def _serve(pipe: Connection, make: Callable[..., Callable[[], object]], given: Any) -> None:
+    run = make(*given)
+    pipe.send(True)
+    try:
+        while pipe.recv():
+            run()
+            pipe.send(True)
+    except EOFError:
+        return

@@ -9,8 +9,12 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from benchmark.metrics.colour import y601
-from benchmark.metrics.fidelity import psnr, shaved, ssim
+from benchmark.metrics.fidelity import Ssim, psnr, shaved
 from benchmark.metrics.records import Unscorable
+
+
+def ssim(restored: torch.Tensor, clean: torch.Tensor) -> float:
+    return Ssim()(restored, clean)
 
 
 def reference_ssim(a: torch.Tensor, b: torch.Tensor) -> float:

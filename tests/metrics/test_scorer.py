@@ -38,8 +38,8 @@ def test_scores_are_those_of_the_single_metrics(clean, restored):
     assert scores == {
         "psnr-rgb": fidelity.psnr(*cut),
         "psnr-y601": fidelity.psnr(*luma),
-        "ssim-rgb": fidelity.ssim(*cut),
-        "ssim-y601": fidelity.ssim(*luma),
+        "ssim-rgb": fidelity.Ssim()(*cut),
+        "ssim-y601": fidelity.Ssim()(*luma),
     }
     assert scores != values(Scorer(PIXEL, RGB).score(restored, clean))
 
