@@ -15,7 +15,15 @@ from benchmark.report import words
 
 STEP = 0.01
 """How far a slider moves at least."""
-LOCAL = {"server_name": "127.0.0.1", "share": False, "ssr_mode": False, "footer_links": []}
+LOCAL = {
+    "server_name": "127.0.0.1",
+    "share": False,
+    "ssr_mode": False,
+    "footer_links": [],
+    "max_file_size": "50mb",
+    "quiet": True,
+    "prevent_thread_lock": True,
+}
 """To this machine alone, through no one else's, and without a second server process."""
 QUICK = {"show_progress": "hidden", "trigger_mode": "always_last", "queue": False}
 """How events that follow a moving slider are sent: at once, and only the last of a backlog."""
@@ -31,10 +39,13 @@ def launch(session: Session, port: int | None) -> None:
     Raises:
         UserError: If the port is taken.
     """
+    page = build(session)
     try:
-        build(session).launch(**LOCAL, server_port=port, theme=_theme())
+        _, address, _ = page.launch(**LOCAL, server_port=port, theme=_theme())
     except OSError as error:
         raise UserError(f"port {port} cannot be used; choose another with --port") from error
+    print(f"{address} (Ctrl-C ends it)", flush=True)
+    page.block_thread()
 
 
 def _theme() -> Any:

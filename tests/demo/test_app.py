@@ -18,9 +18,7 @@ SLIDERS = "[...document.querySelectorAll('input[type=range]')]"
 def served(session_of):
     """The address of a demo with two plain methods and one that takes level maps."""
     page = app.build(session_of("denoise", "dni", "ftn", "fader"))
-    _, address, _ = page.launch(
-        **app.LOCAL, theme=app._theme(), prevent_thread_lock=True, quiet=True
-    )
+    _, address, _ = page.launch(**app.LOCAL, theme=app._theme())
     yield address
     page.close(verbose=False)
 
