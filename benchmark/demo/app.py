@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -115,16 +116,14 @@ def build(session: Session) -> Any:
             return draw(key, degraded, False, *others)
 
         def take(pixels: np.ndarray | None) -> str:
-            try:
-                return "" if pixels is None else session.add(pixels)
-            except UserError as error:
-                raise gr.Error(str(error)) from error
+            return "" if pixels is None else session.add(pixels)
 
-        taken = own.change(take, own, image, **QUICK).then(draw, controls, answers, **QUICK)
+        taken = own.change(_told(take), own, image, **QUICK)
+        taken.then(_told(draw), controls, answers, **QUICK)
         for control in (*true, degrade, follow, left, right):
-            control.input(draw, controls, answers, **QUICK)
+            control.input(_told(draw), controls, answers, **QUICK)
         for control in dial:
-            control.input(turn, controls, answers, **QUICK)
+            control.input(_told(turn), controls, answers, **QUICK)
         page.load(lambda: open_set("builtin", "test", crop=256).pictures[1].read(), None, own)
         if session.spatial:
             _painting(gr, session, [image, degrade, *true], [*dial], taken)
@@ -172,10 +171,22 @@ def _painting(gr: Any, session: Session, given: list[Any], dial: list[Any], take
         )[0]
 
     wanted = [editor, method, inside, *given, *dial]
-    taken.then(start, given, editor, **QUICK)
-    fresh.click(start, given, editor, **QUICK)
+    taken.then(_told(start), given, editor, **QUICK)
+    fresh.click(_told(start), given, editor, **QUICK)
     for control in (editor.change, method.input, inside.input, *(one.input for one in dial)):
-        control(draw, wanted, output, **QUICK)
+        control(_told(draw), wanted, output, **QUICK)
+
+
+def _told(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function whose errors for users are shown on the page."""
+
+    def run(*values: Any) -> Any:
+        try:
+            return function(*values)
+        except UserError as error:
+            raise _gradio().Error(str(error)) from error
+
+    return run
 
 
 def mask(layers: list[np.ndarray], background: np.ndarray) -> np.ndarray:

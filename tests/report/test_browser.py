@@ -245,7 +245,7 @@ def test_a_board_has_its_slider_and_its_tables_can_be_sorted(browser, folder):
     titles = (
         "return [...document.querySelectorAll('#plots figcaption')].map(one => one.textContent)"
     )
-    assert browser.run(titles)[0] == "LPIPS against PSNR-Y" and len(browser.run(titles)) > 3
+    assert browser.run(titles)[0] == "LPIPS against PSNR-Y, dB" and len(browser.run(titles)) > 3
     browser.run(f"document.querySelector('{own} thead th button').click()")
     assert column(browser, own, 0)[:2] == ["dni", "adafm"]
     card = browser.run(f"return document.querySelector('{own} tbody a').getAttribute('href')")
