@@ -6,11 +6,10 @@ import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from benchmark.control import ControlSpace
-from benchmark.method import TUNE, At, ControlMethod, Stage, spread, start_stage
+from benchmark.method import ControlMethod, Stage, between_corners, corner_stages, spread
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -24,17 +23,19 @@ class Blend(ControlMethod):
     The networks are those of deep network interpolation, so nothing has to be trained for it:
 
         y(t) = (1 - t) start(x) + t end(x)
+
+    With d dials it runs 2^d networks, one for each corner of [0, 1]^d.
     """
 
+    axes = range(1, 4)
+    spatial = True
+
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
-        self.end = copy.deepcopy(backbone)
+        self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in range(2**control.d - 1))
 
     def stages(self, task: Task) -> Sequence[Stage]:
-        end = Stage(
-            "end", trains=("",), levels=At(1.0), share=TUNE, starts_from="start", network="end"
-        )
-        return [start_stage(), end]
+        return corner_stages(task.space.d)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        start, end = self.backbone(x), self.end(x)
-        return torch.lerp(start, end, spread(level[:, 0], start))
+        outputs = [network(x) for network in (self.backbone, *self.ends)]
+        return between_corners(outputs, [spread(t, outputs[0]) for t in level.unbind(1)])

@@ -57,6 +57,10 @@ class Experts(WeightSpaceMethod):
         ]
         return [start_stage(), *tuned]
 
+    def skip(self, task: Task) -> str | None:
+        few = "answers at a few levels only, so its dial cannot be set to an estimate"
+        return super().skip(task) or (few if task.dial == "estimate" else None)
+
     def only_levels(self, task: Task) -> tuple[Level, ...]:
         return tuple(self.control.spread(point) for point in self.points)
 

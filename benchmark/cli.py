@@ -76,7 +76,13 @@ def parser() -> tuple[Parser, list[str]]:
         one.set_defaults(verb=verb)
         return one
 
-    add("list", verbs.list_all, "list tasks, methods, backbones and presets")
+    known = add("list", verbs.list_all, "list tasks, methods, backbones and presets")
+    known.add_argument(
+        "--matrix",
+        action="store_true",
+        help="whether each method runs on each task and backbone, or why not (takes a while)",
+    )
+    known.add_argument("--json", action="store_true", help="the matrix as JSON")
     add("run", verbs.run, "train what is missing, sweep the dial, write the report", wanted)
     add("train", verbs.train, "train the stages that are missing", wanted)
     add("sweep", verbs.sweep, "score what is trained at the levels that are missing", wanted)

@@ -17,7 +17,7 @@ from typing import Any
 from benchmark.config import Preset
 from benchmark.control import Level
 from benchmark.errors import UserError
-from benchmark.stage import Adam, Anchors, At, Stage, Uniform
+from benchmark.stage import Adam, Anchors, At, Sparse, Stage, Uniform
 
 Point = tuple[Level, Level]
 """A cell of the level x dial matrix: the true level, and the level that the dial is set to."""
@@ -104,7 +104,8 @@ class SweepJob:
 Job = TrainJob | SweepJob
 
 KINDS = {
-    one.__name__: one for one in (TrainJob, SweepJob, Stage, At, Anchors, Uniform, Adam, Preset)
+    one.__name__: one
+    for one in (TrainJob, SweepJob, Stage, At, Anchors, Uniform, Sparse, Adam, Preset)
 }
 
 

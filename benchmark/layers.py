@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from benchmark.errors import UserError
+from benchmark.errors import LevelError, UserError
+
+TOKENS = (
+    "the backbone has layers that work on tokens, whose place in the image is not known; give one "
+    "level instead of a map"
+)
+"""Why a level map is refused."""
 
 Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
+Norm = nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.GroupNorm | nn.RMSNorm
 
 
 def layers(network: nn.Module) -> dict[str, Layer]:
@@ -75,14 +83,56 @@ def residual_blocks(network: nn.Module) -> dict[str, nn.Module]:
 
 
 def trunk_convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
-    """Returns the channel-preserving convolutions ahead of the first upsampling layer."""
+    """Returns the convolutions of residual blocks, and others that keep their channels.
+
+    The others count ahead of the first upsampling layer only.
+    """
+    inside = layers_within(network, residual_blocks(network))
     found: dict[str, nn.Conv2d] = {}
+    enlarged = False
     for name, module in network.named_modules():
-        if isinstance(module, nn.PixelShuffle | nn.Upsample | nn.ConvTranspose2d):
-            break
-        if isinstance(module, nn.Conv2d) and module.in_channels == module.out_channels:
-            found[name] = module
+        enlarged |= isinstance(module, nn.PixelShuffle | nn.Upsample | nn.ConvTranspose2d)
+        if isinstance(module, nn.Conv2d):
+            keeps = module.in_channels == module.out_channels and not enlarged
+            if keeps or name in inside:
+                found[name] = module
     return found
+
+
+def block_ends(network: nn.Module) -> dict[str, Layer | Norm]:
+    """Returns the last layer or norm of every residual block: what scales its branch.
+
+    Raises:
+        UserError: If a block ends with a norm that has no scale.
+    """
+    found: dict[str, Layer | Norm] = {}
+    for name, block in residual_blocks(network).items():
+        ends = [
+            (f"{name}.{inner}".rstrip("."), module)
+            for inner, module in block.named_modules()
+            if isinstance(module, Layer | Norm)
+        ]
+        key, end = ends[-1]
+        if end.weight is None:
+            raise UserError(
+                f"residual block '{name}' of the backbone ends with a norm that has no scale; "
+                "choose another backbone with --backbone"
+            )
+        found[key] = end
+    return found
+
+
+def free_parameters(network: nn.Module) -> list[str]:
+    """Returns the names of parameters that belong to neither a layer nor a norm.
+
+    Such are the scales of NAFNet's branches, or the position tables of attention in windows.
+    """
+    return [
+        f"{name}.{key}".lstrip(".")
+        for name, module in network.named_modules()
+        if not isinstance(module, Layer | Norm)
+        for key, _ in module.named_parameters(recurse=False)
+    ]
 
 
 def after_blocks(network: nn.Module) -> tuple[str, Layer]:
@@ -130,7 +180,43 @@ def from_output_rows(layer: Layer, rows: Tensor) -> Tensor:
     return rows.reshape(layer.weight.shape)
 
 
+def resized(level_map: Tensor, size: Sequence[int]) -> Tensor:
+    """Returns a level map (B, d, H, W) at the resolution (h, w) of features.
+
+    Where features are coarser, each gets the mean of the pixels that it stands for; where they are
+    finer, levels are interpolated bilinearly.
+    """
+    if tuple(size) == tuple(level_map.shape[-2:]):
+        return level_map
+    coarser = all(one <= own for one, own in zip(size, level_map.shape[-2:], strict=True))
+    return functional.interpolate(level_map, tuple(size), mode="area" if coarser else "bilinear")
+
+
 def spread(level: Tensor, features: Tensor) -> Tensor:
-    """Returns levels (B,) shaped to scale features (B, C, h, w), or tokens (B x windows, ..., C)."""
+    """Returns levels shaped to scale features (B, C, h, w), or tokens (B x windows, ..., C).
+
+    Args:
+        level: Levels (B,), or maps (B, H, W), which are resized.
+        features: What they are to scale.
+
+    Raises:
+        LevelError: For maps, if the features are tokens, whose place in the image is not known.
+    """
+    if level.ndim == 3:
+        if features.ndim != 4:
+            raise LevelError(TOKENS)
+        return resized(level[:, None], features.shape[-2:])
     copies = features.shape[0] // level.shape[0]
     return level.repeat_interleave(copies).reshape(-1, *(1,) * (features.ndim - 1))
+
+
+def between_corners(values: Sequence[Tensor], level: Sequence[Tensor]) -> Tensor:
+    """Returns what lies at ``level`` between one value for each corner of [0, 1]^d, last axis fastest.
+
+    Args:
+        values: 2^d tensors of one shape; they weigh products of t_i or 1 - t_i.
+        level: d tensors that spread over the values; 0 and 1 give a corner's value bit for bit.
+    """
+    for t in reversed(level):
+        values = [torch.lerp(*pair, t) for pair in zip(values[::2], values[1::2], strict=True)]
+    return values[0]

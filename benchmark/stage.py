@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import product
 
 from benchmark.control import Level
 
@@ -29,7 +30,16 @@ class Uniform:
     """Levels are drawn uniformly from the control space."""
 
 
-Levels = At | Anchors | Uniform
+@dataclass(frozen=True)
+class Sparse:
+    """Levels are drawn as CResMD draws degradations: often weak, and often few at once.
+
+    How many axes are off their start is even, and so is which ones; how far is drawn from
+    Beta(0.5, 1). Axes whose values have names are always on, and drawn evenly.
+    """
+
+
+Levels = At | Anchors | Uniform | Sparse
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,19 @@ class Stage:
 def start_stage(d: int = 1) -> Stage:
     """The start network: the plain backbone trained at level 0, shared by every method."""
     return Stage("start", trains=("",), levels=At(*(0.0,) * d), network="backbone")
+
+
+def corner_stages(d: int) -> list[Stage]:
+    """The start network, and one tuned from it at every other corner of [0, 1]^d.
+
+    They train the submodules ``backbone`` and ``ends.0``, ``ends.1`` ..., last axis fastest.
+    """
+    stages = [start_stage(d)]
+    for index, corner in enumerate(list(product((0.0, 1.0), repeat=d))[1:]):
+        name = "end" if d == 1 else f"end-{''.join(f'{t:g}' for t in corner)}"
+        network = f"ends.{index}"
+        stages.append(Stage(name, ("",), At(*corner), TUNE, starts_from="start", network=network))
+    return stages
 
 
 def imported_stage(name: str) -> Stage:

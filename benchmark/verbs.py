@@ -199,7 +199,15 @@ def _shown(path: Path) -> str:
 
 
 def list_all(args: argparse.Namespace) -> int:
-    """Prints everything that can be named."""
+    """Prints everything that can be named, or what runs on what."""
+    if args.matrix:
+        from benchmark import coverage
+
+        found = coverage.matrix(Store())
+        print(coverage.to_json(found) if args.json else coverage.page(found))
+        return 0
+    if args.json:
+        raise UserError("--json is for the matrix; give --matrix --json")
     print("tasks")
     for name in tasks.names():
         print(f"  {name:<14} {tasks.get(name).summary}")

@@ -6,11 +6,10 @@ import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from benchmark.control import ControlSpace
-from benchmark.method import TUNE, At, Stage, WeightSpaceMethod, start_stage
+from benchmark.method import Stage, WeightSpaceMethod, between_corners, corner_stages
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -28,27 +27,29 @@ class DNI(WeightSpaceMethod):
 
     Paper / released code / here:
 
+    - More than two networks: a convex combination, weights free / - / with d dials one network for
+      each corner of [0, 1]^d, weighted by products of t_i or 1 - t_i; each is tuned from the start.
     - Which: all parameters / the same, no training code exists / all parameters, norms included.
     - Running statistics of batch norms: not said / no norms / interpolated like the weights; whole
       numbers such as step counters stay those of the start network.
     """
 
     paper = "1811.10515"
+    axes = range(1, 4)
+    spatial = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
-        self.end = copy.deepcopy(backbone)
+        # Between more than two networks weights are no longer affine in the level.
+        self.spatial = control.d == 1
+        self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in range(2**control.d - 1))
 
     def stages(self, task: Task) -> Sequence[Stage]:
-        end = Stage(
-            "end", trains=("",), levels=At(1.0), share=TUNE, starts_from="start", network="end"
-        )
-        return [start_stage(), end]
+        return corner_stages(task.space.d)
 
     def weights(self, level: Tensor) -> dict[str, Tensor]:
-        start, end = self.backbone.state_dict(keep_vars=True), self.end.state_dict(keep_vars=True)
-        # torch.lerp gives either network bit for bit at its own end.
+        networks = [one.state_dict(keep_vars=True) for one in (self.backbone, *self.ends)]
         return {
-            name: torch.lerp(value, end[name], level[0])
-            for name, value in start.items()
+            name: between_corners([one[name] for one in networks], level.unbind())
+            for name, value in networks[0].items()
             if value.is_floating_point()
         }

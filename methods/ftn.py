@@ -49,6 +49,7 @@ class FTN(WeightSpaceMethod):
     """
 
     paper = "2010.02270"
+    spatial = True
 
     def __init__(self, groups: int = 1):
         super().__init__()

@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.control import ControlSpace
-from benchmark.method import JOINT, Layer, Stage, Uniform, WeightSpaceMethod, layers
+from benchmark.method import (
+    JOINT,
+    Stage,
+    Uniform,
+    WeightSpaceMethod,
+    free_parameters,
+    layers,
+)
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -27,8 +34,8 @@ class TunableConv(WeightSpaceMethod):
 
     Per layer, paper / released code / here:
 
-    - Which: any / convolutions, dense layers and some scalars, never norms / every convolution and
-      linear layer; kernel and bias of a layer share alpha.
+    - Which: any / convolutions, dense layers, scales of branches and position tables, never norms /
+      every parameter that belongs to no norm; kernel and bias of a layer share alpha.
     - alpha: an MLP / one linear layer, no activation / the same.
     - omega: each drawn from U(0, 1) / - (inference only) / omega = (1 - sum t, t_1 .. t_d) at level
       t, p = d + 1: the weights of the suite's objectives. A t per batch or per sample: the harness.
@@ -43,6 +50,7 @@ class TunableConv(WeightSpaceMethod):
     """
 
     paper = "2304.00898"
+    spatial = True
     axes = range(1, 11)
 
     def __init__(self, expand: int = 1):
@@ -53,14 +61,21 @@ class TunableConv(WeightSpaceMethod):
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         p = control.d + 1
+        self.tuned_together = [
+            *(
+                [f"{name}.{key}" for key, _ in layer.named_parameters(recurse=False)]
+                for name, layer in layers(backbone).items()
+            ),
+            *([name] for name in free_parameters(backbone)),
+        ]
         self.phi = nn.ModuleList()
         self.slots = nn.ParameterList()
-        for layer in layers(backbone).values():
+        for names in self.tuned_together:
             phi = nn.Linear(p, p * self.expand)
             phi.weight.data = torch.eye(p).repeat(self.expand, 1) / self.expand
             nn.init.zeros_(phi.bias)
             self.phi.append(phi)
-            for own in _tunable(layer).values():
+            for own in map(backbone.get_parameter, names):
                 slots = own.detach().flatten().repeat(p * self.expand - 1, 1)
                 if self.expand > 1:
                     slots[p - 1 :] += 0.1 * own.std(correction=0) * torch.randn_like(slots[p - 1 :])
@@ -73,13 +88,10 @@ class TunableConv(WeightSpaceMethod):
         omega = torch.cat([1 - level.sum(0, keepdim=True), level])
         slots = iter(self.slots)
         weights = {}
-        for (name, layer), phi in zip(layers(self.backbone).items(), self.phi, strict=True):
+        for names, phi in zip(self.tuned_together, self.phi, strict=True):
             alpha = phi(omega)
-            for key, own in _tunable(layer).items():
+            for name in names:
+                own = self.backbone.get_parameter(name)
                 others = (alpha[1:] @ next(slots)).reshape(own.shape)
-                weights[f"{name}.{key}"] = alpha[0] * own + others
+                weights[name] = alpha[0] * own + others
         return weights
-
-
-def _tunable(layer: Layer) -> dict[str, Tensor]:
-    return dict(layer.named_parameters(recurse=False))

@@ -6,9 +6,9 @@ from benchmark import jobs
 from benchmark.config import preset
 from benchmark.errors import UserError
 from benchmark.jobs import SweepJob, TrainJob
-from benchmark.stage import Adam, Anchors, At, Stage, Uniform
+from benchmark.stage import Adam, Anchors, At, Sparse, Stage, Uniform
 
-LEVELS = [At(0.0), At(1.0, 0.5), Anchors(3), Uniform()]
+LEVELS = [At(0.0), At(1.0, 0.5), Anchors(3), Uniform(), Sparse()]
 
 
 @pytest.mark.parametrize("levels", LEVELS)

@@ -79,7 +79,7 @@ def test_methods_of_one_axis_say_why_they_skip_a_task_of_two(home, photographs, 
 def test_a_task_without_a_dial_is_left_to_baselines(home, photographs, capsys):
     words = ["run", "filter-shock", *SMALL, *LEAST, "--methods", "dni,experts,floor"]
     assert cli.main([*words, "--test", str(photographs)]) == 0
-    assert "dni: skipped: takes one control axis, not 0" in capsys.readouterr().err
+    assert "dni: skipped: takes 1 to 3 control axes, not 0" in capsys.readouterr().err
     rows = pd.read_csv(home / "report" / "filter-shock" / "rows.csv")
     assert set(rows["method"]) == {"experts", "floor"}
     assert set(rows["level"]) == {0}

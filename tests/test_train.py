@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import config, tasks, train
+from benchmark import config, degradations, tasks, train
 from benchmark.build import build_backbone
+from benchmark.control import Axis, ControlSpace
 from benchmark.data.patches import Patches, draw_levels
 from benchmark.errors import JobError, UserError
 from benchmark.jobs import TrainJob
-from benchmark.stage import Anchors, At, Stage, Uniform, start_stage
+from benchmark.stage import Anchors, At, Sparse, Stage, Uniform, start_stage
 
 SMOKE = config.preset("smoke", ["steps=6"])
 
@@ -132,3 +133,20 @@ def test_drawn_levels_cover_the_space_and_stand_next_to_their_equals():
     assert min(low) >= 0.2
     assert draw_levels(Anchors(3), space, 3, generator) == [(0.2,), (0.6,), (1.0,)]
     assert draw_levels(At(1.0), space, 2, generator) == [(1.0,), (1.0,)]
+
+
+def test_sparse_levels_are_often_weak_and_often_few():
+    generator = degradations.generator("sparse")
+    sigma, kind = Axis("sigma", 0.0, 1.0), Axis("kind", 1.0, 4.0, integer=True, names=tuple("abcd"))
+    space = ControlSpace((sigma, kind, sigma))
+    drawn = np.concatenate([draw_levels(Sparse(), space, 2, generator) for _ in range(2000)])
+    on = drawn[:, [0, 2]] > 0
+    assert on.any(1).all()
+    assert on.all(1).mean() == pytest.approx(0.5, abs=0.03)
+    assert on[~on.all(1), 0].mean() == pytest.approx(0.5, abs=0.05)
+    amounts = drawn[:, [0, 2]][on]
+    # Beta(0.5, 1): mean 1/3, median 1/4.
+    assert amounts.mean() == pytest.approx(1 / 3, abs=0.02)
+    assert np.median(amounts) == pytest.approx(1 / 4, abs=0.02)
+    kinds = np.bincount((drawn[:, 1] * 3).round().astype(int)) / len(drawn)
+    assert kinds.tolist() == pytest.approx([0.25] * 4, abs=0.03)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from benchmark import tasks
@@ -87,6 +88,20 @@ class Place:
     task: Task
 
 
+TINY = {
+    "small": "width=8:blocks=2",
+    "adafm_net": "width=8:blocks=2",
+    "cfsnet_main": "width=8:blocks=2",
+    "cresmd_net": "width=8:blocks=2",
+    "decouple_net": "width=8:blocks=2",
+    "nafnet": "width=4:enc=1:mid=1:dec=1",
+    "resnet16": "width=8:blocks=2",
+    "rrdb": "width=8:blocks=1:growth=4",
+    "swinir": "width=8:depths=2:heads=2:window=4",
+    "transform_net": "width=4:blocks=1",
+}
+"""Every backbone as small as it can be and still have all its kinds of layers."""
+
 TWO_AXES = ControlSpace(
     (Axis("blur", 0.0, 4.0), Axis("sigma", 0.0, 50.0)),
     first=(0.0, 0.1),
@@ -102,25 +117,35 @@ def places(backbone: str | None = None) -> list[Place]:
     """
     if backbone is not None:
         return [_listed(backbone, 1), _listed(backbone, 4)]
-    small = "width=8:blocks=2"
     two_axes = dataclasses.replace(tasks.get("denoise"), space=TWO_AXES)
+    scales = {"small": (1, 4), "cfsnet_main": (1, 4), "resnet16": (4,), "rrdb": (4,)}
     return [
-        _listed(f"small:{small}", 1),
-        _listed(f"small:{small}", 4),
-        _listed(f"adafm_net:{small}", 1),
-        _listed(f"cfsnet_main:{small}", 1),
-        _listed(f"cfsnet_main:{small}", 4),
-        _listed(f"resnet16:{small}", 4),
+        *(tiny(name, scale) for name in TINY for scale in scales.get(name, (1,))),
         Place("a tangle of layers", Tangle, tasks.get("denoise")),
         Place("a plain chain", Chain, tasks.get("dejpeg")),
-        Place(
-            "small with two axes",
-            lambda: create_backbone(f"small:{small}", 1),
-            two_axes,
-        ),
+        Place("small with two axes", tiny("small", 1).backbone, two_axes),
     ]
+
+
+def tiny(name: str, scale: int) -> Place:
+    """Returns the smallest kind of one of dialbench's own backbones, at a scale."""
+    return _listed(f"{name}:{TINY[name]}", scale)
 
 
 def _listed(spec: str, scale: int) -> Place:
     task = tasks.get("sr" if scale > 1 else "denoise")
-    return Place(f"{spec.partition(':')[0]} x{scale}", lambda: create_backbone(spec, scale), task)
+    return Place(
+        f"{spec.partition(':')[0]} x{scale}", lambda: _awake(create_backbone(spec, scale)), task
+    )
+
+
+@torch.no_grad()
+def _awake(network: nn.Module) -> nn.Module:
+    """Returns a network without parameters that are all zero, as training leaves it.
+
+    Blocks that start as the identity pass no gradient to what tunes them.
+    """
+    for parameter in network.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, std=0.1)
+    return network

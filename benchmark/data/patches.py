@@ -19,7 +19,7 @@ from benchmark.data.sources import ImageSet, Picture
 from benchmark.errors import UserError
 from benchmark.method import Batch
 from benchmark.metrics.colour import y601
-from benchmark.stage import Anchors, At, Levels, Uniform
+from benchmark.stage import Anchors, At, Levels, Sparse, Uniform
 from benchmark.tasks import Task
 
 if TYPE_CHECKING:
@@ -83,9 +83,22 @@ def draw_levels(
     else:
         count = min(LEVELS_A_STEP, batch)
         slices = (np.arange(count)[:, None] + rng.random((count, space.d))) / count
-        points = [tuple(point) for point in rng.permuted(slices, axis=0).tolist()]
+        drawn = rng.permuted(slices, axis=0)
+        if isinstance(levels, Sparse):
+            drawn = _sparse(drawn, space, rng)
+        points = [tuple(point) for point in drawn.tolist()]
     points = [space.drawn(point) for point in points]
     return [points[index * len(points) // batch] for index in range(batch)]
+
+
+def _sparse(drawn: np.ndarray, space: ControlSpace, rng: np.random.Generator) -> np.ndarray:
+    """Returns points of [0, 1)^d (n, d) as ``Sparse`` wants them; the square of U(0, 1) is Beta(0.5, 1)."""
+    amounts = np.array([at for at, axis in enumerate(space.axes) if not axis.names], dtype=int)
+    sparse = drawn.copy()
+    sparse[:, amounts] **= 2
+    for point in sparse:
+        point[rng.permutation(amounts)[: rng.integers(max(1, len(amounts)))]] = 0
+    return sparse
 
 
 class Patches(Dataset):
@@ -155,7 +168,7 @@ class Patches(Dataset):
     ) -> dict[Level, list[np.ndarray]]:
         """Returns the operator's output of every crop, by every level that is trained at."""
         space = self.task.space
-        if isinstance(self.levels, Uniform):
+        if isinstance(self.levels, Uniform | Sparse):
             rungs = space.lattice(RUNGS[space.d])
             points = [space.level_of(space.physical(point)) for point in rungs]
         else:

@@ -9,15 +9,16 @@ import pytest
 import torch
 
 from benchmark import cli, conformance
-from benchmark.conformance.networks import Place, places
+from benchmark.conformance.networks import TINY, Place, places
 from benchmark.conformance.trial import examine
 from benchmark.conformance.tuned import tuned_networks_export_to_onnx
-from benchmark.discovery import create_method
+from benchmark.discovery import create_method, entries
 from benchmark.method import ControlMethod
 
 BROKEN = Path(__file__).parent / "broken"
 METHODS = (
     "decouple",
+    "decouple_fast",
     "dni",
     "adafm",
     "adafm:k=5",
@@ -26,14 +27,19 @@ METHODS = (
     "ftn",
     "tunable_conv",
     "hypernet",
+    "cresmd",
 )
 OTHERS = ("ftn:groups=4", "tunable_conv:expand=2", "floor", "blend", "experts")
-AFFINE = ("decouple", "dni", "adafm", "ftn", "ftn:groups=4", "tunable_conv", "hypernet")
-TWO_AXES = ("decouple", "tunable_conv", "floor")
+AFFINE = ("decouple", "dni", "adafm", "ftn", "ftn:groups=4", "tunable_conv", "hypernet", "cresmd")
+TWO_AXES = ("decouple", "decouple_fast", "tunable_conv", "floor", "dni", "cresmd", "blend")
 
 PLACES = {place.name: place for place in places()}
-ONE_AXIS = [name for name in PLACES if name != "small with two axes"]
-PAIRS = [(method, name) for method in METHODS for name in ONE_AXIS]
+# Checks of training and storage see no difference between these and what they stand for.
+EVERY_CHECK = (
+    *("small x1", "small x4", "adafm_net x1", "cfsnet_main x1", "cfsnet_main x4", "resnet16 x4"),
+    *("a tangle of layers", "a plain chain"),
+)
+PAIRS = [(method, name) for method in METHODS for name in EVERY_CHECK]
 PAIRS += [(method, name) for method in OTHERS for name in ("small x4", "a tangle of layers")]
 PAIRS += [(method, "small with two axes") for method in TWO_AXES]
 CHECKS = [check for check in conformance.CHECKS if check is not tuned_networks_export_to_onnx]
@@ -56,6 +62,26 @@ def test_method_conforms(method, name, check):
         check(factory_of(method, place), place.task)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "name", [name for name in PLACES if name not in EVERY_CHECK and " x" in name]
+)
+def test_method_computes_and_trains_the_same_on_every_backbone(method, name):
+    place = PLACES[name]
+    for check in (
+        conformance.tuned_equals_forward,
+        conformance.folding_keeps_the_backbone,
+        conformance.stages_move_what_they_declare,
+    ):
+        with contextlib.suppress(conformance.Skipped):
+            check(factory_of(method, place), place.task)
+
+
+def test_every_backbone_has_a_tiny_kind():
+    known = [entry.name for entry in entries() if entry.group == "network"]
+    assert sorted(TINY) == sorted(known)
+
+
 @pytest.mark.parametrize("name", ["small x1", "a tangle of layers"])
 @pytest.mark.parametrize("method", AFFINE)
 def test_kernels_are_affine_in_the_level(method, name):
@@ -66,7 +92,8 @@ def test_kernels_are_affine_in_the_level(method, name):
 @pytest.mark.parametrize("method", [*METHODS, "blend"])
 def test_tuned_networks_export_to_onnx(method):
     pytest.importorskip("onnx")
-    for name in ("small x4", "resnet16 x4"):
+    others = ("swinir x1", "nafnet x1") if method == "tunable_conv" else ()
+    for name in ("small x4", "resnet16 x4", *others):
         place = PLACES[name]
         tuned_networks_export_to_onnx(factory_of(method, place), place.task)
 
@@ -99,6 +126,7 @@ def test_a_backbone_that_onnx_cannot_run_fails_no_method():
         ("jumps", "output_is_continuous", "the output jumps at level"),
         ("forgets_state", "weights_survive_storage", "stored weights give another output"),
         ("unseeded", "seeds_decide_weights", "the same seed gives different weights"),
+        ("bends", "level_maps_equal_levels", "a map of level 0.7 differs from the level"),
         ("calls_home", "network_is_left_alone", "asks the network for weights.invalid"),
         ("shares_memory", "tuning_leaves_the_method_alone", "changes the method"),
     ],

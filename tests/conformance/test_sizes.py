@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from benchmark.conformance.networks import TINY
 from benchmark.control import Axis, ControlSpace
 from benchmark.cost import macs
 from benchmark.discovery import create_backbone, create_method
@@ -15,85 +16,15 @@ from benchmark.method import ControlMethod
 SIGMA = Axis("sigma", 20.0, 80.0)
 
 
-class DecoupleNet(nn.Module):
-    """The base network of Decouple learning: 20 layers without biases, instance norms."""
-
-    class Block(nn.Module):
-        def __init__(self, dilation: int):
-            super().__init__()
-            self.steps = nn.Sequential(
-                nn.Conv2d(64, 64, 3, padding=dilation, dilation=dilation, bias=False),
-                nn.InstanceNorm2d(64, affine=True),
-                nn.ReLU(),
-                nn.Conv2d(64, 64, 3, padding=dilation, dilation=dilation, bias=False),
-                nn.InstanceNorm2d(64, affine=True),
-            )
-
-        def forward(self, x: Tensor) -> Tensor:
-            return (x + self.steps(x)).relu()
-
-    def __init__(self):
-        super().__init__()
-
-        def normed(layer: nn.Module) -> list[nn.Module]:
-            return [layer, nn.InstanceNorm2d(64, affine=True), nn.ReLU()]
-
-        self.steps = nn.Sequential(
-            *normed(nn.Conv2d(4, 64, 3, padding=1, bias=False)),
-            *normed(nn.Conv2d(64, 64, 3, padding=1, bias=False)),
-            *normed(nn.Conv2d(64, 64, 3, stride=2, padding=1, bias=False)),
-            *(self.Block(dilation) for dilation in (2, 4, 4, 8, 8, 16, 1)),
-            *normed(nn.ConvTranspose2d(64, 64, 4, stride=2, padding=1, bias=False)),
-            *normed(nn.Conv2d(64, 64, 3, padding=1, bias=False)),
-            nn.Conv2d(64, 3, 3, padding=1, bias=False),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.steps(x)
-
-
-class TransformNet(nn.Module):
-    """Johnson's style network, the backbone of Dynamic-Net."""
-
-    class Block(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.steps = nn.Sequential(
-                nn.Conv2d(128, 128, 3, padding=1, padding_mode="reflect"),
-                nn.InstanceNorm2d(128, affine=True),
-                nn.ReLU(),
-                nn.Conv2d(128, 128, 3, padding=1, padding_mode="reflect"),
-                nn.InstanceNorm2d(128, affine=True),
-            )
-
-        def forward(self, x: Tensor) -> Tensor:
-            return x + self.steps(x)
-
-    def __init__(self):
-        super().__init__()
-
-        def normed(taken: int, given: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-            conv = nn.Conv2d(taken, given, kernel, stride, kernel // 2, padding_mode="reflect")
-            return [conv, nn.InstanceNorm2d(given, affine=True), nn.ReLU()]
-
-        self.steps = nn.Sequential(
-            *normed(3, 32, 9),
-            *normed(32, 64, 3, 2),
-            *normed(64, 128, 3, 2),
-            *(self.Block() for _ in range(5)),
-            nn.Upsample(scale_factor=2),
-            *normed(128, 64, 3),
-            nn.Upsample(scale_factor=2),
-            *normed(64, 32, 3),
-            nn.Conv2d(32, 3, 9, padding=4, padding_mode="reflect"),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.steps(x)
+def on_meta(spec: str, scale: int) -> nn.Module:
+    """Returns a backbone that has shapes but no values: large ones are made at once."""
+    with torch.device("meta"):
+        return create_backbone(spec, scale)
 
 
 def assembled(method: str, backbone: nn.Module, *axes: Axis) -> ControlMethod:
-    return create_method(method).assemble(backbone, ControlSpace(axes or (SIGMA,)))
+    with torch.device(next(backbone.parameters()).device):
+        return create_method(method).assemble(backbone, ControlSpace(axes or (SIGMA,)))
 
 
 @pytest.mark.parametrize(
@@ -110,10 +41,19 @@ def assembled(method: str, backbone: nn.Module, *axes: Axis) -> ControlMethod:
         ("cfsnet_main:as_ftn=True", 2, 2_366_592, 155_185_053_696),
         ("resnet16", 1, 1_185_219, 77_535_903_744),
         ("resnet16", 4, 1_480_643, 127_552_978_944),
+        ("cresmd_net", 1, 2_551_555, 43_628_101_632),
+        ("decouple_net", 1, 698_688, 15_229_517_824),
+        ("transform_net", 1, 1_679_235, 10_078_912_512),
+        ("rrdb", 4, 16_697_987, 1_174_853_910_528),
+        ("nafnet", 1, 29_159_715, 16_045_035_520),
+        ("nafnet:width=64", 1, 115_982_915, 63_236_423_680),
+        ("nafnet:enc=1-1-1-28:mid=1:dec=1-1-1-1", 1, 17_111_907, 15_956_027_392),
+        ("swinir", 1, 11_504_163, 800_296_796_160),
+        ("swinir", 4, 11_900_199, 856_903_385_088),
     ],
 )
 def test_backbone_has_the_published_size_and_cost(spec, scale, parameters, operations):
-    network = create_backbone(spec, scale)
+    network = on_meta(spec, scale)
     assert parameters_of(network) == parameters
     assert macs(network, 256) == operations
 
@@ -141,10 +81,30 @@ def test_backbone_has_the_published_size_and_cost(spec, scale, parameters, opera
         ("blend", "adafm_net", 1, 2 * 1_406_787),
         ("experts", "adafm_net", 1, 3 * 1_406_787),
         ("floor", "small", 4, 0),
+        ("decouple", "decouple_net", 1, 1_394_944),
+        ("dynamic_net", "transform_net", 1, 2_592_483),
+        ("tunable_conv", "nafnet", 1, 58_281_794),
     ],
 )
 def test_method_stores_the_published_number_of_parameters(method, backbone, scale, stored):
-    assert parameters_of(assembled(method, create_backbone(backbone, scale))) == stored
+    assert parameters_of(assembled(method, on_meta(backbone, scale))) == stored
+
+
+@pytest.mark.parametrize(
+    ("method", "backbone", "axes", "stored"),
+    [
+        ("decouple", "decouple_net", 2, 2_091_200),
+        ("tunable_conv", "resnet16", 2, 3_556_065),
+        ("cresmd", "cresmd_net", 2, 2_557_708),
+        ("cresmd", "cresmd_net", 3, 2_559_759),
+        ("dni", "adafm_net", 2, 4 * 1_406_787),
+    ],
+)
+def test_method_with_more_dials_stores_the_published_number(method, backbone, axes, stored):
+    method = assembled(
+        method, on_meta(backbone, 1), *(Axis(f"axis {i}", 0.0, 1.0) for i in range(axes))
+    )
+    assert parameters_of(method) == stored
 
 
 @pytest.mark.parametrize(
@@ -156,23 +116,8 @@ def test_ftn_on_cfsnet_lies_in_the_range_that_the_paper_allows(method, low, high
     assert low <= parameters_of(assembled(method, backbone)) <= high
 
 
-def test_decouple_has_the_published_sizes_on_its_own_network():
-    operator = Axis("operator", 0.1, 1.0)
-    assert parameters_of(DecoupleNet()) == 698_688
-    assert parameters_of(assembled("decouple", DecoupleNet())) == 1_394_944
-    assert parameters_of(assembled("decouple", DecoupleNet(), SIGMA, operator)) == 2_091_200
-
-
-def test_tunable_convolutions_with_three_objectives_have_the_published_size():
-    backbone = create_backbone("resnet16", 1)
-    method = assembled("tunable_conv", backbone, SIGMA, Axis("blur", 0.0, 4.0))
-    assert parameters_of(method) == 3_556_065
-
-
 def test_dynamic_net_finds_the_published_places_on_its_own_network():
-    method = assembled("dynamic_net", TransformNet())
-    assert parameters_of(TransformNet()) == 1_679_235
-    assert parameters_of(method) == 2_592_483
+    method = assembled("dynamic_net", on_meta("transform_net", 1))
     assert method.names == ["steps.11", "steps.15", "steps.22"]
 
 
@@ -223,10 +168,10 @@ def test_ftn_adds_the_operations_that_its_paper_counts(method, backbone, scale, 
     assert extra / 1e9 == pytest.approx(added, abs=0.01)
 
 
-@pytest.mark.parametrize("backbone", ["small", "adafm_net", "cfsnet_main", "resnet16"])
+@pytest.mark.parametrize("backbone", TINY)
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 def test_backbone_takes_odd_sizes(backbone, scale):
-    network = create_backbone(f"{backbone}:width=8:blocks=1", scale)
+    network = create_backbone(f"{backbone}:{TINY[backbone]}", scale)
     assert network(torch.rand(1, 3, 11, 9)).shape == (1, 3, 11 * scale, 9 * scale)
 
 

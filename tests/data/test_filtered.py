@@ -10,7 +10,7 @@ from benchmark.data.patches import Patches, crops
 from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
 from benchmark.errors import UserError
-from benchmark.stage import Anchors, At, Uniform
+from benchmark.stage import Anchors, At, Sparse, Uniform
 from benchmark.store import Store
 
 SMOKE = config.preset("smoke", ["patch=16", "crops=2"])
@@ -64,7 +64,7 @@ def test_crops_are_the_same_for_every_seed_and_stay_inside_small_images():
     assert len({one[0, 0, 0] for one in first}) > 1
 
 
-@pytest.mark.parametrize("levels", [At(0.5), Anchors(3), Uniform()])
+@pytest.mark.parametrize("levels", [At(0.5), Anchors(3), Uniform(), Sparse()])
 def test_a_target_patch_is_cut_from_the_operators_output_of_a_crop(photographs, levels):
     patches = Patches(open_set(str(photographs), "train"), WMF, levels, SMOKE, seed=0)
     assert len(patches.clean) == SMOKE.crops

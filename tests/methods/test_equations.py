@@ -10,26 +10,27 @@ from torch import nn
 from benchmark import tasks
 from benchmark.control import Axis, ControlSpace
 from benchmark.discovery import create_backbone, create_method
-from benchmark.errors import LevelError
+from benchmark.errors import LevelError, UserError
 from benchmark.layers import (
     after_blocks,
+    free_parameters,
     from_output_rows,
     layers,
     output_rows,
     residual_blocks,
     trunk_convolutions,
 )
-from benchmark.method import ControlMethod
+from benchmark.method import ControlMethod, Sparse, Uniform
 
-SIGMA = Axis("sigma", 20.0, 80.0)
+SIGMA, BLUR = Axis("sigma", 20.0, 80.0), Axis("blur", 0.0, 4.0)
 
 
 def assembled(
-    method: str, axis: Axis = SIGMA, backbone: str = "small:width=8:blocks=3", scale: int = 1
+    method: str, *axes: Axis, backbone: str = "small:width=8:blocks=3", scale: int = 1
 ) -> ControlMethod:
     torch.manual_seed(0)
     network = create_backbone(backbone, scale)
-    return create_method(method).assemble(network, ControlSpace((axis,))).double().eval()
+    return create_method(method).assemble(network, ControlSpace(axes or (SIGMA,))).double().eval()
 
 
 def images(count: int = 1) -> torch.Tensor:
@@ -57,7 +58,11 @@ def test_ftn_falls_back_to_one_group_where_channels_do_not_divide():
 
 
 @pytest.mark.parametrize(
-    "method", ["adafm:k=1", "adafm:k=5", "decouple", "tunable_conv", "tunable_conv:expand=3", "dni"]
+    "method",
+    [
+        *("adafm:k=1", "adafm:k=5", "decouple", "tunable_conv", "tunable_conv:expand=3", "dni"),
+        "cresmd",
+    ],
 )
 def test_method_starts_as_the_plain_network_at_every_level(method):
     method, x = assembled(method), images()
@@ -180,15 +185,105 @@ def test_blend_mixes_pictures_and_dni_mixes_weights():
     blend, dni, x = assembled("blend"), assembled("dni"), images()
     for method in (blend, dni):
         scramble(method)
-    mean = (blend.backbone(x) + blend.end(x)) / 2
+    mean = (blend.backbone(x) + blend.ends[0](x)) / 2
     assert torch.allclose(blend(x, 0.5), mean, atol=1e-12)
-    middle = (dni.backbone.head.weight + dni.end.head.weight) / 2
+    middle = (dni.backbone.head.weight + dni.ends[0].head.weight) / 2
     assert torch.allclose(dni.tuned((0.5,)).head.weight, middle, atol=1e-12)
 
 
-def test_blend_and_dni_ask_for_the_same_trainings():
-    task = tasks.get("denoise")
+@pytest.mark.parametrize("task", ["denoise", "blur-noise", "blur-noise-jpeg"])
+def test_blend_and_dni_ask_for_the_same_trainings(task):
+    task = tasks.get(task)
     assert create_method("blend").stages(task) == create_method("dni").stages(task)
+
+
+def test_two_dials_interpolate_between_the_corners_of_a_square():
+    dni, blend, x = assembled("dni", BLUR, SIGMA), assembled("blend", BLUR, SIGMA), images()
+    stages = dni.stages(tasks.get("blur-noise"))
+    corners = [stage.levels.level for stage in stages]
+    assert corners == [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)]
+    assert [stage.starts_from for stage in stages] == [None, "start", "start", "start"]
+    for method in (dni, blend):
+        scramble(method)
+    for corner, stage in zip(corners, stages, strict=True):
+        network, tuned = dni.get_submodule(stage.network), dni.tuned(corner)
+        assert torch.equal(tuned.head.weight, network.head.weight)
+        network = blend.get_submodule(stage.network)
+        assert torch.equal(blend(x, torch.tensor([corner])), network(x))
+    start, right, left, last = (dni.get_submodule(stage.network).tail.bias for stage in stages)
+    expected = 0.75 * (0.4 * start + 0.6 * right) + 0.25 * (0.4 * left + 0.6 * last)
+    assert torch.allclose(dni.tuned((0.25, 0.6)).tail.bias, expected, atol=1e-12)
+
+
+def test_cresmd_scales_the_residual_branches_and_the_global_residual():
+    method = assembled("cresmd", BLUR, SIGMA, backbone="cresmd_net:width=8:blocks=2")
+    scramble(method)
+    net, x, t = method.backbone, images(), torch.tensor([0.3, 0.8], dtype=torch.float64)
+    assert method.names == ["blocks.0.second", "blocks.1.second", "tail"]
+    *blocks, last = (scale(t).reshape(-1, 1, 1) for scale in method.scales)
+    z = net.head(x)
+    for block, s in zip(net.blocks, blocks, strict=True):
+        z = z + s * (block(z) - z)
+    z = net.fine(net.up(z).relu()).relu()
+    assert torch.allclose(method(x, t), x + last * net.tail(z), atol=1e-12)
+
+
+def test_cresmd_without_its_biases_is_the_identity_at_the_start():
+    method, x = assembled("cresmd", backbone="cresmd_net:width=8:blocks=2"), images()
+    scramble(method)
+    for scale in method.scales:
+        nn.init.zeros_(scale.bias)
+    assert torch.equal(method(x, 0.0), x)
+    assert not torch.allclose(method(x, 0.1), x)
+
+
+def test_cresmd_scales_the_norm_that_closes_a_branch():
+    # The scale of the convolution before it would be divided out again.
+    method = assembled("cresmd", backbone="decouple_net:width=8:blocks=2")
+    assert method.names[:2] == ["steps.9.steps.4", "steps.10.steps.4"]
+    block = method.backbone.steps[9]
+    with torch.no_grad():
+        method.scales[0].bias.fill_(0.5)
+    tuned = method.tuned((0.3,)).steps[9]
+    z = torch.rand(1, 8, 6, 5, dtype=torch.float64)
+    assert torch.allclose(tuned(z), (z + 0.5 * block.steps(z)).relu(), atol=1e-12)
+
+
+def test_cresmd_refuses_branches_that_cannot_be_scaled():
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            convs = [nn.Conv2d(4, 4, 3, padding=1) for _ in range(2)]
+            self.steps = nn.Sequential(*convs, nn.InstanceNorm2d(4))
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), Block(), nn.Conv2d(4, 3, 3))
+    with pytest.raises(UserError, match="block '1' of the backbone ends with a norm"):
+        create_method("cresmd").assemble(network, ControlSpace((SIGMA,)))
+
+
+@pytest.mark.parametrize(
+    ("task", "levels"), [("blur-noise", Sparse()), ("denoise-deblur", Uniform())]
+)
+def test_cresmd_draws_sparse_levels_where_they_say_how_bad_the_input_is(task, levels):
+    (stage,) = create_method("cresmd").stages(tasks.get(task))
+    assert stage.levels == levels
+
+
+@pytest.mark.parametrize(
+    ("backbone", "free"),
+    [
+        ("nafnet:width=4:enc=1:mid=1:dec=1", {"beta", "gamma"}),
+        ("swinir:width=8:depths=2:heads=2:window=4", {"positions"}),
+    ],
+)
+def test_tunable_convolutions_tune_all_but_norms(backbone, free):
+    method = assembled("tunable_conv", backbone=backbone)
+    assert {name.rpartition(".")[2] for name in free_parameters(method.backbone)} == free
+    scramble(method)
+    first, last = (method.tuned((level,)).state_dict() for level in (0.0, 1.0))
+    still = {name for name in first if torch.equal(first[name], last[name])}
+    assert still and all("norm" in name for name in still)
+    assert still == {name for name in first if "norm" in name}
 
 
 @pytest.mark.parametrize(
