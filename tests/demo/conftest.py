@@ -10,25 +10,8 @@ import torch
 from benchmark import discovery, tasks
 from benchmark.build import build_method
 from benchmark.demo.session import Session
-from benchmark.method import ControlMethod, start_stage
 
 SMALL = "small:blocks=1:width=8"
-
-
-class Fader(ControlMethod):
-    """Fades to gray with the level, pixel by pixel."""
-
-    spatial = True
-
-    def build(self, backbone, control):
-        pass
-
-    def stages(self, task):
-        return [start_stage()]
-
-    def forward(self, x, level):
-        level = level[..., None, None] if level.ndim == 2 else level
-        return (1 - level[:, :1]) * x + 0.5 * level[:, :1]
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +21,7 @@ def session_of() -> Callable[..., Session]:
     def make(task: str, *names: str) -> Session:
         judged, found = tasks.get(task), {}
         for name in names:
-            method = Fader() if name == "fader" else discovery.create_method(name)
+            method = discovery.create_method(name)
             built = build_method(method, SMALL, judged, 0).eval().requires_grad_(False)
             with torch.no_grad():
                 for index, one in enumerate(built.parameters()):

@@ -16,8 +16,8 @@ SLIDERS = "[...document.querySelectorAll('input[type=range]')]"
 
 @pytest.fixture(scope="module")
 def served(session_of):
-    """The address of a demo with two plain methods and one that takes level maps."""
-    page = app.build(session_of("denoise", "dni", "ftn", "fader"))
+    """The address of a demo with two methods that take level maps too."""
+    page = app.build(session_of("denoise", "dni", "ftn"))
     _, address, _ = page.launch(**app.LOCAL, theme=app._theme())
     yield address
     page.close(verbose=False)
