@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmark.leaderboard.entry import Entry
+from benchmark.leaderboard.entry import Entry, options
 
 NAME = "card.md"
 
@@ -37,9 +37,8 @@ def sections(entry: Entry) -> list[tuple[str, list[str]]]:
         (
             "",
             [
-                f"entry: {facts['id']}, {facts['status']}",
-                f"task: {facts['task']}, version {facts['task_version']}, protocol "
-                f"{facts['protocol']}",
+                f"entry: {facts['id']}",
+                f"task: {facts['task']}, version {facts['task_version']}",
                 f"method: {facts['method']}" + (f" (arXiv {paper})" if paper else ""),
                 f"backbone: {facts['backbone']}",
                 f"licence of the weights: {facts['licence']}",
@@ -70,6 +69,15 @@ def sections(entry: Entry) -> list[tuple[str, list[str]]]:
                 f"{_count(budget['batch'], 'patch', 'patches')} of {budget['patch']} pixels, "
                 f"precision {budget['precision']}",
                 f"seeds: {', '.join(map(str, facts['seeds']))}",
+                f"again: `dialbench run {' '.join(options(facts))} --methods {facts['method']}`",
+            ],
+        ),
+        (
+            "Protocol",
+            [
+                f"{facts['protocol']}: colour, border, rounding and noise, as in dialbench "
+                f"{software['harness']}",
+                f"metrics: {', '.join(facts['metrics'])}; the first one ranks",
             ],
         ),
         (
@@ -119,4 +127,4 @@ def _range(one: Mapping[str, Any]) -> str:
 def _weights(one: Mapping[str, Any]) -> str:
     where = one["file"] or one["url"] or "not published"
     half = " as float16" if one["precision"] == "float16" else ""
-    return f"{one['stage']}, seed {one['seed']}: {where}{half}, sha256 {one['file_sha256']}"
+    return f"{one['stage']}, seed {one['seed']}: {where}{half}, sha256 {one['sha256']}"

@@ -6,6 +6,7 @@ but its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -101,12 +102,17 @@ def card_name(entry: Entry) -> str:
 
 def card(entry: Entry) -> str:
     """Returns the card of an entry as a page."""
-    body = []
+    body = [f"<p>Status: {escape(entry.status)}.</p>"]
     for head, facts in sections(entry):
         body += [f"<h2>{escape(head)}</h2>"] if head else []
-        body.append(f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in facts)}</ul>")
+        body.append(f"<ul>{''.join(f'<li>{_code(text)}</li>' for text in facts)}</ul>")
     board = f"{entry.task.name}: leaderboard"
     return frame(card_title(entry), body, home="index.html", back=board, script=False)
+
+
+def _code(text: str) -> str:
+    """Returns text as HTML, with what stands between backticks as code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def _grid(group: Group, task: Task) -> Grid:
