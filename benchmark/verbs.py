@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -91,13 +90,9 @@ def report(args: argparse.Namespace) -> int:
 
 def demo(args: argparse.Namespace) -> int:
     """Serves trained methods to a browser on this machine."""
-    request = request_of(args)
-    if importlib.util.find_spec("gradio") is None:
-        raise UserError("the demo needs gradio; pip install 'dialbench[demo]'")
-
     from benchmark import demo as page
 
-    return page.run(request, args.port)
+    return page.run(request_of(args), args.port)
 
 
 def analyze(args: argparse.Namespace) -> int:
@@ -328,13 +323,7 @@ def new(args: argparse.Namespace) -> int:
     """Writes a new method's folder, and says what to do with it."""
     from benchmark import skeleton
 
-    folder = skeleton.write(args.name, args.at, args.package)
-    print(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
-    file = folder / f"{args.name}.py"
-    print(f"check: dialbench test {file}")
-    print(f"run:   dialbench run denoise --methods dni,floor --method {file} --preset smoke")
-    if args.package:
-        print(f"or install it, and say '{args.name}' for it: pip install {folder.resolve()}")
+    print(skeleton.main(args.name, args.at, args.package))
     return 0
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING
+
+from benchmark.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.request import Request
@@ -12,8 +15,11 @@ def run(request: Request, port: int | None = None) -> int:
     """Serves the demo of what is trained for a request, until it is interrupted.
 
     Raises:
-        UserError: If nothing is trained, or the port is taken.
+        UserError: If gradio is not installed, nothing is trained, or the port is taken.
     """
+    if importlib.util.find_spec("gradio") is None:
+        raise UserError("the demo needs gradio; pip install 'dialbench[demo]'")
+
     from benchmark import plan
     from benchmark.demo.app import launch
     from benchmark.demo.session import open_session

@@ -20,6 +20,20 @@ METHOD = {"$name.py": "method.py", "test_$name.py": "test.py"}
 PACKAGE = {"pyproject.toml": "pyproject.toml", "README.md": "README.md"}
 
 
+def main(name: str, parent: Path, package: bool) -> str:
+    """Writes the folder, and returns what it holds and what to do with it."""
+    folder = write(name, parent, package)
+    file = folder / f"{name}.py"
+    lines = [
+        f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}",
+        f"check: dialbench test {file}",
+        f"run:   dialbench run denoise --methods dni,floor --method {file} --preset smoke",
+    ]
+    if package:
+        lines.append(f"or install it, and say '{name}' for it: pip install {folder.resolve()}")
+    return "\n".join(lines)
+
+
 def write(name: str, parent: Path, package: bool = False) -> Path:
     """Writes the folder ``parent/name`` whole, or not at all, and returns it.
 
