@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -28,6 +32,9 @@ LOCAL = {
 """To this machine alone, through no one else's, and without a second server process."""
 QUICK = {"show_progress": "hidden", "trigger_mode": "always_last", "queue": False}
 """How events that follow a moving slider are sent: at once, and only the last of a backlog."""
+
+WORKER = ThreadPoolExecutor(1)
+"""torch keeps threads of its own for every thread that calls it; gradio calls from many."""
 
 
 def launch(session: Session, port: int | None) -> None:
@@ -88,17 +95,16 @@ def build(session: Session) -> Any:
                 )
             with gr.Column(scale=3):
                 said = gr.Markdown()
-                with gr.Row():
-                    shown = [_picture(gr, text) for text in ("Input", "Left", "Right")]
+                shown = gr.HTML()
         controls = [image, degrade, follow, left, right, *true, *dial]
-        answers = [*shown, said, follow, *dial]
+        answers = [shown, said, follow, *dial]
 
         def draw(
             key: str, degraded: bool, following: bool, one: str, other: str, *values: float
         ) -> list[Any]:
             set_true, set_dial = values[:count], values[count:]
             if not key:
-                return [None, None, None, "Choose an image.", following, *set_dial]
+                return ["", "Choose an image.", following, *set_dial]
             level = _true(session, degraded, set_true)
             if session.varies and degraded and following:
                 set_dial = set_true
@@ -106,11 +112,11 @@ def build(session: Session) -> Any:
             lines = [f"dial at {_level(session, at)}"]
             if session.varies and level is not None:
                 lines.insert(0, f"degraded at {_level(session, level)}")
-            pictures = [session.given(key, level)]
+            pictures = [_figure("Input", session.given(key, level))]
             for name in (one, other):
                 output, text = session.restored(key, level, name, at)
-                pictures.append(gr.Image(output, label=f"{name} {text}".strip()))
-            return [*pictures, " · ".join(lines), following, *set_dial]
+                pictures.append(_figure(f"{name} {text}".strip(), output))
+            return [_row(pictures), " · ".join(lines), following, *set_dial]
 
         def turn(key: str, degraded: bool, following: bool, *others: Any) -> list[Any]:
             return draw(key, degraded, False, *others)
@@ -141,7 +147,7 @@ def _painting(gr: Any, session: Session, given: list[Any], dial: list[Any], take
         taken: The event after which there is another image.
     """
     count = len(session.turned)
-    with gr.Accordion("Paint another level", open=True), gr.Row():
+    with gr.Accordion("Paint another level", open=False), gr.Row():
         with gr.Column(scale=1, min_width=280):
             method = gr.Dropdown(session.spatial, value=session.spatial[0], label="Method")
             inside = _slider(gr, session.turned[0], "Where it is painted", value=1.0)
@@ -165,10 +171,11 @@ def _painting(gr: Any, session: Session, given: list[Any], dial: list[Any], take
         if not key or not painted or painted["background"] is None:
             return None
         level, outside = _true(session, degraded, values[:count]), values[count:]
+        where = mask(painted["layers"], painted["background"])
+        if not where.any():
+            return session.restored(key, level, name, session.level(outside))[0]
         dials = session.level(outside), session.level((high, *outside[1:]))
-        return session.painted(
-            key, level, name, dials, mask(painted["layers"], painted["background"])
-        )[0]
+        return session.painted(key, level, name, dials, where)[0]
 
     wanted = [editor, method, inside, *given, *dial]
     taken.then(_told(start), given, editor, **QUICK)
@@ -178,11 +185,11 @@ def _painting(gr: Any, session: Session, given: list[Any], dial: list[Any], take
 
 
 def _told(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a function whose errors for users are shown on the page."""
+    """Returns a function that runs on the one thread that computes, and whose errors are shown."""
 
     def run(*values: Any) -> Any:
         try:
-            return function(*values)
+            return WORKER.submit(function, *values).result()
         except UserError as error:
             raise _gradio().Error(str(error)) from error
 
@@ -200,6 +207,26 @@ def mask(layers: list[np.ndarray], background: np.ndarray) -> np.ndarray:
     for layer in layers:
         found = np.maximum(found, layer[..., 3].astype(np.float32) / 255)
     return found
+
+
+def _row(figures: list[str]) -> str:
+    """Returns pictures side by side, below each other where there is no room, as HTML."""
+    style = "display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(220px,1fr))"
+    return f'<div class="pictures" style="{style}">{"".join(figures)}</div>'
+
+
+def _figure(caption: str, pixels: np.ndarray) -> str:
+    """Returns a picture, lossless, as HTML: inside the answer, it needs no further requests."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", compress_level=1)
+    source = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    text = escape(caption)
+    return (
+        f'<figure style="margin:0"><figcaption>{text}</figcaption><img alt="{text}" src="{source}" '
+        'style="width:100%;image-rendering:pixelated"></figure>'
+    )
 
 
 def _true(session: Session, degraded: bool, values: tuple[float, ...]) -> Level | None:

@@ -10,7 +10,7 @@ pytest.importorskip("gradio")
 from benchmark.demo import app
 
 PATIENCE = 30
-SHOWN = "return [...document.querySelectorAll('.image-frame img')].map(one => one.src)"
+SHOWN = "return [...document.querySelectorAll('.pictures img')].map(one => one.src)"
 SLIDERS = "[...document.querySelectorAll('input[type=range]')]"
 
 
@@ -36,15 +36,16 @@ def until(browser, script: str, wanted) -> object:
 
 def test_the_slider_changes_the_pictures_and_nothing_outside_is_asked(browser, served):
     browser.open(served)
-    before = until(browser, SHOWN, lambda found: len(found) >= 4)
+    before = until(browser, SHOWN, lambda found: len(found) == 3)
     text = "return document.body.innerText"
     assert "sigma 42.5" in browser.run(text)
     browser.run(f"{SLIDERS}[0].focus()")
     browser.press("ArrowRight", 39)
     until(browser, text, lambda found: "degraded at 0.51" in found and "dial at 0.51" in found)
-    after = until(browser, SHOWN, lambda found: found != before and len(found) >= 4)
-    # The image itself stays; its input and both outputs are new.
+    after = until(browser, SHOWN, lambda found: found != before)
     assert len(set(after) - set(before)) == 3
+    loaded = "return [...document.querySelectorAll('.pictures img')].map(one => one.naturalWidth)"
+    assert until(browser, loaded, all) == [256, 256, 256]
     browser.run(f"{SLIDERS}[1].focus()")
     browser.press("ArrowRight", 39)
     until(browser, text, lambda found: "degraded at 0.51" in found and "dial at 0.52" in found)
