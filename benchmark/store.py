@@ -17,7 +17,7 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -253,6 +253,13 @@ class Store:
             return None
         there = all(os.path.isfile(f"{folder}/{name}") for name in names)
         return cell if cell.key == key and cell.rows and there else None
+
+    def cells(self, task: str) -> Iterator[Cell]:
+        """Yields every intact cell of a task, in the order of their keys."""
+        for path in sorted((self.home / "cells" / task).glob("*.json")):
+            cell = self.read_cell(task, path.stem)
+            if cell is not None:
+                yield cell
 
     def write_picture(self, task: str, name: str, blob: bytes) -> None:
         """Writes a picture beside the cells."""
