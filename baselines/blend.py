@@ -28,6 +28,7 @@ class Blend(ControlMethod):
     """
 
     axes = range(1, 4)
+    spatial = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in range(2**control.d - 1))

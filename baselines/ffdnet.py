@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["FFDNet"]
 
 
+NOISE = (("degradation", "gaussian_noise"), ("degradation", "patterned_noise"))
+"""Kinds of tasks and degradations that leave Gaussian noise and nothing else."""
+
+
 class FFDNet(ControlMethod):
     """The authors' colour FFDNet, whose dial is the noise level it is given.
 
@@ -25,6 +29,7 @@ class FFDNet(ControlMethod):
 
     paper = "1710.04026"
     anchored = False
+    spatial = True
     imports = "ffdnet FILE"
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
@@ -36,7 +41,7 @@ class FFDNet(ControlMethod):
     def skip(self, task: Task) -> str | None:
         wrong = "it removes Gaussian noise and nothing else"
         made = (task.kind, task.degradation)
-        return super().skip(task) or (wrong if made != ("degradation", "gaussian_noise") else None)
+        return super().skip(task) or (wrong if made not in NOISE else None)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         axis = self.control.axes[0]

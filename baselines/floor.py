@@ -29,6 +29,7 @@ class Floor(ControlMethod):
     """
 
     axes = range(11)
+    spatial = True
 
     @torch.no_grad()
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from baselines.external import KINDS
 from baselines.external.noise_estimator import SIDE, NoiseEstimator
+from benchmark.control import ControlSpace, Level
 from benchmark.errors import UserError
 from benchmark.store import IMPORTED, Store
 
@@ -30,6 +31,12 @@ def estimator(store: Store) -> NoiseEstimator:
     network = NoiseEstimator()
     network.load_state_dict(store.load_stage(key))
     return network.eval().requires_grad_(False)
+
+
+def estimated_level(network: nn.Module, space: ControlSpace, image: Tensor) -> Level:
+    """Returns the level of the noise in an image, inside the anchors; see ``estimated_sigma``."""
+    sigma, axis = estimated_sigma(image, network), space.axes[0]
+    return space.spread(space.position((min(1.0, max(0.0, axis.level(sigma))),)))
 
 
 def estimated_sigma(image: Tensor, network: nn.Module) -> float:

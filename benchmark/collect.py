@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.report.results import CLEAN, INPUT, ROW_COLUMNS, TARGET, Failure, Results
+from benchmark.report.results import CLEAN, INPUT, MAP, ROW_COLUMNS, TARGET, Failure, Results
 from benchmark.store import Cell, Row, Store
 
 if TYPE_CHECKING:
@@ -38,16 +38,27 @@ def collect(store: Store, cells: Sequence[Cell], failures: Iterable[Failure] = (
 
 
 def _rows(cells: Sequence[Cell]) -> pd.DataFrame:
-    """Returns all rows, column by column: a dictionary for each would take gigabytes."""
+    """Returns all rows, column by column; texts, of which few differ, are categories.
+
+    One dictionary for each row, or one text for each value, would take gigabytes.
+    """
     import numpy as np
     import pandas as pd
 
-    shared = pd.DataFrame([cell.facts for cell in cells])
-    rows = shared.take(np.repeat(np.arange(len(cells)), [len(cell.rows) for cell in cells]))
-    every = [row for cell in cells for row in cell.rows]
-    own = dict(zip(Row._fields, zip(*every, strict=True), strict=True))
-    own["value"] = [math.nan if value is None else value for value in own["value"]]
-    return rows.reset_index(drop=True).assign(**own).reindex(columns=list(ROW_COLUMNS))
+    facts = pd.DataFrame([cell.facts for cell in cells])
+    index = np.repeat(np.arange(len(cells)), [len(cell.rows) for cell in cells])
+    own = zip(*(row for cell in cells for row in cell.rows), strict=True)
+    values: dict[str, Sequence[Any]] = dict(zip(Row._fields, own, strict=True))
+    columns: dict[str, Any] = {
+        name: pd.Categorical(values[name]) for name in Row._fields if name != "value"
+    }
+    columns["value"] = np.array(
+        [math.nan if value is None else value for value in values["value"]], dtype="float64"
+    )
+    for name, column in facts.items():
+        text = not pd.api.types.is_numeric_dtype(column)
+        columns[str(name)] = (column.astype("category") if text else column).array.take(index)
+    return pd.DataFrame({name: columns.get(name) for name in ROW_COLUMNS}, copy=False)
 
 
 def _typical(cells: Sequence[Cell]) -> float:
@@ -62,7 +73,13 @@ def _pictures(store: Store, cells: Iterable[Cell]) -> list[dict[str, Any]]:
         facts, files = cell.facts, cell.pictures
         if not files:
             continue
-        roles = {"restored": facts["method"], "input": INPUT, "clean": CLEAN, "target": TARGET}
+        roles = {
+            "restored": facts["method"],
+            "input": INPUT,
+            "clean": CLEAN,
+            "target": TARGET,
+            "map": MAP,
+        }
         for kind, method in roles.items():
             if kind not in files:
                 continue

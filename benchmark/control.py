@@ -19,6 +19,9 @@ Level = tuple[float, ...]
 DECIMALS = 6
 """Levels are compared, stored and hashed with this many decimals."""
 
+SLACK = 1e-5
+"""How far the levels of a simplex may add up to more than 1 through rounding."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -85,15 +88,18 @@ class ControlSpace:
         axes: The dials.
         first: The level that start networks are trained at, if not the start of every axis.
         last: The level that end networks are trained at, if not the end of every axis.
+        simplex: Whether levels may not add up to more than 1: the axes then share one budget, as
+            the weights of several styles do, and the end is that of the first axis alone.
     """
 
     axes: tuple[Axis, ...]
     first: Level = ()
     last: Level = ()
+    simplex: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "first", self.first or self.start)
-        object.__setattr__(self, "last", self.last or self.end)
+        object.__setattr__(self, "last", self.last or self._far)
 
     @property
     def d(self) -> int:
@@ -111,12 +117,19 @@ class ControlSpace:
 
     @property
     def end(self) -> Level:
+        return (1.0, *self.start[1:]) if self.simplex else self._far
+
+    @property
+    def _far(self) -> Level:
         return tuple(1.0 if axis.turns else 0.0 for axis in self.axes)
 
     def trained(self) -> ControlSpace:
         """Returns the part between the anchors, as a space of its own: what methods are built on."""
-        ends = zip(self.axes, self.physical(self.first), self.physical(self.last), strict=True)
-        return ControlSpace(tuple(replace(axis, start=a, end=b) for axis, a, b in ends))
+        ends = zip(self.axes, self.first, self.last, strict=True)
+        axes = tuple(
+            replace(axis, start=axis.physical(a), end=axis.physical(b)) for axis, a, b in ends
+        )
+        return ControlSpace(axes, simplex=self.simplex)
 
     def position(self, level: Sequence[float]) -> Level:
         """Returns where a level lies between the anchors: 0 up to the first, 1 from the last on."""
@@ -134,13 +147,19 @@ class ControlSpace:
         They lie between the anchors. Axes whose values have names are gone through value by value.
         """
         lines = [axis.line(points) for axis in self.axes]
-        return tuple(self.spread(position) for position in itertools.product(*lines))
+        points = itertools.product(*lines)
+        inside = (one for one in points if not self.simplex or sum(one) <= 1 + SLACK)
+        return tuple(self.spread(position) for position in inside)
 
     def drawn(self, position: Sequence[float]) -> Level:
         """Returns the level that a point drawn from [0, 1)^d stands for.
 
-        Whole values that have names are equally likely; everything else is as in ``spread``.
+        Whole values that have names are equally likely; everything else is as in ``spread``. On a
+        simplex all levels are equally likely too.
         """
+        if self.simplex:
+            ordered = sorted(position)
+            position = [b - a for a, b in zip([0.0, *ordered], ordered, strict=False)]
         shares = [
             min(int(value * len(axis.names)), len(axis.names) - 1) / (len(axis.names) - 1)
             if axis.names
@@ -162,6 +181,10 @@ class ControlSpace:
         if not all(0.0 <= value <= 1.0 for value in point):
             raise LevelError(
                 f"level {level_text(point)} lies outside [0, 1]; give values from 0 to 1"
+            )
+        if self.simplex and sum(point) > 1 + SLACK:
+            raise LevelError(
+                f"level {level_text(point)} adds up to more than 1; the axes share one budget"
             )
         for axis, value in zip(self.axes, point, strict=True):
             if value and not axis.turns:

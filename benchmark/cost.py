@@ -24,17 +24,17 @@ def macs(network: nn.Module, side: int = SIDE) -> int:
     values runs on real numbers instead.
     """
     try:
-        return _counted(
-            copy.deepcopy(network).to("meta"), torch.empty(1, 3, side, side, device="meta")
-        )
+        bare = copy.deepcopy(network).to("meta")
+        return counted(lambda: bare(torch.empty(1, 3, side, side, device="meta")))
     except (RuntimeError, NotImplementedError):
-        return _counted(network, torch.zeros(1, 3, side, side))
+        return counted(lambda: network(torch.zeros(1, 3, side, side)))
 
 
-def _counted(network: nn.Module, x: Tensor) -> int:
+def counted(run: Callable[[], object]) -> int:
+    """Returns the multiply-accumulates of whatever runs."""
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
-        network(x)
+        run()
     return counter.get_total_flops() // 2
 
 

@@ -139,6 +139,13 @@ def _together(about: Kind, networks: Sequence[nn.Module]) -> dict[str, Tensor]:
     }
 
 
+def missing(kind: str) -> str | None:
+    """Returns what is to be done before a network of a kind can be used, or None if it is there."""
+    there = Store().read_stage(IMPORTED + KINDS[kind].method) is not None
+    files = " ".join(KINDS[kind].files)
+    return None if there else f"not imported: run 'dialbench import {kind} {files}'"
+
+
 def _next(about: Kind, chosen: Mapping[str, float]) -> str:
     """Returns how to use what was imported."""
     if not about.task:

@@ -23,6 +23,7 @@ TRAINING_CODE = (
     "benchmark.data.filtered",
     "benchmark.data.patches",
     "benchmark.degradations",
+    "benchmark.hooks",
     "benchmark.layers",
     "benchmark.method",
     "benchmark.metrics.colour",
@@ -30,11 +31,25 @@ TRAINING_CODE = (
     "benchmark.stage",
     "benchmark.train",
 )
-METHOD_CODE = ("baselines", "benchmark.layers", "benchmark.method", "methods")
-SCORING_CODE = (
-    *("benchmark.data.filtered", "benchmark.data.samples", "benchmark.degradations"),
-    *("benchmark.metrics", "benchmark.objectives.targets", "benchmark.sweep"),
+METHOD_CODE = (
+    "baselines",
+    "benchmark.hooks",
+    "benchmark.layers",
+    "benchmark.method",
+    "methods",
 )
+SCORING_CODE = (
+    *("benchmark.blind", "benchmark.data.filtered", "benchmark.data.samples"),
+    *("benchmark.degradations", "benchmark.dialling", "benchmark.metrics"),
+    *("benchmark.objectives", "benchmark.spatial", "benchmark.sweep"),
+)
+
+DIALS = {
+    "level": ("benchmark.dialling:AtLevel",),
+    "map": ("benchmark.dialling:ByMap", "benchmark.spatial:mapped"),
+    "estimate": ("benchmark.dialling:ByEstimate", "benchmark.blind:estimated_sigma"),
+}
+"""Where the code begins that sets the dial, by ``Task.dial``, in tasks that compare dials."""
 
 BUDGET = ("batch", "patch", "patch_sr", "lr", "schedule", "precision", "critic_width")
 """Preset fields that determine a training run, besides its number of steps."""
@@ -94,18 +109,25 @@ def training_digest(task: Task, objective: Objective, set_digests: tuple[str, ..
         objective: The objective in force, with a perceptual term if there is one.
         set_digests: Content digests of the training sets.
     """
-    terms = {term.name for end in objective.ends for term in end}
-    targets = {term.target for end in objective.ends for term in end}
     code = _code(
         (
             "benchmark.train:train_stage",
             *_degradations(task),
-            *(f"benchmark.objectives:TERMS[{name}]" for name in sorted(terms)),
-            *(f"benchmark.objectives.targets:TARGETS[{name}]" for name in sorted(targets)),
+            *_terms(objective),
         ),
         TRAINING_CODE,
     )
     return digest([task.training_facts(), objective, list(set_digests), code, *_software(task)])
+
+
+def _terms(objective: Objective) -> list[str]:
+    """Returns where the code of an objective's terms and targets begins."""
+    terms = sorted({term.name for end in objective.ends for term in end})
+    targets = sorted({term.target for end in objective.ends for term in end})
+    return [
+        *(f"benchmark.objectives:TERMS[{name}]" for name in terms),
+        *(f"benchmark.objectives.targets:TARGETS[{name}]" for name in targets),
+    ]
 
 
 def _degradations(task: Task) -> list[str]:
@@ -141,6 +163,8 @@ def scoring_digest(task: Task) -> str:
             *_degradations(task),
             f"benchmark.objectives.targets:TARGETS[{task.target}]",
             "benchmark.metrics.scorer",
+            *(DIALS[task.dial] if task.compares_dials else ()),
+            *(_terms(task.objective) if "objective" in task.metrics else ()),
         ),
         SCORING_CODE,
     )

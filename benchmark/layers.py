@@ -6,8 +6,15 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from benchmark.errors import UserError
+from benchmark.errors import LevelError, UserError
+
+TOKENS = (
+    "the backbone has layers that work on tokens, whose place in the image is not known; give one "
+    "level instead of a map"
+)
+"""Why a level map is refused."""
 
 Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 Norm = nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.GroupNorm | nn.RMSNorm
@@ -173,8 +180,32 @@ def from_output_rows(layer: Layer, rows: Tensor) -> Tensor:
     return rows.reshape(layer.weight.shape)
 
 
+def resized(level_map: Tensor, size: Sequence[int]) -> Tensor:
+    """Returns a level map (B, d, H, W) at the resolution (h, w) of features.
+
+    Where features are coarser, each gets the mean of the pixels that it stands for; where they are
+    finer, levels are interpolated bilinearly.
+    """
+    if tuple(size) == tuple(level_map.shape[-2:]):
+        return level_map
+    coarser = all(one <= own for one, own in zip(size, level_map.shape[-2:], strict=True))
+    return functional.interpolate(level_map, tuple(size), mode="area" if coarser else "bilinear")
+
+
 def spread(level: Tensor, features: Tensor) -> Tensor:
-    """Returns levels (B,) shaped to scale features (B, C, h, w), or tokens (B x windows, ..., C)."""
+    """Returns levels shaped to scale features (B, C, h, w), or tokens (B x windows, ..., C).
+
+    Args:
+        level: Levels (B,), or maps (B, H, W), which are resized.
+        features: What they are to scale.
+
+    Raises:
+        LevelError: For maps, if the features are tokens, whose place in the image is not known.
+    """
+    if level.ndim == 3:
+        if features.ndim != 4:
+            raise LevelError(TOKENS)
+        return resized(level[:, None], features.shape[-2:])
     copies = features.shape[0] // level.shape[0]
     return level.repeat_interleave(copies).reshape(-1, *(1,) * (features.ndim - 1))
 

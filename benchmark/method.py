@@ -9,8 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import lightning as L
@@ -18,9 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from benchmark.control import ControlSpace, Level
+from benchmark.control import SLACK, ControlSpace, Level
 from benchmark.errors import JobError, LevelError
+from benchmark.hooks import Hook, hooked
 from benchmark.layers import (
+    TOKENS,
     Layer,
     Norm,
     after_blocks,
@@ -34,9 +35,11 @@ from benchmark.layers import (
     layers_within,
     output_rows,
     residual_blocks,
+    resized,
     spread,
     trunk_convolutions,
 )
+from benchmark.spatial import mapped
 from benchmark.stage import (
     JOINT,
     TUNE,
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JOINT",
+    "TOKENS",
     "TUNE",
     "Adam",
     "Anchors",
@@ -84,6 +88,7 @@ __all__ = [
     "layers_within",
     "output_rows",
     "residual_blocks",
+    "resized",
     "spread",
     "start_stage",
     "trunk_convolutions",
@@ -117,16 +122,18 @@ class Recipe(NamedTuple):
 
 
 class Bound(nn.Module):
-    """A method fixed at one level: an ordinary network of ``x`` alone."""
+    """A method fixed at one level, or at one level map: an ordinary network of ``x`` alone."""
 
-    def __init__(self, method: ControlMethod, level: Level):
+    def __init__(self, method: ControlMethod, level: Level | Tensor):
         super().__init__()
         self.method = method
-        self.register_buffer("level", torch.tensor([level], dtype=torch.float64), persistent=False)
+        fixed = level if isinstance(level, Tensor) else torch.tensor([level], dtype=torch.float64)
+        self.register_buffer("level", fixed, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Restores (B, 3, h, w) at the bound level."""
-        return self.method(x, self.level.to(x.dtype).expand(x.shape[0], -1))
+        level = self.level.to(x.dtype)
+        return self.method(x, level if level.ndim == 4 else level.expand(x.shape[0], -1))
 
 
 class ControlMethod(L.LightningModule, ABC):
@@ -151,7 +158,7 @@ class ControlMethod(L.LightningModule, ABC):
     axes: ClassVar[range] = range(1, 2)
     anchored: ClassVar[bool] = True
     imports: ClassVar[str] = ""
-    spatial: ClassVar[bool] = False
+    spatial: bool = False
 
     backbone: nn.Module
     control: ControlSpace
@@ -177,12 +184,22 @@ class ControlMethod(L.LightningModule, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        """Restores ``x`` (B, 3, h, w) at ``level`` (B, d) in [0, 1]; levels may differ in a batch."""
+        """Restores ``x`` (B, 3, h, w) at ``level`` (B, d) in [0, 1]; levels may differ in a batch.
 
-    def tuned(self, level: Level) -> nn.Module:
-        """Returns the plain network at one level, in evaluation mode; it shares no memory with self."""
-        method = copy.deepcopy(self)
-        return Bound(method, self.control.check(level)).eval().requires_grad_(False)
+        A ``spatial`` method takes level maps (B, d, h, w) too.
+        """
+
+    def tuned(self, level: Level | Tensor) -> nn.Module:
+        """Returns the plain network at one level, in evaluation mode; it shares no memory with self.
+
+        Args:
+            level: The level; or a level map (1, d, h, w) or (B, d, h, w), as large as the images
+                that the network will be given.
+        """
+        fixed = level.clone() if isinstance(level, Tensor) else self.control.check(level)
+        if isinstance(fixed, Tensor):
+            self._checked(fixed, fixed)
+        return Bound(copy.deepcopy(self), fixed).eval().requires_grad_(False)
 
     def loss(self, batch: Batch, stage: Stage) -> Tensor:
         """Returns the scalar training loss; by default the task's objective at ``batch.level``."""
@@ -195,7 +212,7 @@ class ControlMethod(L.LightningModule, ABC):
             fewest, most = self.axes.start, self.axes.stop - 1
             taken = f"{fewest} to {most} control axes" if most > 1 else "one control axis"
             return f"takes {taken}, not {dials}"
-        return None
+        return "takes no level map" if task.dial == "map" and not self.spatial else None
 
     def only_levels(self, task: Task) -> tuple[Level, ...] | None:
         """Returns the levels this method can be asked for, or None for all (experts have few)."""
@@ -211,15 +228,22 @@ class ControlMethod(L.LightningModule, ABC):
         """Returns what ``forward`` is given for ``level``: (B, d), or a map (B, d, H, W).
 
         Raises:
-            LevelError: Outside the space, or for a wrong number of axes.
+            LevelError: Outside the space, for a wrong number of axes, or for a map of another size.
         """
         level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
         d = self.control.d
-        if level.ndim == 4:
+        if level.ndim > 2:
             if not self.spatial:
                 raise LevelError(
                     f"{type(self).__name__} takes no level map; give one level a sample"
                 )
+            wanted = (d, *x.shape[-2:])
+            if level.ndim != 4 or level.shape[1:] != wanted or len(level) not in (1, len(x)):
+                raise LevelError(
+                    f"the level map has shape {tuple(level.shape)}; give {(len(x), *wanted)}: a level "
+                    "on every axis for every pixel of the input"
+                )
+            level = level.expand(len(x), -1, -1, -1)
         else:
             if level.ndim < 2:
                 level = level.reshape(1, -1)
@@ -229,7 +253,11 @@ class ControlMethod(L.LightningModule, ABC):
         unseen = level.is_meta or torch.jit.is_tracing()
         if not unseen and not bool(((level >= 0) & (level <= 1)).all()):
             raise LevelError("level lies outside [0, 1]; give values from 0 to 1")
-        if not self.anchored or self.control == ControlSpace(self.control.axes):
+        if not unseen and self.control.simplex and bool((level.sum(1) > 1 + SLACK).any()):
+            raise LevelError("levels add up to more than 1; the axes share one budget")
+        if not self.anchored or self.control == ControlSpace(
+            self.control.axes, simplex=self.control.simplex
+        ):
             return level
         shape = (1, d, *(1,) * (level.ndim - 2))
         first, last = (
@@ -334,7 +362,11 @@ class ControlMethod(L.LightningModule, ABC):
 
 
 class WeightSpaceMethod(ControlMethod):
-    """A method whose level only changes the backbone's weights, so that it folds exactly."""
+    """A method whose level only changes the backbone's weights, so that it folds exactly.
+
+    If the weights are affine in the level it can say ``spatial = True``: level maps then need no
+    code of its own (see ``benchmark.spatial``).
+    """
 
     folds = True
 
@@ -343,6 +375,9 @@ class WeightSpaceMethod(ControlMethod):
         """Returns the backbone parameters (and buffers) that depend on ``level`` (d,), by name."""
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        if level.ndim == 4:
+            ends = [level.new_zeros(self.control.d), *torch.eye(self.control.d).to(level)]
+            return mapped(self.backbone, [self.weights(end) for end in ends], x, level)
         distinct, member = level.unique(dim=0, return_inverse=True)
         if len(distinct) == 1:
             return functional_call(self.backbone, self.weights(distinct[0]), (x,))
@@ -354,8 +389,10 @@ class WeightSpaceMethod(ControlMethod):
         return torch.cat(parts)[order.argsort()]
 
     @torch.no_grad()
-    def tuned(self, level: Level) -> nn.Module:
-        """Returns the backbone with the merged weights of one level."""
+    def tuned(self, level: Level | Tensor) -> nn.Module:
+        """Returns the backbone with the merged weights of one level; with a map, several of each."""
+        if isinstance(level, Tensor):
+            return super().tuned(level)
         example = next(self.backbone.parameters())
         point = torch.tensor(self.position(level), dtype=example.dtype, device=example.device)
         network = copy.deepcopy(self.backbone)
@@ -363,26 +400,3 @@ class WeightSpaceMethod(ControlMethod):
         for name, value in self.weights(point).items():
             own[name].copy_(value)
         return network.eval().requires_grad_(False)
-
-
-Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]
-
-
-@contextmanager
-def hooked(pairs: Iterable[tuple[nn.Module, Hook]], before: bool = False) -> Iterator[None]:
-    """Modulates features during one forward pass, leaving modules and their keys untouched.
-
-    Args:
-        pairs: Modules with their hooks: ``hook(module, inputs, output) -> output``, or with
-            ``before``, ``hook(module, inputs) -> inputs``.
-        before: Whether the hooks run before their modules.
-    """
-    handles = [
-        module.register_forward_pre_hook(hook) if before else module.register_forward_hook(hook)
-        for module, hook in pairs
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -93,7 +93,7 @@ def scored(restored: Tensor, clean: Tensor, protocol: Protocol, offline: bool) -
         one
         for one in records.METRICS
         if plain or one.startswith(("psnr", "ssim", "mse"))
-        if not records.get(one).of_target
+        if not records.get(one).of_target and not records.get(one).of_dial
         if protocol.colour == "rgb" or "y601" in one
     ]
     if protocol.colour != "rgb":

@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmark import build, discovery, keys, spec, tasks
 from benchmark.control import Level, level_text
 from benchmark.data.sources import ImageSet, default_sets, open_set
+from benchmark.dialling import ESTIMATOR
 from benchmark.digest import digest
 from benchmark.errors import JobError, UserError
 from benchmark.jobs import Job, Point, SweepJob, TrainJob
@@ -181,7 +182,14 @@ def _add_method(
     request, task = plan.request, plan.task
     stages, answers, imports = needs
     known: dict[str, str] = {}
-    for stage in stages:
+    owners = [(choice, stage) for stage in stages]
+    if task.dial == "estimate":
+        estimator = Choice(ESTIMATOR)
+        owners += [
+            (estimator, one)
+            for one in discovery.create_method(ESTIMATOR).stages(tasks.get(task.base))
+        ]
+    for owner, stage in owners:
         if stage.imported:
             known[stage.name] = IMPORTED + stage.imported
             if store.read_stage(known[stage.name]) is None:
@@ -196,9 +204,9 @@ def _add_method(
         start = known[stage.starts_from] if stage.starts_from else None
         job = TrainJob(
             "",
-            task.name,
-            None if plain else choice.method,
-            None if plain else choice.file,
+            task.trained_as or task.name,
+            None if plain else owner.method,
+            None if plain else owner.file,
             request.backbone,
             stage,
             request.preset,
@@ -213,7 +221,7 @@ def _add_method(
         users = plan.users.setdefault(job.key, [])
         if choice.method not in users:
             users.append(choice.method)
-        if choice.method in request.force and (not plain or start):
+        if choice.method in request.force and owner == choice and (not plain or start):
             plan.forced[0].add(job.key)
     levels = tuple(one for one in plan.levels if answers is None or one in answers)
     if answers is not None and len(levels) < len(plan.levels):

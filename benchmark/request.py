@@ -85,6 +85,9 @@ def request_of(args: argparse.Namespace) -> Request:
             "task"
         )
 
+    if args.matrix and task.dial != "level":
+        raise UserError(f"--matrix needs a dial that is set by hand; {args.task} sets its own")
+
     return Request(
         args.task,
         methods,

@@ -6,7 +6,7 @@ import functools
 import io
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 
 import benchmark
-from benchmark import cost, keys, stopping, tasks
+from benchmark import blind, cost, importing, keys, stopping, tasks
 from benchmark.build import build_method, load_states
 from benchmark.control import Level, level_text
 from benchmark.data.samples import KEPT, Samples
 from benchmark.data.sources import ImageSet, open_set
+from benchmark.dialling import ESTIMATOR, AtLevel, ByEstimate, ByMap, Dial, level_of
 from benchmark.discovery import create_method
 from benchmark.errors import JobError
 from benchmark.jobs import SweepJob
@@ -33,6 +34,9 @@ AT_ONCE = 640_000
 
 SCORED_AT_ONCE = 4 * AT_ONCE
 """Pixels of outputs that wait to be scored side by side."""
+
+NETWORKS = 16
+"""Networks kept in memory where an image is restored at several dials."""
 
 Say = Callable[[str], None]
 
@@ -152,17 +156,20 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     )
     given_at = functools.lru_cache(KEPT if job.crossed else 0)(samples.degraded)
     groups = batches([samples.clean(index).shape[1:] for index in range(len(samples))])
+    setter = _setter(job, task, method, samples, store, device) if task.compares_dials else None
     clock = _Clock(len(todo) * len(samples), say)
     for (level, dial), key, old, metrics in todo:
-        network = network_at(dial)
         shown, tuned_to = level_text(level), level_text(dial)
         at = shown if dial == level else f"{shown} with the dial at {tuned_to}"
         found: dict[int, list[Row]] = {}
         times, pictures = [], {}
         given = functools.partial(given_at, level=level)
-        for index, output, milliseconds, scores in scored(
-            network, given, samples, level, groups, scorer(metrics), device
-        ):
+        results = (
+            setter.scored(level, metrics)
+            if setter
+            else scored(network_at(dial), given, samples, level, groups, scorer(metrics), device)
+        )
+        for index, output, milliseconds, scores in results:
             stopping.check()
             name = samples.name(index)
             times.append(milliseconds)
@@ -171,7 +178,8 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
                 for metric, score in scores.items()
             ]
             if index == 0 and dial == level:
-                pictures = _write_pictures(store, samples, key, level, output)
+                more = setter.pictures if setter else {}
+                pictures = _write_pictures(store, samples, key, level, output, more)
             clock.tick(f"level {at}, image {len(found)}/{len(samples)}")
         rows = [row for index in sorted(found) for row in found[index]]
         timing = statistics.median(times) if job.preset.timing else None
@@ -191,6 +199,40 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
         store.write_cell(
             task.name, cell if old is None else merged(old, cell, task.metrics_at(level, dial))
         )
+
+
+def _setter(
+    job: SweepJob,
+    task: Task,
+    method: ControlMethod,
+    samples: Samples,
+    store: Store,
+    device: torch.device,
+) -> Dial:
+    """Returns what sets the dial of a task that compares dials."""
+    network_at = functools.lru_cache(NETWORKS)(lambda one: ready(method.tuned(one), device))
+
+    def restore(dial: Level | Tensor, image: Tensor) -> tuple[Tensor, float]:
+        still = isinstance(dial, Tensor)
+        network = ready(method.tuned(dial), device) if still else network_at(dial)
+        (output,), milliseconds = restored(network, [image], device)
+        sides = [side * task.scale for side in image.shape[1:]]
+        _check(output, image.new_zeros(3, *sides), "of the test set")
+        return output, milliseconds
+
+    if task.dial == "map":
+        return ByMap(task, samples, restore, job.offline)
+    if task.dial == "level":
+        return AtLevel(task, samples, restore, job.offline)
+    own = build_method(create_method(ESTIMATOR), job.backbone, task, job.seed)
+    load_states(own, task, {ESTIMATOR: store.load_stage(job.stage_keys[ESTIMATOR])})
+    own = ready(own.eval().requires_grad_(False), device)
+    estimators = {"": functools.partial(level_of, own, device=device)}
+    if task.degradation == "gaussian_noise" and importing.missing(blind.KIND) is None:
+        estimators["-hyperres"] = functools.partial(
+            blind.estimated_level, blind.estimator(store), task.space
+        )
+    return ByEstimate(task, samples, restore, job.offline, estimators=estimators)
 
 
 def trained(job: SweepJob, store: Store) -> tuple[str, int]:
@@ -291,11 +333,16 @@ def _check(output: Tensor, clean: Tensor, name: str) -> None:
 
 
 def _write_pictures(
-    store: Store, samples: Samples, key: str, level: Level, output: Tensor
+    store: Store,
+    samples: Samples,
+    key: str,
+    level: Level,
+    output: Tensor,
+    more: Mapping[str, Tensor],
 ) -> dict[str, str]:
     """Stores the first image: restored, as it was given, and clean; returns the file names.
 
-    What should have come out is stored too where it depends on the level.
+    What should have come out is stored too where it depends on the level, and what else is ``more``.
     """
     task, images = samples.task, samples.images
     name = samples.name(0)
@@ -309,6 +356,9 @@ def _write_pictures(
     if task.operator or task.target != "clean":
         files["target"] = f"target-{keys.picture_key(task, images.digest, name, level)}.png"
         store.write_picture(task.name, files["target"], _png(samples.target(0, level)))
+    for name, image in more.items():
+        files[name] = f"{key}-{name}.png"
+        store.write_picture(task.name, files[name], _png(image))
     return files
 
 

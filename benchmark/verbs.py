@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -87,11 +88,70 @@ def report(args: argparse.Namespace) -> int:
     return 0
 
 
+def analyze(args: argparse.Namespace) -> int:
+    """Makes a study: trains and scores what it needs, writes its tables and figure."""
+    from benchmark.analysis import studies
+
+    if args.list or args.name is None:
+        print(studies.listing())
+        return 0
+    study = studies.get(args.name)
+    args.task, args.methods = args.task or study.task, args.methods or list(study.methods)
+    request, store = request_of(args), Store()
+    if study.matrix:
+        if not tasks.get(request.task).has_true_level:
+            raise UserError(
+                f"{args.name} sets the dial wrong, which needs a task with true levels like "
+                f"{study.task}; {request.task} has none"
+            )
+        request = dataclasses.replace(request, matrix=True)
+
+    from benchmark import engines
+    from benchmark import plan as planning
+    from benchmark.leakage import refuse
+
+    plans = [planning.make(one, store) for one in study.requests(request)]
+    if args.dry_run:
+        print("\n\n".join(planning.describe(plan) for plan in plans))
+        return 0
+    store.prepare()
+    jobs = {}
+    for plan in plans if study.trains else ():
+        leaks = plan.leaks(store)
+        if not request.allow_leaks:
+            refuse(leaks)
+        plan.begin(store)
+        jobs.update({job.key: job for job in plan.jobs(True, study.scores)})
+    failed = engines.run(engines.engine(args.engine), list(jobs.values()), store, args.jobs)
+    codes = [0]
+    for plan in plans if study.trains else ():
+        own = {key: why for key, why in failed.items() if key in {**plan.trains, **plan.sweeps}}
+        codes.append(_outcome(plan, store, own))
+    folder, shown = studies.perform(args.name, plans, store)
+    print(shown.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    print(f"study: {_shown(folder / 'figure.svg')}")
+    return max(codes)
+
+
 def publish(args: argparse.Namespace) -> int:
-    """Mirrors what is stored to Weights & Biases."""
-    plan, store, results = _stored(args)
-    _mirror(results, plan, store)
-    return 0
+    """Mirrors what is stored of a task, or of every task, to Weights & Biases."""
+    cells = Store().home / "cells"
+    there = [path.name for path in sorted(cells.glob("*/"))] if cells.is_dir() else []
+    if args.task is None and not there:
+        raise UserError("nothing is stored yet; start with 'dialbench run TASK'")
+    failed = 0
+    for name in [args.task] if args.task else there:
+        try:
+            wanted = argparse.Namespace(**{**vars(args), "task": name})
+            plan, store, results = _stored(wanted)
+        except UserError as error:
+            if args.task:
+                raise
+            print(f"{name}: {error}", file=sys.stderr)
+            continue
+        _write_report(results, plan, store)
+        failed += _mirror(results, plan, store, args.offline)
+    return int(failed > 0)
 
 
 def _stored(args: argparse.Namespace) -> tuple[Plan, Store, Results]:
@@ -152,10 +212,14 @@ def headline(results: Results, plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _mirror(results: Results, plan: Plan, store: Store) -> None:
-    from benchmark import tracking
+def _mirror(results: Results, plan: Plan, store: Store, offline: bool = False) -> int:
+    """Mirrors results, says so, and returns how many runs could not be mirrored."""
+    from benchmark import mirrored, tracking
 
-    print(tracking.mirror(results, plan.task, store.home / "report" / plan.task.name))
+    folder, weights = store.home / "report" / plan.task.name, mirrored.models(plan, store)
+    said = tracking.mirror(results, plan.task, folder, weights, offline)
+    print(said.text)
+    return said.failed
 
 
 def _outcome(plan: Plan, store: Store, failed: dict[str, str]) -> int:

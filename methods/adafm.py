@@ -56,6 +56,7 @@ class AdaFM(ControlMethod):
     """
 
     paper = "1904.08118"
+    spatial = True
 
     def __init__(self, k: int = 1):
         super().__init__()
@@ -101,8 +102,8 @@ class AdaFM(ControlMethod):
             return self.backbone(x)
 
     @torch.no_grad()
-    def tuned(self, level: Level) -> nn.Module:
-        if not self.folds:
+    def tuned(self, level: Level | Tensor) -> nn.Module:
+        if not self.folds or isinstance(level, Tensor):
             return super().tuned(level)
         (t,) = self.position(level)
         network = copy.deepcopy(self.backbone)

@@ -66,6 +66,7 @@ class CFSNet(ControlMethod):
     """
 
     paper = "1904.00634"
+    spatial = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         blocks = residual_blocks(backbone)

@@ -39,6 +39,7 @@ class Decouple(WeightSpaceMethod):
     """
 
     paper = "1807.08186"
+    spatial = True
     axes = range(1, 11)
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:

@@ -36,8 +36,11 @@ class DNI(WeightSpaceMethod):
 
     paper = "1811.10515"
     axes = range(1, 4)
+    spatial = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
+        # Between more than two networks weights are no longer affine in the level.
+        self.spatial = control.d == 1
         self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in range(2**control.d - 1))
 
     def stages(self, task: Task) -> Sequence[Stage]:

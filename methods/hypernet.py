@@ -47,6 +47,7 @@ class Hypernet(WeightSpaceMethod):
     """
 
     paper = "2206.05970"
+    spatial = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         (axis,) = control.axes

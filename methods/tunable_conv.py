@@ -50,6 +50,7 @@ class TunableConv(WeightSpaceMethod):
     """
 
     paper = "2304.00898"
+    spatial = True
     axes = range(1, 11)
 
     def __init__(self, expand: int = 1):

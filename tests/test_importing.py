@@ -5,9 +5,12 @@ import json
 import pickle
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from safetensors.torch import load_file
 
 from baselines.external.noise_estimator import NoiseEstimator
@@ -158,6 +161,16 @@ def test_ffdnet_is_the_published_network_and_sees_the_sigma_of_the_whole_space(h
     assert not torch.allclose(method(x, 0.0), expected, rtol=0, atol=1e-5)
 
 
+def test_ffdnet_takes_a_sigma_for_every_pixel(home, file):
+    assert cli.main(["import", "ffdnet", file(ffdnet())]) == 0
+    method, x = imported("ffdnet", "pixel-adaptive"), torch.rand(1, 3, 9, 60)
+    level = torch.full((1, 1, 9, 60), 0.4)
+    torch.testing.assert_close(method(x, level), method(x, 0.4))
+    level[..., 30:] = 0.8
+    torch.testing.assert_close(method(x, level)[..., :4], method(x, 0.4)[..., :4])
+    assert not torch.allclose(method(x, level)[..., -4:], method(x, 0.4)[..., -4:])
+
+
 def test_cdncnn_subtracts_what_its_chain_predicts_whatever_the_level(home, file):
     state = cdncnn()
     assert cli.main(["import", "cdncnn", file(state), "--sigma", "15"]) == 0
@@ -214,6 +227,22 @@ def test_the_noise_estimator_takes_the_median_over_crops_of_stored_images(home, 
     assert seen[0].shape == (3, 3, 128, 128) and seen[0].max() == 1
     with pytest.raises(UserError, match="needs 128 pixels"):
         blind.estimated_sigma(torch.zeros(3, 127, 200), brightness)
+
+
+def test_a_blind_run_scores_the_estimator_of_the_authors_beside_ours(home, file, photographs):
+    big = photographs / "p0.png"
+    Image.fromarray(np.full((130, 140, 3), 128, np.uint8)).save(big)
+    words = ["run", "blind", "--preset", "smoke", "--offline", "--jobs", "1", "--set", "steps=1"]
+    words += ["--set", "crop=0", "--methods", "floor", "--levels", "1", "--test", str(photographs)]
+    assert cli.main(words) == 0
+    table = home / "report" / "blind" / "rows.csv"
+    rows = pd.read_csv(table).query("metric == 'level-error-hyperres'").set_index("image")
+    assert set(rows["status"]) == {"unavailable"}
+    assert cli.main(["import", "hyperres-estimator", file(estimator())]) == 0
+    assert cli.main(words) == 0
+    rows = pd.read_csv(table).query("metric == 'level-error-hyperres'").set_index("image")
+    assert rows.loc["p0", "status"] == "ok"
+    assert rows.loc["p1", "status"] == "failed" and "128 pixels" in rows.loc["p1", "reason"]
 
 
 # ---- reading files ------------------------------------------------------------------------------

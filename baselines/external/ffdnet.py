@@ -25,11 +25,14 @@ class FFDNet(nn.Module):
         )
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Denoises (B, 3, H, W) in [0, 1] for sigma (B, 1), in the same unit as the image."""
+        """Denoises (B, 3, H, W) in [0, 1] for sigma (B, 1) or (B, 1, H, W), in the image's unit."""
         height, width = x.shape[-2:]
-        padded = F.pad(x, (0, width % 2, 0, height % 2), mode="replicate")
-        small = F.pixel_unshuffle(padded, 2)
-        level = sigma[:, :, None, None].expand(-1, 1, *small.shape[-2:])
+        sides = (0, width % 2, 0, height % 2)
+        small = F.pixel_unshuffle(F.pad(x, sides, mode="replicate"), 2)
+        if sigma.ndim == 4:
+            level = F.avg_pool2d(F.pad(sigma, sides, mode="replicate"), 2)
+        else:
+            level = sigma[:, :, None, None].expand(-1, 1, *small.shape[-2:])
         z = torch.cat([small, level], dim=1)
         for conv in self.convs[:-1]:
             z = F.relu(conv(z))

@@ -8,11 +8,13 @@ with a reason when there is nothing to check.
 from benchmark.conformance.outputs import (
     dial_changes_output,
     kernels_are_affine,
+    level_maps_act_in_place,
     level_maps_equal_levels,
     levels_outside_are_refused,
     mixed_levels_equal_one_by_one,
     output_is_continuous,
     tuned_equals_forward,
+    wrong_level_maps_are_refused,
 )
 from benchmark.conformance.subject import Factory, Skipped
 from benchmark.conformance.training import (
@@ -45,6 +47,8 @@ CHECKS = (
     dial_changes_output,
     output_is_continuous,
     level_maps_equal_levels,
+    level_maps_act_in_place,
+    wrong_level_maps_are_refused,
     levels_outside_are_refused,
     folding_keeps_the_backbone,
     tuning_leaves_the_method_alone,

@@ -26,6 +26,9 @@ from benchmark.tasks import Task
 COUPLING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 """Layers that rightly make a sample depend on chance or on the batch while training."""
 
+SEES_ALL = (nn.modules.instancenorm._InstanceNorm, nn.GroupNorm)
+"""Layers that make every pixel depend on all others."""
+
 INTERVALS, STEEPEST, STEP = 16, 4, 1e-6
 
 
@@ -101,16 +104,73 @@ def output_is_continuous(factory: Factory, task: Task) -> None:
 
 
 def level_maps_equal_levels(factory: Factory, task: Task) -> None:
-    """A map that holds one level everywhere gives what that level gives."""
-    method = scrambled(factory)
+    """A map that holds one level everywhere gives what that level gives, in both precisions."""
+    for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
+        method = _spatial(factory, dtype)
+        x = images(2, dtype)
+        for point in points(method, task):
+            level = levels([point], dtype)
+            level_map = level[:, :, None, None].expand(len(x), -1, *SIDES)
+            where = f"a map of level {level_text(point)} differs from the level in {dtype}"
+            require_close(method(x, level_map), method(x, level), tolerance, where)
+            require_close(method.tuned(level_map)(x), method(x, level), tolerance, where)
+
+
+def level_maps_act_in_place(factory: Factory, task: Task) -> None:
+    """With two levels side by side, what is far from the seam gets what its own level gives."""
+    method = _spatial(factory, torch.float64)
+    if any(isinstance(module, SEES_ALL) for module in method.modules()):
+        raise Skipped("its norms see the whole image")
+    rows, side, reach = 8, 160, 16
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(1, 3, rows, side, generator=generator, dtype=torch.float64)
+    left, right = points(method, task)[1:3]
+    level_map = torch.cat(
+        [levels([one])[:, :, None, None].expand(-1, -1, rows, side // 2) for one in (left, right)],
+        dim=-1,
+    )
+    found = method(x, level_map)
+    # On small backbones no pixel sees further than the 64 that lie between.
+    for name, point, part in (
+        ("left", left, slice(0, reach * task.scale)),
+        ("right", right, slice(-reach * task.scale, None)),
+    ):
+        expected = method(x, levels([point]))
+        where = f"the {name} part of a map differs from its level {level_text(point)}"
+        require_close(found[..., part], expected[..., part], 1e-10, where)
+
+
+def wrong_level_maps_are_refused(factory: Factory, task: Task) -> None:
+    """A map of another size, or that leaves [0, 1], raises LevelError; so does any if none is taken."""
+    method, x, d = factory(0).double().eval(), images(2), task.space.d
+    wrong = [
+        torch.zeros(2, d, SIDES[0], SIDES[1] + 1),
+        torch.zeros(2, d + 1, *SIDES),
+        torch.zeros(3, d, *SIDES),
+        torch.zeros(d, *SIDES),
+        torch.full((2, d, *SIDES), 1.01),
+        torch.full((2, d, *SIDES), float("nan")),
+    ]
+    for one in wrong if method.spatial else [torch.zeros(2, d, *SIDES)]:
+        try:
+            method(x, one)
+        except LevelError:
+            continue
+        raise AssertionError(f"a level map of shape {tuple(one.shape)} was accepted")
+
+
+def _spatial(factory: Factory, dtype: torch.dtype) -> ControlMethod:
+    """Returns a method that takes level maps.
+
+    Raises:
+        Skipped: If it does not, or not on a backbone that works on tokens.
+    """
+    method = scrambled(factory, dtype)
     if not method.spatial:
         raise Skipped("it takes no level maps")
-    x = images(2)
-    for point in points(method, task):
-        level = levels([point])
-        level_map = level[:, :, None, None].expand(len(x), -1, *SIDES)
-        where = f"a map of level {level_text(point)} differs from the level"
-        require_close(method(x, level_map), method(x, level), 1e-10, where)
+    if any(isinstance(module, nn.Linear) for module in method.backbone.modules()):
+        raise Skipped("its backbone works on tokens, whose place in the image is not known")
+    return method
 
 
 def levels_outside_are_refused(factory: Factory, task: Task) -> None:

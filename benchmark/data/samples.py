@@ -14,6 +14,7 @@ from benchmark.control import Level
 from benchmark.data.filtered import Filtered
 from benchmark.data.patches import clean_pixels, to_tensor
 from benchmark.data.sources import ImageSet
+from benchmark.degradations.patterns import pattern
 from benchmark.objectives.targets import TARGETS
 from benchmark.tasks import Task
 
@@ -53,7 +54,7 @@ class Samples:
         """Returns the image's name, with its case if the task has any: ``kodim01 sigma=15``."""
         picture, case = self._split(index)
         pairs = zip(self.task.unseen, case, strict=True)
-        parts = [f"{axis.name}={value:g}" for axis, value in pairs]
+        parts = [f"{axis.name}={axis.text(value)}" for axis, value in pairs]
         return " ".join([self.images.pictures[picture].name, *parts])
 
     def clean(self, index: int) -> Tensor:
@@ -81,6 +82,16 @@ class Samples:
         if task.protocol.noise != "float":
             image = image.clamp(0, 1)
         return (image * 255).round() / 255 if task.protocol.noise == "uint8" else image
+
+    def level_map(self, index: int, level: Level) -> Tensor:
+        """Returns the level of every pixel (d, H, W) of an image whose degradation has a pattern.
+
+        It rises from the first anchor, where the pattern is 0, to ``level``.
+        """
+        _, (number,) = self._split(index)
+        share = pattern(number, *self.clean(index).shape[1:])
+        pairs = zip(self.task.space.first, level, strict=True)
+        return torch.stack([first + share * (value - first) for first, value in pairs])
 
     def reference(self, index: int, level: Level) -> Tensor:
         """Returns what a network should give back (3, H, W): the clean image, or an operator's output."""

@@ -17,6 +17,7 @@ from benchmark.degradations.blur import gaussian_blur
 from benchmark.degradations.joint import one_of_four
 from benchmark.degradations.jpeg import codec, compressed, jpeg
 from benchmark.degradations.noise import gaussian_noise
+from benchmark.degradations.patterns import patterned_noise
 from benchmark.degradations.rain import rain
 from benchmark.degradations.resize import bicubic_down, bicubic_there_and_back
 from benchmark.errors import UserError
@@ -91,6 +92,11 @@ DEGRADATIONS = {
     "none": Degradation(lambda clean, physical, rng: clean),
     "noisy_bicubic_x4": Degradation(
         lambda clean, physical, rng: gaussian_noise(bicubic_down(clean, 4), physical[0], rng),
+        uses_level=True,
+        uses_noise=True,
+    ),
+    "patterned_noise": Degradation(
+        lambda clean, physical, rng: patterned_noise(clean, physical[0], physical[1], rng),
         uses_level=True,
         uses_noise=True,
     ),

@@ -20,9 +20,7 @@ Say = Callable[[str], None]
 
 CHANGED = "the code or the training images changed after this job was planned; run again"
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-DEFAULTS = {M_TRIM_THRESHOLD: 128 << 10, M_MMAP_MAX: 65536}
-"""What glibc starts with."""
+M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 
 
 def perform(job: Job, store: Store, say: Say) -> str | None:
@@ -108,19 +106,19 @@ def settle(threads: int) -> None:
     torch.set_num_threads(threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     quiet()
-    keep_memory(True)
+    keep_memory()
 
 
-def keep_memory(keep: bool) -> None:
-    """Tells glibc whether freed buffers stay in the process (other C libraries are left alone).
+def keep_memory() -> None:
+    """Tells glibc that freed buffers stay in the process (other C libraries are left alone).
 
     Otherwise every large activation is mapped anew and paged in at every step, which takes up to
-    half of the time. A threshold would not do: glibc caps it at 32 MiB, less than an activation.
+    half of the time. A threshold would not do: glibc caps it at 32 MiB, less than an activation. All
+    threads share one arena, since others give back what they free in any case.
     """
-    chosen = {M_TRIM_THRESHOLD: 1 << 30, M_MMAP_MAX: 0} if keep else DEFAULTS
     try:
         libc = ctypes.CDLL(None)
-        for parameter, value in chosen.items():
+        for parameter, value in ((M_TRIM_THRESHOLD, 1 << 30), (M_MMAP_MAX, 0), (M_ARENA_MAX, 1)):
             libc.mallopt(parameter, value)
     except (OSError, AttributeError):
         return

@@ -53,7 +53,7 @@ class Lpips:
     def __init__(self, net: str, offline: bool = False):
         self.net = net
         self.model: Any = lpips_network(net, offline)
-        self.kept = Remembered(lambda image: self._features(torch.from_numpy(image)))
+        self.kept = Remembered(self._features)
 
     @torch.no_grad()
     def __call__(self, restored: Tensor, clean: Tensor) -> float:
@@ -68,7 +68,7 @@ class Lpips:
                 f"LPIPS needs {SMALLEST[self.net]} pixels on each side, the image is {width}x{height}"
             )
         # As in lpips.LPIPS.forward, whose two passes through the trunk are separated here.
-        pairs = zip(self._features(restored), self.kept(clean.numpy()), strict=True)
+        pairs = zip(self._features(restored), self.kept(clean), strict=True)
         # NumPy adds up in the same order on any number of threads; torch does not.
         parts = [
             head((ours - theirs) ** 2).numpy().mean(dtype="float64")

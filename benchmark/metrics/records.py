@@ -7,6 +7,17 @@ numbers of two ids are never compared. What every id means:
   channels) of one image; border shaved as the protocol says.
 - ``psnr-rgb-target``, ``psnr-y601-target``: the same against what the task's objective draws outputs
   to at the level (``benchmark.objectives.targets``) instead of the clean image.
+- ``psnr-rgb-single``, ``psnr-y601-single``: where a level is set for every pixel: the best that any
+  level of the task's grid gives when it is set for the whole image, chosen for every image.
+- ``psnr-rgb-told``, ``psnr-y601-told``: where the level is estimated: PSNR with the dial at the true
+  level. ``psnr-rgb-hyperres``: with the dial at what the estimator of HyperRes's authors says.
+- ``level-error``, ``level-error-hyperres``: the distance of the estimated from the true level, in the
+  unit of the axis.
+- ``objective``: the loss that training minimises at the level, of the output.
+- ``content``, ``style-brick``, ``style-gravel``, ``style-grass``: the losses of style transfer
+  (``benchmark.objectives.style``), of the output clamped to [0, 1].
+- ``step-lpips-alex``: LPIPS between the output and that at the level before on the grid (the mean over
+  the axes on which there is one).
 - ``mse-y601``: the mean squared error itself, of 8-bit levels.
 - ``ssim-rgb``, ``ssim-y601``: Wang et al. 2004 with an 11 x 11 Gaussian window (sigma 1.5), K = .01
   and .03, population covariance, no down-sampling, averaged over the positions where the window
@@ -39,6 +50,9 @@ class Metric:
         asset: Name of the weights in ``benchmark.assets`` that it needs, or None.
         digits: Decimals to print.
         unit: Unit to print, or an empty string.
+        of_dial: Whether it compares dials, so that a pair of images is not enough
+            (``benchmark.dialling``).
+        imported: What ``dialbench import`` must have been given for it, or an empty string.
     """
 
     id: str
@@ -47,6 +61,8 @@ class Metric:
     asset: str | None = None
     digits: int = 4
     unit: str = ""
+    of_dial: bool = False
+    imported: str = ""
 
     @property
     def of_target(self) -> bool:
@@ -67,6 +83,30 @@ METRICS: dict[str, Metric] = {
         Metric("psnr-y601", "PSNR-Y", True, digits=2, unit="dB"),
         Metric("psnr-rgb-target", "PSNR to target", True, digits=2, unit="dB"),
         Metric("psnr-y601-target", "PSNR-Y to target", True, digits=2, unit="dB"),
+        Metric("psnr-rgb-single", "PSNR, one level", True, digits=2, unit="dB", of_dial=True),
+        Metric("psnr-y601-single", "PSNR-Y, one level", True, digits=2, unit="dB", of_dial=True),
+        Metric("psnr-rgb-told", "PSNR, true level", True, digits=2, unit="dB", of_dial=True),
+        Metric("psnr-y601-told", "PSNR-Y, true level", True, digits=2, unit="dB", of_dial=True),
+        Metric(
+            *("psnr-rgb-hyperres", "PSNR, HyperRes level", True),
+            digits=2,
+            unit="dB",
+            of_dial=True,
+            imported="hyperres-estimator",
+        ),
+        Metric("level-error", "level error", False, digits=2, of_dial=True),
+        Metric(
+            *("level-error-hyperres", "HyperRes level error", False),
+            digits=2,
+            of_dial=True,
+            imported="hyperres-estimator",
+        ),
+        Metric("step-lpips-alex@lpips-0.1.4", "LPIPS step", False, asset="alexnet", of_dial=True),
+        Metric("objective", "loss at the level", False, digits=5, of_dial=True),
+        Metric("content", "content loss", False, digits=5),
+        Metric("style-brick", "style loss, brick", False),
+        Metric("style-gravel", "style loss, gravel", False),
+        Metric("style-grass", "style loss, grass", False),
         Metric("ssim-rgb", "SSIM-RGB", True),
         Metric("ssim-y601", "SSIM-Y", True),
         Metric("mse-y601", "MSE-Y", False, digits=2, unit="of 255²"),

@@ -5,25 +5,14 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
 
-import numpy as np
+from torch import Tensor
 
 ROOM = 256 * 2**20
 """Bytes that one metric may keep."""
 
 
-class Sized(Protocol):
-    """An array or tensor."""
-
-    @property
-    def nbytes(self) -> int: ...
-
-
-Kept = TypeVar("Kept", bound=Sized)
-
-
-class Remembered(Generic[Kept]):
+class Remembered:
     """A function of images whose first answers are kept, up to a number of bytes.
 
     The first ones stay: a sweep passes over the set in the same order again and again, where
@@ -35,20 +24,19 @@ class Remembered(Generic[Kept]):
         room: Bytes that answers may take.
     """
 
-    def __init__(self, work: Callable[[np.ndarray], list[Kept]], room: int = ROOM):
+    def __init__(self, work: Callable[[Tensor], list[Tensor]], room: int = ROOM):
         self.work, self.room = work, room
-        self._answers: dict[bytes, list[Kept]] = {}
+        self._answers: dict[bytes, list[Tensor]] = {}
         self._bytes = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def __call__(self, image: np.ndarray) -> list[Kept]:
+    def __call__(self, image: Tensor) -> list[Tensor]:
         """Returns the answer for an image (C, H, W)."""
-        shape = f"{image.shape} {image.dtype}".encode()
-        image = np.ascontiguousarray(image)
-        key = hashlib.blake2b(shape + image.tobytes(), digest_size=16).digest()
+        shape = f"{tuple(image.shape)} {image.dtype}".encode()
+        key = hashlib.sha256(shape + image.contiguous().numpy().tobytes()).digest()
         if key in self._answers:
             return self._answers[key]
         answer = self.work(image)

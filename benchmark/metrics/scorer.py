@@ -64,6 +64,10 @@ def _obstacle(metric: records.Metric, offline: bool) -> str | None:
             installed = "none"
         if installed != version:
             return f"{name} {version} is needed ({installed} is installed); pip install {name}=={version}"
+    if metric.imported:
+        from benchmark.importing import missing
+
+        return missing(metric.imported)
     return (assets.fetch(metric.asset, offline).reason or None) if metric.asset else None
 
 
@@ -189,6 +193,16 @@ def _measure(metric: str, protocol: Protocol, offline: bool) -> Measure:
             return lambda restored, clean: similar(luma(restored), luma(clean))
         case "colour-drift":
             return drift
+        case "content":
+            from benchmark.objectives.style import Content
+
+            content = Content()
+            return lambda restored, clean: content(restored.clamp(0, 1)[None], clean[None]).item()
+        case "style-brick" | "style-gravel" | "style-grass" as name:
+            from benchmark.objectives.style import Style
+
+            style = Style(name.removeprefix("style-"))
+            return lambda restored, clean: style(restored.clamp(0, 1)[None], clean[None]).item()
         case "lpips-alex" | "lpips-squeeze" as name:
             from benchmark.metrics.perceptual import Lpips
 

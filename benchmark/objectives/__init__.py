@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -10,14 +12,19 @@ from benchmark.objectives.adversarial import Adversarial
 from benchmark.objectives.batch import batch_mean
 from benchmark.objectives.perceptual import PerceptualSqueeze, PerceptualVGG19
 from benchmark.objectives.pixel import L1, L2, LowFrequencyL1
+from benchmark.objectives.style import Content, Style
 from benchmark.objectives.targets import TARGETS
 from benchmark.tasks.base import Objective
 
-TERMS: dict[str, type[nn.Module]] = {
+TERMS: dict[str, Callable[..., nn.Module]] = {
     "l1": L1,
     "l2": L2,
     "low_frequency_l1": LowFrequencyL1,
     "adversarial": Adversarial,
+    "content": Content,
+    "style_brick": lambda: Style("brick"),
+    "style_grass": lambda: Style("grass"),
+    "style_gravel": lambda: Style("gravel"),
     "perceptual_vgg19": PerceptualVGG19,
     "perceptual_squeeze": PerceptualSqueeze,
 }

@@ -7,6 +7,7 @@ entry off its diagonal and its rows sum to 0, u stays within the range of g.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -86,9 +87,7 @@ class FivePoint:
         from scipy.sparse import diags_array
         from scipy.sparse.linalg import splu
 
-        row, column = np.ogrid[: shape[0], : shape[1]]
-        odd = (row + column) % 2 == 1
-        kept, gone = dissection(odd), np.flatnonzero(~odd)
+        kept, gone = _colours(shape[0], shape[1])
         diagonal = self._diagonal().ravel()
         coupling = self._neighbours()[kept][:, gone]
         inverse = diags_array(1 / diagonal[gone])
@@ -131,6 +130,14 @@ class FivePoint:
         weight = np.concatenate([self.horizontal.ravel(), self.vertical.ravel()])
         places = (np.concatenate([one, other]), np.concatenate([other, one]))
         return coo_array((np.tile(weight, 2), places), shape=(pixel.size, pixel.size)).tocsr()
+
+
+@functools.lru_cache(4)
+def _colours(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the pixels of the two colours of a checkerboard, the first in nested dissection."""
+    row, column = np.ogrid[:height, :width]
+    odd = (row + column) % 2 == 1
+    return dissection(odd), np.flatnonzero(~odd)
 
 
 def dissection(chosen: np.ndarray) -> np.ndarray:

@@ -1,16 +1,23 @@
-"""The forward pass of the sweep against the machine, and what setting the dial costs."""
+"""The forward pass of the sweep against the machine, and what setting the dial costs.
+
+A level switch makes new weights, after which an image is restored anew; ``decouple_fast`` goes on from
+what it kept of the image. A level map runs d + 1 convolutions a layer.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
 from benchmark import cost, tasks
 from benchmark.build import build_backbone, build_method
 from benchmark.discovery import create_method
+from benchmark.layers import channels_last
 from benchmark.perf.measure import Figure, rivals
 from benchmark.sweep import ready, restored
+from benchmark.tasks import Task
 
 SIDE = 2048
 SIZE = (321, 481)
@@ -18,6 +25,8 @@ BATCH = 4
 BACKBONE = "adafm_net"
 FOLDING = ("dni", "adafm", "decouple", "ftn", "tunable_conv", "hypernet")
 CPU = torch.device("cpu")
+RETUNED = (320, 480)
+"""Height and width of the image that is re-tuned."""
 
 
 def figures() -> Iterator[Figure]:
@@ -65,3 +74,32 @@ def figures() -> Iterator[Figure]:
             times["folded"] / times["plain"],
             limit=1.03,
         )
+    yield from _retuning(task)
+    yield from _mapped(task)
+
+
+@torch.inference_mode()
+def _retuning(task: Task) -> Iterator[Figure]:
+    """Yields what another level costs once an image is prepared, against a full pass."""
+    method: Any = build_method(create_method("decouple_fast"), BACKBONE, task, 0).eval()
+    channels_last(method)
+    x = torch.rand(1, 3, *RETUNED).contiguous(memory_format=torch.channels_last)
+    features = method.prepare(x)
+    runs = {"full": lambda: method(x, 0.5), "retune": lambda: method.retune(features, 0.5)}
+    times = rivals(runs)
+    work = {name: cost.counted(run) for name, run in runs.items()}
+    name = f"re-tuning {RETUNED[1]}x{RETUNED[0]} against a full pass, decouple_fast"
+    note = f"{1000 * times['retune']:.1f} ms of {1000 * times['full']:.0f} ms"
+    yield Figure(f"{name}, MACs", work["retune"] / work["full"], limit=0.03)
+    yield Figure(f"{name}, time", times["retune"] / times["full"], limit=0.03, note=note)
+
+
+@torch.inference_mode()
+def _mapped(task: Task) -> Iterator[Figure]:
+    """Yields what a level for every pixel costs, against one level."""
+    method = build_method(create_method("ftn"), BACKBONE, task, 0).eval()
+    x = torch.rand(1, 3, 160, 160).contiguous(memory_format=torch.channels_last)
+    one = ready(method.tuned((0.5,)), CPU)
+    many = ready(method.tuned(torch.full((1, 1, 160, 160), 0.5)), CPU)
+    times = rivals({"one": lambda: one(x), "map": lambda: many(x)})
+    yield Figure("a level map against one level, ftn", times["map"] / times["one"])

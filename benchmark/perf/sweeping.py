@@ -22,7 +22,7 @@ from benchmark.perf.measure import Figure, elsewhere, rivals
 from benchmark.sweep import batches, ready, restored, scored
 from benchmark.tasks import Task
 
-BACKBONE, METHOD = "adafm_net", "dni"
+BACKBONE, METHOD = "adafm_net", "adafm"
 SIZE, IMAGES = (321, 481), 4
 PHOTOGRAPHS = ("coffee", "astronaut", "chelsea", "rocket")
 EVERY = 2

@@ -26,7 +26,8 @@ def write(results: Results, task: Task, preset: str, out: Path) -> None:
 
     Files: ``rows.csv``, ``table.{csv,md,tex}``, ``dial.csv`` (figures of dial quality), ``stats.csv``
     (intervals), ``pairs.csv`` (paired comparisons), ``pd_curve.{svg,png}``,
-    ``levels_<metric>.{svg,png}``, ``matrix.{svg,png}`` where dials were set wrong, ``strip.png``
+    ``levels_<metric>.{svg,png}``, ``matrix.{svg,png}`` where dials were set wrong, ``strip.png``,
+    ``map.png`` where a level was set for every pixel,
     ``about.json`` (the line of the report in the index of all reports) and ``index.html``. Each is
     replaced in one step; figures of what has no values any more are
     removed.
@@ -42,6 +43,7 @@ def write(results: Results, task: Task, preset: str, out: Path) -> None:
     from benchmark.report.heat import heat
     from benchmark.report.home import about, pair
     from benchmark.report.latex import latex
+    from benchmark.report.maps import maps
     from benchmark.report.markdown import markdown
     from benchmark.report.matrices import matrices
     from benchmark.report.page import page
@@ -83,6 +85,7 @@ def write(results: Results, task: Task, preset: str, out: Path) -> None:
         "table.tex": latex(content).encode(),
         **figures,
         "strip.png": strip(results, task),
+        **maps(results, task),
         "about.json": about(task, preset, long, derived),
     }
     names = sorted(name for name in files if name != "about.json")

@@ -79,6 +79,7 @@ def scored_metrics(long: pd.DataFrame, task: Task) -> list[str]:
 
 def pair(scored: Sequence[str]) -> tuple[str, str] | None:
     """Returns (distortion, perception) metrics, or the two best there are, or None."""
+    scored = [m for m in scored if not METRICS[m].of_dial]
     if not scored:
         return None
     perception = next((m for name in PERCEPTION for m in scored if m.startswith(name)), None)
@@ -101,10 +102,9 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
     across, up = chosen
     title = f"{task.name}: perception against distortion"
     if not up.startswith(PERCEPTION):
-        title = (
-            f"{task.name}: {METRICS[up].label} against {METRICS[across].label} "
-            "(no perception metric has values)"
-        )
+        title = f"{task.name}: {METRICS[up].label} against {METRICS[across].label}"
+        if any(one.startswith(PERCEPTION) for one in task.metrics):
+            title += " (no perception metric has values)"
     sets = sorted(long["dataset"].unique())
     gaps = task.has_true_level and task.space.dials > 0
     scattered = task.space.d > 1  # there is no line through a plane of levels

@@ -8,7 +8,7 @@ import io
 import math
 from typing import TYPE_CHECKING, Any
 
-from benchmark.report.results import CLEAN, INPUT, TARGET, Results
+from benchmark.report.results import CLEAN, INPUT, MAP, TARGET, Results
 from benchmark.report.series import Series, labels, level_key, ordered
 from benchmark.report.strip import captions, most_detailed, read, shown
 
@@ -100,7 +100,10 @@ def _names(images: Pictures) -> dict[Series, str]:
     """Returns what can be chosen: input, clean image and target, then the series in table order."""
     every = list(dict.fromkeys(one for one, _ in images))
     first = {
-        one: one.method for name in (INPUT, CLEAN, TARGET) for one in every if one.method == name
+        one: one.method
+        for name in (INPUT, CLEAN, TARGET, MAP)
+        for one in every
+        if one.method == name
     }
     return first | labels(ordered(one for one in every if one not in first))
 

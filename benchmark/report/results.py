@@ -52,6 +52,8 @@ INPUT = "input"
 """Stands for a method in ``pictures``: the degraded image."""
 CLEAN = "clean"
 """Stands for a method in ``pictures``: the image to restore (its level is empty)."""
+MAP = "level map"
+"""Stands for a method in ``pictures``: the level of every pixel, black is 0 and white 1."""
 TARGET = "target"
 """Stands for a method in ``pictures``: what should come out, where that depends on the level."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import matched
-from benchmark.report.results import CLEAN, INPUT, TARGET, Results
+from benchmark.report.results import CLEAN, INPUT, MAP, TARGET, Results
 from benchmark.report.series import Series, labels, level_key, ordered
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ INK = (25, 25, 25)
 FAINT = (110, 110, 110)
 EMPTY = (232, 232, 232)
 SHADE = (225, 40, 40)
-APART = (INPUT, CLEAN, TARGET)
+APART = (INPUT, CLEAN, TARGET, MAP)
 """What is shown that no method made."""
 NO_PICTURES = "No pictures are stored for these results."
 
@@ -150,7 +150,7 @@ def _content(results: Results, task: Task) -> Strip | None:
         above.append(Tile(given[0], INPUT))
     contestants = ordered(one for one, _ in chosen.paths if one.method not in APART)
     names = {Series(INPUT, "", ""): INPUT} if given and not constant else {}
-    names |= {one: TARGET for one, _ in crops if one.method == TARGET}
+    names |= {one: one.method for one, _ in crops if one.method in (MAP, TARGET)}
     names |= labels(contestants)
     levels = sorted({level for one, level in chosen.paths if one.method != CLEAN}, key=level_key)
     scores, footer = captions(results, task, chosen)

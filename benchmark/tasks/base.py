@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmark.control import Axis, ControlSpace, Level
+from benchmark.metrics import records
 from benchmark.metrics.protocol import PROTOCOLS, Protocol
 
 
@@ -67,6 +68,10 @@ class Task:
             targets start from images degraded by that alone. Empty if all is to be removed.
         target: A key of ``benchmark.objectives.targets.TARGETS``: what metrics whose ids end in
             ``-target`` compare with.
+        dial: How the dial is set for an image: at its ``level``, by a ``map`` of levels for every
+            pixel, or at an ``estimate`` (``benchmark.dialling``).
+        trained_as: Name of the task whose networks, and whose noise on test images, this one
+            shares; empty for its own.
     """
 
     name: str
@@ -89,16 +94,23 @@ class Task:
     cases: tuple[tuple[float, ...], ...] = ((),)
     spared: str = ""
     target: str = "clean"
+    dial: str = "level"
+    trained_as: str = ""
 
     @property
     def base(self) -> str:
         """The name without a protocol: what training and noise depend on."""
-        return self.name.partition("@")[0]
+        return self.trained_as or self.name.partition("@")[0]
 
     @property
     def has_true_level(self) -> bool:
         """Whether an image has a level of its own, so that the dial can be set wrong for it."""
         return self.kind != "objective"
+
+    @property
+    def compares_dials(self) -> bool:
+        """Whether an image is restored at other dials than its level, to set or to compare them."""
+        return self.dial != "level" or any(records.get(one).of_dial for one in self.metrics)
 
     def conditions(self, level: Level, case: tuple[float, ...] = ()) -> tuple[float, ...]:
         """Returns what the degradation is given: the physical level, then the case.
@@ -122,7 +134,7 @@ class Task:
             metrics, headline = list(dict.fromkeys(luma)), headline.replace("-rgb", "-y601")
         return replace(
             self,
-            name=f"{self.base}@{protocol.id}",
+            name=f"{self.name.partition('@')[0]}@{protocol.id}",
             protocol=protocol,
             metrics=tuple(metrics),
             headline=headline,
@@ -149,10 +161,11 @@ class Task:
         """Returns everything that determines a score on this task, as plain data."""
         keep = (
             *("name", "version", "kind", "space", "degradation", "protocol", "scale"),
-            *("operator", "unseen", "cases", "spared", "target"),
+            *("operator", "unseen", "cases", "spared", "target", "dial"),
         )
         facts = asdict(self)
-        return {key: facts[key] for key in keep}
+        judged = ("objective",) if "objective" in self.metrics else ()
+        return {key: facts[key] for key in (*keep, *judged)}
 
 
 def imitating(

@@ -18,6 +18,7 @@ from benchmark.method import ControlMethod
 BROKEN = Path(__file__).parent / "broken"
 METHODS = (
     "decouple",
+    "decouple_fast",
     "dni",
     "adafm",
     "adafm:k=5",
@@ -30,7 +31,7 @@ METHODS = (
 )
 OTHERS = ("ftn:groups=4", "tunable_conv:expand=2", "floor", "blend", "experts")
 AFFINE = ("decouple", "dni", "adafm", "ftn", "ftn:groups=4", "tunable_conv", "hypernet", "cresmd")
-TWO_AXES = ("decouple", "tunable_conv", "floor", "dni", "cresmd", "blend")
+TWO_AXES = ("decouple", "decouple_fast", "tunable_conv", "floor", "dni", "cresmd", "blend")
 
 PLACES = {place.name: place for place in places()}
 # Checks of training and storage see no difference between these and what they stand for.
@@ -118,6 +119,7 @@ def test_tuned_networks_export_to_onnx(method):
         ("jumps", "output_is_continuous", "the output jumps at level"),
         ("forgets_state", "weights_survive_storage", "stored weights give another output"),
         ("unseeded", "seeds_decide_weights", "the same seed gives different weights"),
+        ("bends", "level_maps_equal_levels", "a map of level 0.7 differs from the level"),
         ("calls_home", "network_is_left_alone", "asks the network for weights.invalid"),
         ("shares_memory", "tuning_leaves_the_method_alone", "changes the method"),
     ],

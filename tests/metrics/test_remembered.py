@@ -2,18 +2,19 @@
 
 import threading
 
-import numpy as np
+import torch
+from torch import Tensor
 
 from benchmark.metrics.remembered import Remembered
 
-ONE, TWO = np.zeros((3, 4, 4)), np.ones((3, 4, 4))
+ONE, TWO = torch.zeros((3, 4, 4)), torch.ones((3, 4, 4))
 
 
-def counted(room: int) -> tuple[Remembered[np.ndarray], list[float]]:
+def counted(room: int) -> tuple[Remembered, list[float]]:
     asked: list[float] = []
 
-    def work(image: np.ndarray) -> list[np.ndarray]:
-        asked.append(image.mean())
+    def work(image: Tensor) -> list[Tensor]:
+        asked.append(float(image.mean()))
         return [2 * image]
 
     return Remembered(work, room), asked
@@ -28,18 +29,18 @@ def test_the_first_answers_stay_while_there_is_room():
 
 def test_images_of_one_content_but_another_shape_or_kind_are_told_apart():
     kept, asked = counted(room=10**6)
-    for image in (ONE, ONE.reshape(3, 2, 8), ONE.astype("float32"), ONE.copy()):
+    for image in (ONE, ONE.reshape(3, 2, 8), ONE.double(), ONE.clone()):
         assert kept(image)[0].shape == image.shape
     assert len(kept) == len(asked) == 3
 
 
 def test_threads_get_the_same_answers():
     kept, _ = counted(room=10**6)
-    images = [np.full((1, 8, 8), value) for value in range(20)] * 5
+    images = [torch.full((1, 8, 8), float(value)) for value in range(20)] * 5
     found: dict[int, float] = {}
 
     def ask(at: int) -> None:
-        found[at] = kept(images[at])[0].mean()
+        found[at] = float(kept(images[at])[0].mean())
 
     threads = [threading.Thread(target=ask, args=(at,)) for at in range(len(images))]
     for thread in threads:
@@ -47,4 +48,4 @@ def test_threads_get_the_same_answers():
     for thread in threads:
         thread.join()
     assert found == {at: 2 * (at % 20) for at in range(len(images))}
-    assert len(kept) == 20 and kept._bytes == 20 * 64 * 8
+    assert len(kept) == 20 and kept._bytes == 20 * 64 * 4

@@ -1,0 +1,97 @@
+"""What a level for every pixel gives beside the best level that is the same for all of them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.metrics.records import METRICS
+from benchmark.report import words
+from benchmark.report.averages import matched
+from benchmark.report.results import CLEAN, INPUT, MAP, Results
+from benchmark.report.series import Series, labels, level_key, ordered
+from benchmark.report.strip import APART, read, shown
+from benchmark.report.style import drawing, files
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from benchmark.tasks import Task
+
+MOST = 4
+"""Methods that are shown."""
+SIDE = 2.1
+"""Width of a picture, in inches."""
+
+
+def maps(results: Results, task: Task) -> dict[str, bytes]:
+    """Returns ``map.png``: for each method the input, the level map and both results at the last level.
+
+    There is none for tasks whose dial is not set by a map, or without pictures.
+    """
+    if task.dial != "map" or results.pictures.empty:
+        return {}
+    from matplotlib.figure import Figure
+
+    chosen = shown(results.pictures)
+    level = max((one for _, one in chosen.paths if one), key=level_key)
+    apart = {
+        name: chosen.paths.get((Series(name, "", ""), "" if name == CLEAN else level))
+        for name in (INPUT, MAP, CLEAN)
+    }
+    every = ordered(
+        one
+        for one, at in chosen.paths
+        if one.method not in APART and not one.baseline and at == level
+    )[:MOST]
+    if not every:
+        return {}
+    rows = matched(results)
+    rows = rows[(rows["image"] == chosen.image) & (rows["level"] == level)]
+    names, many = labels(every), len(every)
+    with drawing("map"):
+        figure = Figure(figsize=(5 * SIDE + 0.4, many * (SIDE + 0.35) + 0.3), layout="constrained")
+        figure.suptitle(f"{task.name}: {chosen.image}, {words.level_name(task, level)}")
+        grid = figure.subplots(many, 5, squeeze=False)
+        for one, line in zip(every, grid, strict=True):
+            own = Path(chosen.paths[one, level])
+            values = {
+                metric: _value(rows, one, metric) for metric in ("psnr-rgb", "psnr-rgb-single")
+            }
+            for axes, title, path in zip(
+                line,
+                (
+                    "input",
+                    "level map",
+                    f"best single level {values['psnr-rgb-single']}",
+                    f"with the map {values['psnr-rgb']}",
+                    "clean",
+                ),
+                (apart[INPUT], apart[MAP], _single(own), own, apart[CLEAN]),
+                strict=True,
+            ):
+                _show(axes, title, read(str(path)) if path else None)
+            line[0].set_ylabel(names[one])
+        return {"map.png": files(figure)["png"]}
+
+
+def _single(restored: Path) -> Path:
+    """Returns where the sweep keeps the result of the best single level."""
+    return restored.with_name(f"{restored.stem}-single.png")
+
+
+def _value(rows, one: Series, metric: str) -> str:
+    own = rows[(rows["method"] == one.method) & (rows["metric"] == metric)]
+    value = float(own["value"].iloc[0]) if len(own) else math.nan
+    return f"({words.number(value, METRICS[metric].digits)} dB)"
+
+
+def _show(axes, title: str, image: Image.Image | None) -> None:
+    axes.set_title(title, fontsize=8)
+    axes.set(xticks=[], yticks=[])
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    if image is not None:
+        axes.imshow(image, interpolation="nearest")

@@ -1,0 +1,93 @@
+"""Real-time decouple learning: re-tuning gives exactly the full computation, for far less."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from benchmark import cost, tasks
+from benchmark.build import build_method
+from benchmark.conformance.networks import Chain, Tangle
+from benchmark.control import Axis, ControlSpace
+from benchmark.discovery import create_backbone, create_method
+from benchmark.errors import LevelError
+
+SPACE = ControlSpace((Axis("sigma", 20.0, 80.0),))
+
+
+def scrambled(backbone: nn.Module):
+    torch.manual_seed(0)
+    method = create_method("decouple_fast").assemble(backbone, SPACE).eval()
+    for network in (method.scale, method.shift):
+        nn.init.normal_(network[-1].weight)
+    return method.requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "place"),
+    [
+        (lambda: create_backbone("small:width=8:blocks=2", 1), "body"),
+        (lambda: create_backbone("small:width=8:blocks=2", 4), "body"),
+        (lambda: create_backbone("adafm_net:width=8:blocks=2", 1), "fine"),
+        (lambda: create_backbone("cfsnet_main:width=8:blocks=2", 1), None),
+        (lambda: create_backbone("resnet16:width=8:blocks=2", 4), None),
+        (Tangle, "up"),
+        (Chain, "steps.3"),
+    ],
+)
+def test_retuned_images_are_bit_for_bit_those_of_the_full_computation(backbone, place):
+    method = scrambled(backbone())
+    assert place in (None, method.name)
+    x = torch.rand(2, 3, 14, 16)
+    features = method.prepare(x)
+    for level in (0.0, 0.3, 1.0):
+        assert torch.equal(method.retune(features, level), method(x, level))
+    maps = torch.rand(1, 1, 14, 16)
+    assert torch.equal(method.retune(features, maps), method(x, maps))
+    assert not torch.equal(method.retune(features, 0.3), method.retune(features, 0.6))
+    assert not any("forward" in vars(module) for module in method.backbone.modules())
+
+
+def test_retuning_recalls_what_was_prepared_and_refuses_what_the_method_refuses():
+    method = scrambled(create_backbone("small:width=8:blocks=2", 1))
+    features = method.prepare(torch.rand(1, 3, 16, 16))
+    before = method.retune(features, 0.5)
+    nn.init.zeros_(method.backbone.head.weight)
+    assert torch.equal(method.retune(features, 0.5), before)
+    with pytest.raises(LevelError, match="outside"):
+        method.retune(features, 1.5)
+
+
+def test_a_module_that_is_called_before_and_after_the_place_is_recalled_only_before():
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head, self.body, self.tail = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(3))
+            self.relu = nn.ReLU()
+
+        def forward(self, x):
+            return self.tail(self.relu(self.body(self.relu(self.head(x)))))
+
+    method, x = scrambled(Shared()), torch.rand(1, 3, 8, 8)
+    features = method.prepare(x)
+    for level in (0.2, 0.9):
+        assert torch.equal(method.retune(features, level), method(x, level))
+
+
+@pytest.mark.parametrize("backbone", ["small", "adafm_net", "cfsnet_main"])
+def test_retuning_takes_no_more_than_three_percent_of_the_multiplications(backbone):
+    method = build_method(create_method("decouple_fast"), backbone, tasks.get("denoise"), 0)
+    x = torch.rand(1, 3, 32, 48)
+    features = method.eval().prepare(x)
+
+    whole = cost.counted(lambda: method(x, 0.5))
+    assert 0 < cost.counted(lambda: method.retune(features, 0.5)) <= 0.03 * whole
+
+
+def test_it_starts_as_the_plain_network_and_only_one_layer_depends_on_the_level():
+    network = create_backbone("adafm_net:width=8:blocks=2", 1)
+    method = create_method("decouple_fast").assemble(network, SPACE).eval()
+    x = torch.rand(1, 3, 8, 8)
+    assert torch.allclose(method(x, 0.7), network(x), atol=1e-7)
+    assert set(method.weights(torch.tensor([0.7]))) == {"fine.weight", "fine.bias"}
