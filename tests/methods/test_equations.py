@@ -53,7 +53,7 @@ def test_ftn_starts_as_the_identity_at_every_level(groups, level):
 
 def test_ftn_falls_back_to_one_group_where_channels_do_not_divide():
     method = assembled("ftn:groups=4", scale=3, backbone="small:width=8:blocks=1")
-    groups = [transition[0].groups for transition in method.transitions]
+    groups = [len(transition[0].weight) for transition in method.transitions]
     assert groups == [4, 4, 4, 4, 1]
 
 
