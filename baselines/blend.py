@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from benchmark.control import ControlSpace
-from benchmark.method import ControlMethod, Stage, between_corners, corner_stages, spread
+from benchmark.method import ControlMethod, Stage, between_corners, corner_stages, corners, spread
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -24,17 +24,17 @@ class Blend(ControlMethod):
 
         y(t) = (1 - t) start(x) + t end(x)
 
-    With d dials it runs 2^d networks, one for each corner of [0, 1]^d.
+    With d dials it runs 2^d networks, one for each corner of [0, 1]^d, or d + 1 on a simplex.
     """
 
     axes = range(1, 4)
     spatial = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
-        self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in range(2**control.d - 1))
+        self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in corners(control)[1:])
 
     def stages(self, task: Task) -> Sequence[Stage]:
-        return corner_stages(task.space.d)
+        return corner_stages(task.space)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         outputs = [network(x) for network in (self.backbone, *self.ends)]

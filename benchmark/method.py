@@ -50,6 +50,7 @@ from benchmark.stage import (
     Stage,
     Uniform,
     corner_stages,
+    corners,
     imported_stage,
     start_stage,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "block_ends",
     "channels",
     "corner_stages",
+    "corners",
     "free_parameters",
     "from_output_rows",
     "hooked",

@@ -11,20 +11,29 @@ from benchmark.discovery import default_methods, entries
 from benchmark.request import Choice, Request
 from benchmark.store import Store
 
-TASKS = ("denoise", "blur-noise", "blur-noise-jpeg", "filter-shock", "sr")
+TASKS = ("denoise", "blur-noise", "blur-noise-jpeg", "filter-shock", "sr", "pixel-adaptive")
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    return coverage.matrix(Store(tmp_path_factory.mktemp("runs")), TASKS, ("small", "swinir"))
+    return coverage.matrix(
+        Store(tmp_path_factory.mktemp("runs")), TASKS, ("small", "nafnet", "swinir")
+    )
 
 
 def test_every_cell_says_yes_or_why_not(found):
     known = [entry.name for entry in entries() if entry.group != "network"]
-    assert len(found) == len(known) * len(TASKS) * 2
+    assert len(found) == len(known) * len(TASKS) * 3
     assert {place[0] for place in found} == set(known)
     reasons = {reason for reason in found.values() if reason}
     assert reasons and all(len(reason) > 10 and "Error" not in reason for reason in reasons)
+
+
+def test_a_backbone_that_takes_no_level_map_is_told_apart(found):
+    assert found["ftn", "pixel-adaptive", "small"] == ""
+    assert "tokens" in found["ftn", "pixel-adaptive", "swinir"]
+    assert "pixel by pixel" in found["tunable_conv", "pixel-adaptive", "nafnet"]
+    assert "level map" in found["cdncnn", "pixel-adaptive", "small"]
 
 
 def test_every_task_and_backbone_is_in_the_matrix(monkeypatch):
@@ -61,7 +70,7 @@ def test_the_matrix_is_printed_as_text_or_json(found, monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "no, takes one control axis, not 2: blur-noise" in shown
     # Methods of the same answers stand together.
-    assert "adafm, cfsnet, dynamic_net, ftn, hypernet\n" in shown
+    assert "cfsnet, dynamic_net, ftn, hypernet\n" in shown
     assert max(map(len, shown.splitlines())) <= 100
     assert cli.main(["list", "--matrix", "--json"]) == 0
     cells = json.loads(capsys.readouterr().out)

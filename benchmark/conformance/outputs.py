@@ -20,14 +20,12 @@ from benchmark.conformance.subject import (
 )
 from benchmark.control import Level, level_text
 from benchmark.errors import LevelError
+from benchmark.layers import free_parameters
 from benchmark.method import ControlMethod
 from benchmark.tasks import Task
 
 COUPLING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 """Layers that rightly make a sample depend on chance or on the batch while training."""
-
-SEES_ALL = (nn.modules.instancenorm._InstanceNorm, nn.GroupNorm)
-"""Layers that make every pixel depend on all others."""
 
 INTERVALS, STEEPEST, STEP = 16, 4, 1e-6
 
@@ -125,11 +123,13 @@ def level_maps_equal_levels(factory: Factory, task: Task) -> None:
 def level_maps_act_in_place(factory: Factory, task: Task) -> None:
     """With two levels side by side, what is far from the seam gets what its own level gives."""
     method = _spatial(factory, torch.float64)
-    if any(isinstance(module, SEES_ALL) for module in method.modules()):
-        raise Skipped("its norms see the whole image")
     rows, side, reach = 8, 160, 16
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(1, 3, rows, side, generator=generator, dtype=torch.float64)
+    other = torch.cat([x[..., : side // 2], 1 - x[..., side // 2 :]], dim=-1)
+    apart = (method.backbone(x) - method.backbone(other))[..., : reach * task.scale]
+    if bool(apart.abs().max() > 0):
+        raise Skipped("its backbone sees the whole image")
     left, right = points(method, task)[1:3]
     level_map = torch.cat(
         [levels([one])[:, :, None, None].expand(-1, -1, rows, side // 2) for one in (left, right)],
@@ -176,6 +176,12 @@ def _spatial(factory: Factory, dtype: torch.dtype) -> ControlMethod:
         raise Skipped("it takes no level maps")
     if any(isinstance(module, nn.Linear) for module in method.backbone.modules()):
         raise Skipped("its backbone works on tokens, whose place in the image is not known")
+    if free_parameters(method.backbone):
+        x = images(1, dtype)
+        try:
+            method(x, torch.zeros(1, method.control.d, *SIDES, dtype=dtype))
+        except LevelError as error:
+            raise Skipped(str(error)) from error
     return method
 
 

@@ -62,7 +62,7 @@ def test_method_conforms(method, name, check):
         check(factory_of(method, place), place.task)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [one for one in METHODS if one != "adafm:k=5"])
 @pytest.mark.parametrize(
     "name", [name for name in PLACES if name not in EVERY_CHECK and " x" in name]
 )

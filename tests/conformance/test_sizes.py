@@ -163,7 +163,7 @@ def test_ftn_adds_the_operations_that_its_paper_counts(method, backbone, scale, 
     extra = 0
     for layer, transition in zip(layers(network).values(), transitions, strict=True):
         # Of every number in a kernel: two transforms with a bias each, a PReLU, and the mix.
-        taken = sum(mixer.in_channels // mixer.groups for mixer in transition[::2])
+        taken = sum(mixer.weight.shape[-1] for mixer in transition[::2])
         extra += layer.weight.numel() * (taken + 2 + 1 + 3)
     assert extra / 1e9 == pytest.approx(added, abs=0.01)
 

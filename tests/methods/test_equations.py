@@ -53,7 +53,7 @@ def test_ftn_starts_as_the_identity_at_every_level(groups, level):
 
 def test_ftn_falls_back_to_one_group_where_channels_do_not_divide():
     method = assembled("ftn:groups=4", scale=3, backbone="small:width=8:blocks=1")
-    groups = [transition[0].groups for transition in method.transitions]
+    groups = [len(transition[0].weight) for transition in method.transitions]
     assert groups == [4, 4, 4, 4, 1]
 
 
@@ -213,6 +213,25 @@ def test_two_dials_interpolate_between_the_corners_of_a_square():
     start, right, left, last = (dni.get_submodule(stage.network).tail.bias for stage in stages)
     expected = 0.75 * (0.4 * start + 0.6 * right) + 0.25 * (0.4 * left + 0.6 * last)
     assert torch.allclose(dni.tuned((0.25, 0.6)).tail.bias, expected, atol=1e-12)
+
+
+def test_on_a_simplex_the_end_of_each_axis_has_a_network():
+    task = tasks.get("style-3")
+    dni, blend, x = create_method("dni"), create_method("blend"), images()
+    for method in (dni, blend):
+        method.assemble(create_backbone("small:width=8:blocks=1", 1), task.space).double().eval()
+        scramble(method)
+    stages = dni.stages(task)
+    assert stages == blend.stages(task)
+    assert [stage.levels.level for stage in stages] == [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]
+    for stage in stages:
+        network = dni.get_submodule(stage.network)
+        assert torch.equal(dni.tuned(stage.levels.level).tail.weight, network.tail.weight)
+        network = blend.get_submodule(stage.network)
+        assert torch.equal(blend(x, stage.levels.level), network(x))
+    start, one, other = (dni.get_submodule(stage.network).tail.bias for stage in stages)
+    expected = 0.5 * start + 0.2 * one + 0.3 * other
+    assert torch.allclose(dni.tuned((0.2, 0.3)).tail.bias, expected, atol=1e-12)
 
 
 def test_cresmd_scales_the_residual_branches_and_the_global_residual():
