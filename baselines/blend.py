@@ -34,7 +34,7 @@ class Blend(ControlMethod):
         self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in range(2**control.d - 1))
 
     def stages(self, task: Task) -> Sequence[Stage]:
-        return corner_stages(task.space.d)
+        return corner_stages(task.space)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         outputs = [network(x) for network in (self.backbone, *self.ends)]

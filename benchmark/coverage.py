@@ -14,6 +14,7 @@ from benchmark import discovery, tasks
 from benchmark.conformance.networks import TINY
 from benchmark.discovery import Entry, create_backbone, create_method
 from benchmark.errors import JobError, UserError
+from benchmark.spatial import refusal
 from benchmark.store import Store
 from benchmark.tasks import Task
 
@@ -54,9 +55,11 @@ def _reasons(
         yield backbone, reason or _refusal(lambda: _assembled(entry.name, backbone, task))  # noqa: B023
 
 
-def _assembled(method: str, backbone: str, task: Task) -> None:
+def _assembled(method: str, backbone: str, task: Task) -> str:
+    """Returns why a method refuses a backbone only when it runs; assembling raises other reasons."""
     network = create_backbone(f"{backbone}:{TINY[backbone]}", task.scale)
-    create_method(method).assemble(network, task.space)
+    made = create_method(method).assemble(network, task.space)
+    return refusal(made) if task.dial == "map" else YES
 
 
 def _refusal(ask: Callable[[], str | None]) -> str:

@@ -211,12 +211,16 @@ def spread(level: Tensor, features: Tensor) -> Tensor:
 
 
 def between_corners(values: Sequence[Tensor], level: Sequence[Tensor]) -> Tensor:
-    """Returns what lies at ``level`` between one value for each corner of [0, 1]^d, last axis fastest.
+    """Returns what lies at ``level`` between one value for each corner (``ControlSpace.corners``).
 
     Args:
-        values: 2^d tensors of one shape; they weigh products of t_i or 1 - t_i.
+        values: 2^d tensors of one shape, which weigh products of t_i or 1 - t_i; or the d + 1 of a
+            simplex, which weigh 1 - sum t, t_1, ..., t_d.
         level: d tensors that spread over the values; 0 and 1 give a corner's value bit for bit.
     """
+    if 1 < len(level) == len(values) - 1:
+        shares = [1 - sum(level), *level]
+        return sum(share * value for share, value in zip(shares, values, strict=True))
     for t in reversed(level):
         values = [torch.lerp(*pair, t) for pair in zip(values[::2], values[1::2], strict=True)]
     return values[0]

@@ -86,6 +86,7 @@ __all__ = [
     "kaiming_small",
     "layers",
     "layers_within",
+    "mapped",
     "output_rows",
     "residual_blocks",
     "resized",

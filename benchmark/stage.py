@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import product
 
-from benchmark.control import Level
+from benchmark.control import ControlSpace, Level
 
 
 @dataclass(frozen=True)
@@ -89,14 +88,14 @@ def start_stage(d: int = 1) -> Stage:
     return Stage("start", trains=("",), levels=At(*(0.0,) * d), network="backbone")
 
 
-def corner_stages(d: int) -> list[Stage]:
-    """The start network, and one tuned from it at every other corner of [0, 1]^d.
+def corner_stages(space: ControlSpace) -> list[Stage]:
+    """The start network, and one tuned from it at every other corner of a control space.
 
-    They train the submodules ``backbone`` and ``ends.0``, ``ends.1`` ..., last axis fastest.
+    They train the submodules ``backbone`` and ``ends.0``, ``ends.1`` ..., in the order of the corners.
     """
-    stages = [start_stage(d)]
-    for index, corner in enumerate(list(product((0.0, 1.0), repeat=d))[1:]):
-        name = "end" if d == 1 else f"end-{''.join(f'{t:g}' for t in corner)}"
+    stages = [start_stage(space.d)]
+    for index, corner in enumerate(space.corners[1:]):
+        name = "end" if space.d == 1 else f"end-{''.join(f'{t:g}' for t in corner)}"
         network = f"ends.{index}"
         stages.append(Stage(name, ("",), At(*corner), TUNE, starts_from="start", network=network))
     return stages

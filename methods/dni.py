@@ -28,7 +28,8 @@ class DNI(WeightSpaceMethod):
     Paper / released code / here:
 
     - More than two networks: a convex combination, weights free / - / with d dials one network for
-      each corner of [0, 1]^d, weighted by products of t_i or 1 - t_i; each is tuned from the start.
+      each corner of [0, 1]^d, weighted by products of t_i or 1 - t_i, or of a simplex (styles),
+      weighted by 1 - sum t and t_i; each is tuned from the start.
     - Which: all parameters / the same, no training code exists / all parameters, norms included.
     - Running statistics of batch norms: not said / no norms / interpolated like the weights; whole
       numbers such as step counters stay those of the start network.
@@ -39,12 +40,12 @@ class DNI(WeightSpaceMethod):
     spatial = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
-        # Between more than two networks weights are no longer affine in the level.
-        self.spatial = control.d == 1
-        self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in range(2**control.d - 1))
+        # Products of levels are not affine in them.
+        self.spatial = control.d == 1 or control.simplex
+        self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in control.corners[1:])
 
     def stages(self, task: Task) -> Sequence[Stage]:
-        return corner_stages(task.space.d)
+        return corner_stages(task.space)
 
     def weights(self, level: Tensor) -> dict[str, Tensor]:
         networks = [one.state_dict(keep_vars=True) for one in (self.backbone, *self.ends)]
