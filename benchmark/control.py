@@ -155,8 +155,8 @@ class ControlSpace:
         They lie between the anchors. Axes whose values have names are gone through value by value.
         """
         lines = [axis.line(points) for axis in self.axes]
-        points = itertools.product(*lines)
-        inside = (one for one in points if not self.simplex or sum(one) <= 1 + SLACK)
+        every = itertools.product(*lines)
+        inside = (one for one in every if not self.simplex or sum(one) <= 1 + SLACK)
         return tuple(self.spread(position) for position in inside)
 
     def drawn(self, position: Sequence[float]) -> Level:

@@ -220,7 +220,8 @@ def between_corners(values: Sequence[Tensor], level: Sequence[Tensor]) -> Tensor
     """
     if 1 < len(level) == len(values) - 1:
         shares = [1 - sum(level), *level]
-        return sum(share * value for share, value in zip(shares, values, strict=True))
+        parts = [share * value for share, value in zip(shares, values, strict=True)]
+        return torch.stack(parts).sum(0)
     for t in reversed(level):
         values = [torch.lerp(*pair, t) for pair in zip(values[::2], values[1::2], strict=True)]
     return values[0]

@@ -83,7 +83,7 @@ def _mixed(layer: Layer, x: Tensor, y: Tensor, own: dict[str, list[Tensor]], at:
     count = len(next(iter(own.values())))
     for axis in range(count):
         weight, bias = (own[key][axis] if key in own else None for key in ("weight", "bias"))
-        if weight is None:
+        if weight is None and bias is not None:
             y = y + share[:, axis] * bias.reshape(-1, *(1,) * (y.ndim - 2))
         else:
             y = y + share[:, axis] * _applied(layer, x, weight, bias)
