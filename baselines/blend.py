@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from benchmark.control import ControlSpace
-from benchmark.method import ControlMethod, Stage, between_corners, corner_stages, corners, spread
+from benchmark.method import ControlMethod, Stage, between_corners, corner_stages, spread
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -31,7 +31,7 @@ class Blend(ControlMethod):
     spatial = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
-        self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in corners(control)[1:])
+        self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in control.corners[1:])
 
     def stages(self, task: Task) -> Sequence[Stage]:
         return corner_stages(task.space)

@@ -120,6 +120,14 @@ class ControlSpace:
         return (1.0, *self.start[1:]) if self.simplex else self._far
 
     @property
+    def corners(self) -> tuple[Level, ...]:
+        """The corners of [0, 1]^d, last axis fastest; of a simplex, the start and each axis's end."""
+        if self.simplex:
+            units = ((float(at == axis) for at in range(self.d)) for axis in range(self.d))
+            return (self.start, *map(tuple, units))
+        return tuple(itertools.product((0.0, 1.0), repeat=self.d))
+
+    @property
     def _far(self) -> Level:
         return tuple(1.0 if axis.turns else 0.0 for axis in self.axes)
 
@@ -147,8 +155,8 @@ class ControlSpace:
         They lie between the anchors. Axes whose values have names are gone through value by value.
         """
         lines = [axis.line(points) for axis in self.axes]
-        points = itertools.product(*lines)
-        inside = (one for one in points if not self.simplex or sum(one) <= 1 + SLACK)
+        every = itertools.product(*lines)
+        inside = (one for one in every if not self.simplex or sum(one) <= 1 + SLACK)
         return tuple(self.spread(position) for position in inside)
 
     def drawn(self, position: Sequence[float]) -> Level:

@@ -10,12 +10,11 @@ import json
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
-import torch
-
 from benchmark import discovery, tasks
 from benchmark.conformance.networks import TINY
 from benchmark.discovery import Entry, create_backbone, create_method
-from benchmark.errors import JobError, LevelError, UserError
+from benchmark.errors import JobError, UserError
+from benchmark.spatial import refusal
 from benchmark.store import Store
 from benchmark.tasks import Task
 
@@ -24,9 +23,6 @@ Place = tuple[str, str, str]
 
 YES = ""
 """The reason where there is none: it runs."""
-
-SIDE = 16
-"""Sides of the image that a level map is tried on."""
 
 
 def matrix(
@@ -59,23 +55,18 @@ def _reasons(
         yield backbone, reason or _refusal(lambda: _assembled(entry.name, backbone, task))  # noqa: B023
 
 
-def _assembled(method: str, backbone: str, task: Task) -> None:
-    """Puts a method on a backbone; where the task sets a level map, gives it one as well."""
+def _assembled(method: str, backbone: str, task: Task) -> str:
+    """Returns why a method refuses a backbone only when it runs; assembling raises other reasons."""
     network = create_backbone(f"{backbone}:{TINY[backbone]}", task.scale)
-    made = create_method(method).assemble(network, task.space).eval()
-    if task.dial == "map":
-        # As trained ones are, weights of different levels must be different.
-        with torch.no_grad():
-            for parameter in made.parameters():
-                parameter.normal_()
-        made(torch.zeros(1, 3, SIDE, SIDE), torch.zeros(1, task.space.d, SIDE, SIDE))
+    made = create_method(method).assemble(network, task.space)
+    return refusal(made) if task.dial == "map" else YES
 
 
 def _refusal(ask: Callable[[], str | None]) -> str:
     """Returns the reason that is given, or raised; ``YES`` if there is none."""
     try:
         return ask() or YES
-    except (JobError, LevelError, UserError) as error:
+    except (JobError, UserError) as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - whatever a method of someone else raises
         return f"{type(error).__name__}: {error}"
@@ -100,11 +91,7 @@ def page(found: dict[Place, str]) -> str:
             which = [name for name, one in zip(names, answers, strict=True) if one == answer]
             text = "all tasks" if which == names else ", ".join(which)
             lines += textwrap.wrap(
-                f"{answer}: {text}",
-                100,
-                initial_indent="  ",
-                subsequent_indent="       ",
-                break_on_hyphens=False,
+                f"{answer}: {text}", 100, initial_indent="  ", subsequent_indent="       "
             )
     return "\n".join(lines)
 

@@ -211,19 +211,17 @@ def spread(level: Tensor, features: Tensor) -> Tensor:
 
 
 def between_corners(values: Sequence[Tensor], level: Sequence[Tensor]) -> Tensor:
-    """Returns what lies at ``level`` between values at the corners of a space (``stage.corners``).
+    """Returns what lies at ``level`` between one value for each corner (``ControlSpace.corners``).
 
     Args:
-        values: 2^d tensors of one shape, which weigh products of t_i or 1 - t_i; or d + 1, which
-            weigh (1 - sum t, t_1, ..., t_d).
-        level: d tensors that spread over the values; a corner gives its value bit for bit.
+        values: 2^d tensors of one shape, which weigh products of t_i or 1 - t_i; or the d + 1 of a
+            simplex, which weigh 1 - sum t, t_1, ..., t_d.
+        level: d tensors that spread over the values; 0 and 1 give a corner's value bit for bit.
     """
-    if len(values) == len(level) + 1 > 2:
-        start, *ends = values
-        mixed = (1 - sum(level)) * start
-        for t, end in zip(level, ends, strict=True):
-            mixed = mixed + t * end
-        return mixed
+    if 1 < len(level) == len(values) - 1:
+        shares = [1 - sum(level), *level]
+        parts = [share * value for share, value in zip(shares, values, strict=True)]
+        return torch.stack(parts).sum(0)
     for t in reversed(level):
         values = [torch.lerp(*pair, t) for pair in zip(values[::2], values[1::2], strict=True)]
     return values[0]

@@ -50,7 +50,6 @@ from benchmark.stage import (
     Stage,
     Uniform,
     corner_stages,
-    corners,
     imported_stage,
     start_stage,
 )
@@ -80,7 +79,6 @@ __all__ = [
     "block_ends",
     "channels",
     "corner_stages",
-    "corners",
     "free_parameters",
     "from_output_rows",
     "hooked",
@@ -88,6 +86,7 @@ __all__ = [
     "kaiming_small",
     "layers",
     "layers_within",
+    "mapped",
     "output_rows",
     "residual_blocks",
     "resized",

@@ -19,6 +19,7 @@ from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import availability
 from benchmark.report.results import Failure
 from benchmark.request import Choice, Request
+from benchmark.spatial import refusal
 from benchmark.stage import Stage
 from benchmark.store import IMPORTED, Cell, Store
 from benchmark.tasks import Task
@@ -159,7 +160,7 @@ def _asked(plan: Plan, choice: Choice) -> Needs | None:
     request, task = plan.request, plan.task
     try:
         method = _assembled(choice, request.backbone, task, request.seeds[0])
-        reason = method.skip(task)
+        reason = method.skip(task) or (refusal(method) if task.dial == "map" else None)
         if not reason:
             return tuple(method.stages(task)), method.only_levels(task), method.imports
     except UserError:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
@@ -31,6 +32,8 @@ Weights = Mapping[str, Tensor]
 At = Callable[[tuple[int, ...]], Tensor]
 """Returns the level map (B, d, h, w) at a size."""
 
+SMALL = 32
+"""Side of the image that is tried."""
 NORMS = (_BatchNorm, _InstanceNorm, nn.GroupNorm)
 
 
@@ -56,22 +59,20 @@ def mapped(network: nn.Module, corners: Sequence[Weights], x: Tensor, level_map:
         (network.get_submodule(name), _hook(name, network.get_submodule(name), own, at))
         for name, own in changes.items()
     ]
-    with hooked((module, hook) for module, hook in pairs if hook is not None):
+    with hooked(pairs):
         return functional_call(network, dict(start), (x,))
 
 
-def _hook(name: str, module: nn.Module, own: dict[str, list[Tensor]], at: At) -> Hook | None:
-    """Returns what turns a module's output at level 0 into that of the map; None if it is the same."""
+def _hook(name: str, module: nn.Module, own: dict[str, list[Tensor]], at: At) -> Hook:
+    """Returns what turns a module's output at level 0 into that of the map."""
     if isinstance(module, Layer):
         return lambda layer, inputs, y: _mixed(layer, inputs[0], y, own, at)
     if isinstance(module, NORMS):
         return lambda norm, inputs, y: _normalised(norm, inputs[0], own, at)
-    if any(bool(change.any()) for changes in own.values() for change in changes):
-        raise LevelError(
-            f"'{name or type(module).__name__}' of the backbone has weights that a level map cannot "
-            "set pixel by pixel; give one level instead of a map"
-        )
-    return None
+    raise LevelError(
+        f"'{name or type(module).__name__}' of the backbone has weights that a level map cannot set "
+        "pixel by pixel; give one level instead of a map"
+    )
 
 
 def _mixed(layer: Layer, x: Tensor, y: Tensor, own: dict[str, list[Tensor]], at: At) -> Tensor:
@@ -82,7 +83,7 @@ def _mixed(layer: Layer, x: Tensor, y: Tensor, own: dict[str, list[Tensor]], at:
     count = len(next(iter(own.values())))
     for axis in range(count):
         weight, bias = (own[key][axis] if key in own else None for key in ("weight", "bias"))
-        if weight is None:
+        if weight is None and bias is not None:
             y = y + share[:, axis] * bias.reshape(-1, *(1,) * (y.ndim - 2))
         else:
             y = y + share[:, axis] * _applied(layer, x, weight, bias)
@@ -135,3 +136,14 @@ def _normalised(norm: nn.Module, x: Tensor, own: dict[str, list[Tensor]], at: At
     weight, bias = value("weight"), value("bias")
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
+
+
+def refusal(method: nn.Module) -> str:
+    """Returns why an assembled method takes no level map on its backbone, or an empty text."""
+    sides = (SMALL, SMALL)
+    try:
+        with torch.no_grad():
+            method(torch.zeros(1, 3, *sides), torch.zeros(1, method.control.d, *sides))
+    except LevelError as error:
+        return str(error)
+    return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import product
 
 from benchmark.control import ControlSpace, Level
 
@@ -89,24 +88,13 @@ def start_stage(d: int = 1) -> Stage:
     return Stage("start", trains=("",), levels=At(*(0.0,) * d), network="backbone")
 
 
-def corners(space: ControlSpace) -> list[Level]:
-    """Returns the levels between which all others lie, the start first.
-
-    They are the corners of [0, 1]^d, last axis fastest; on a simplex the start and the end of every
-    axis.
-    """
-    if space.simplex:
-        return [tuple(float(at == axis) for at in range(space.d)) for axis in range(-1, space.d)]
-    return list(product((0.0, 1.0), repeat=space.d))
-
-
 def corner_stages(space: ControlSpace) -> list[Stage]:
-    """The start network, and one tuned from it at every other corner of a space.
+    """The start network, and one tuned from it at every other corner of a control space.
 
-    They train the submodules ``backbone`` and ``ends.0``, ``ends.1`` ..., in the order of ``corners``.
+    They train the submodules ``backbone`` and ``ends.0``, ``ends.1`` ..., in the order of the corners.
     """
     stages = [start_stage(space.d)]
-    for index, corner in enumerate(corners(space)[1:]):
+    for index, corner in enumerate(space.corners[1:]):
         name = "end" if space.d == 1 else f"end-{''.join(f'{t:g}' for t in corner)}"
         network = f"ends.{index}"
         stages.append(Stage(name, ("",), At(*corner), TUNE, starts_from="start", network=network))

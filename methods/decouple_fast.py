@@ -1,4 +1,4 @@
-"""Real-time decouple learning: one scale and shift of features depend on the level, nothing else."""
+"""Real-time decouple learning: one layer depends on the level, and the rest runs once an image."""
 
 from __future__ import annotations
 
@@ -11,19 +11,7 @@ from torch import Tensor, nn
 
 from benchmark.control import ControlSpace
 from benchmark.errors import LevelError
-from benchmark.method import (
-    JOINT,
-    TOKENS,
-    Layer,
-    Stage,
-    Uniform,
-    WeightSpaceMethod,
-    channels,
-    from_output_rows,
-    hooked,
-    output_rows,
-    resized,
-)
+from benchmark.method import JOINT, Stage, Uniform, WeightSpaceMethod, hooked, layers, mapped
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -48,20 +36,21 @@ class Features(NamedTuple):
 class DecoupleFast(WeightSpaceMethod):
     """A General Decoupled Learning Framework for Parameterized Image Operators (1907.05852).
 
-    The extension of decouple learning for real-time tuning. The features h ahead of the last layer
-    get one scale and one shift a channel from two small networks of the level gamma; all else is
-    shared by all levels, and trained jointly with them over random parameters:
+    The extension of decouple learning for real-time tuning: the weights of a single layer, here the
+    last one, come from a small network of the level gamma; all else is shared by all levels, and
+    trained jointly with it over random parameters:
 
-        z = s(gamma) h + b(gamma)
+        W(gamma) = B + A relu(V gamma + v)
 
-    ``prepare`` and ``retune`` run what lies before h once for an image, and what follows for each
-    level. Paper / released code / here:
+    ``prepare`` and ``retune`` run what lies ahead of that layer once for an image, and the rest for
+    each level. Paper / released code / here:
 
-    - Where: the weights of a single layer / affine parameters of the instance norm ahead of the
-      last convolution / the last layer or affine norm, in definition order, ahead of the last layer.
-    - s, b: fully connected / 2-16-64 with a ReLU, for the operator's parameter and its number / the
-      same with d inputs; no shift where the layer has no bias, so that it folds.
-    - Start: - / PyTorch's default / the last linear layers give s = 1 and b = 0: a plain network.
+    - Which: a single layer / 64 scales and shifts of the instance norm ahead of the last
+      convolution / kernel and bias of the last layer: any backbone has one, and re-tuning then
+      passes once over the features instead of three times.
+    - Weight net: fully connected / 2-16-64 with a ReLU, for the operator's parameter and its
+      number / the same depth and width, with d inputs.
+    - Start: - / PyTorch's default / A = 0 and B the backbone's own start: a plain network.
     - Base net: inverted residual blocks of its own / the same / any backbone.
     """
 
@@ -70,48 +59,35 @@ class DecoupleFast(WeightSpaceMethod):
     spatial = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
-        self.name, place = _place(backbone)
-        width = channels(place)[1] if isinstance(place, Layer) else place.weight.numel()
-        self.scale = _network(control.d, width, 1.0)
-        self.shift = _network(control.d, width, 0.0) if place.bias is not None else None
+        self.name = list(layers(backbone))[-1]
+        self.hidden = nn.Sequential(nn.Linear(control.d, HIDDEN), nn.ReLU())
+        self.slopes = nn.ParameterList(
+            torch.zeros(own.numel(), HIDDEN) for own in self._own().values()
+        )
+
+    def _own(self) -> dict[str, Tensor]:
+        place = self.backbone.get_submodule(self.name)
+        return {f"{self.name}.{key}": own for key, own in place.named_parameters(recurse=False)}
 
     def stages(self, task: Task) -> Sequence[Stage]:
         return [Stage("joint", trains=("",), levels=Uniform(), share=JOINT)]
 
     def weights(self, level: Tensor) -> dict[str, Tensor]:
-        place = self.backbone.get_submodule(self.name)
-        scale = self.scale(level)
-        if isinstance(place, Layer):
-            weight = from_output_rows(place, output_rows(place, place.weight) * scale[:, None])
-        else:
-            weight = place.weight * scale
-        weights = {f"{self.name}.weight": weight}
-        if self.shift is not None:
-            weights[f"{self.name}.bias"] = place.bias * scale + self.shift(level)
-        return weights
+        return self._weights(self.hidden(level))
+
+    def _weights(self, hidden: Tensor) -> dict[str, Tensor]:
+        return {
+            name: own + (slope @ hidden).reshape(own.shape)
+            for (name, own), slope in zip(self._own().items(), self.slopes, strict=True)
+        }
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        place = self.backbone.get_submodule(self.name)
-        with hooked([(place, lambda module, inputs, h: self._modulated(h, level))]):
-            return self.backbone(x)
-
-    def _modulated(self, h: Tensor, level: Tensor) -> Tensor:
-        """Returns s h + b for levels (B, d), or for maps (B, d, H, W) pixel by pixel."""
-        last = isinstance(self.backbone.get_submodule(self.name), nn.Linear | nn.LayerNorm)
-        if level.ndim == 4:
-            if last:
-                raise LevelError(TOKENS)
-            level = resized(level, h.shape[-2:]).movedim(1, -1)
-
-        def placed(values: Tensor) -> Tensor:
-            if values.ndim == 4:
-                return values.movedim(-1, 1)
-            values = values.repeat_interleave(len(h) // len(values), dim=0)
-            ones = (1,) * (h.ndim - 2)
-            return values.reshape(len(h), *ones, -1) if last else values.reshape(len(h), -1, *ones)
-
-        z = h * placed(self.scale(level))
-        return z if self.shift is None else z + placed(self.shift(level))
+        if level.ndim < 4:
+            return super().forward(x, level)
+        # The weights are not affine in the level, but in what the hidden layer gives.
+        hidden = self.hidden(level.movedim(1, -1)).movedim(-1, 1)
+        corners = [hidden.new_zeros(HIDDEN), *torch.eye(HIDDEN).to(hidden)]
+        return mapped(self.backbone, [self._weights(corner) for corner in corners], x, hidden)
 
     @torch.no_grad()
     def prepare(self, x: Tensor) -> Features:
@@ -126,33 +102,20 @@ class DecoupleFast(WeightSpaceMethod):
 
         with hooked((part, keep) for part in _parts(self.backbone, self.name)):
             self.backbone(x)
+        kept.pop(place, None)
         return Features(x, tuple((module, tuple(outputs)) for module, outputs in kept.items()))
 
     @torch.no_grad()
     def retune(self, features: Features, level: Tensor | Sequence[float] | float) -> Tensor:
-        """Returns exactly what the method gives for prepared images at a level, or a level map."""
+        """Returns exactly what the method gives for prepared images at a level, or a level map.
+
+        Raises:
+            LevelError: If images are to get different levels; prepare those one by one.
+        """
+        if isinstance(level, Tensor) and level.ndim == 2 and len(level.unique(dim=0)) > 1:
+            raise LevelError("prepared images get one level; prepare them one by one for several")
         with _recalled(features.kept):
             return self(features.x, level)
-
-
-def _place(backbone: nn.Module) -> tuple[str, nn.Module]:
-    """Returns the name and module of the last layer or affine norm ahead of the last layer."""
-    norms = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
-    found = [
-        (name, module)
-        for name, module in backbone.named_modules()
-        if isinstance(module, Layer) or (isinstance(module, norms) and module.weight is not None)
-    ]
-    last = max(at for at, (_, module) in enumerate(found) if isinstance(module, Layer))
-    return found[max(0, last - 1)]
-
-
-def _network(d: int, width: int, start: float) -> nn.Sequential:
-    """Returns d -> 16 -> ReLU -> width, which gives ``start`` at every level at first."""
-    network = nn.Sequential(nn.Linear(d, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, width))
-    nn.init.zeros_(network[-1].weight)
-    nn.init.constant_(network[-1].bias, start)
-    return network
 
 
 def _parts(network: nn.Module, place: str) -> Iterator[nn.Module]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from benchmark.control import ControlSpace
-from benchmark.method import Stage, WeightSpaceMethod, between_corners, corner_stages, corners
+from benchmark.method import Stage, WeightSpaceMethod, between_corners, corner_stages
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -28,8 +28,8 @@ class DNI(WeightSpaceMethod):
     Paper / released code / here:
 
     - More than two networks: a convex combination, weights free / - / with d dials one network for
-      each corner of [0, 1]^d, weighted by products of t_i or 1 - t_i; on a simplex one for the end of
-      each axis, weighted by t_i, beside the start. Each is tuned from the start.
+      each corner of [0, 1]^d, weighted by products of t_i or 1 - t_i, or of a simplex (styles),
+      weighted by 1 - sum t and t_i; each is tuned from the start.
     - Which: all parameters / the same, no training code exists / all parameters, norms included.
     - Running statistics of batch norms: not said / no norms / interpolated like the weights; whole
       numbers such as step counters stay those of the start network.
@@ -40,9 +40,9 @@ class DNI(WeightSpaceMethod):
     spatial = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
-        # Between the corners of a square weights are not affine in the level.
+        # Products of levels are not affine in them.
         self.spatial = control.d == 1 or control.simplex
-        self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in corners(control)[1:])
+        self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in control.corners[1:])
 
     def stages(self, task: Task) -> Sequence[Stage]:
         return corner_stages(task.space)

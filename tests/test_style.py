@@ -80,6 +80,27 @@ def test_levels_of_a_simplex_add_up_to_one_at_most():
     assert tasks.get("style-3").space.simplex and not tasks.get("style").space.simplex
 
 
+def test_networks_of_the_corners_are_mixed_convexly():
+    from benchmark.discovery import create_backbone, create_method
+
+    assert SPACE.corners == ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))
+    assert ControlSpace(SPACE.axes).corners[-1] == (1.0, 1.0)
+    torch.manual_seed(0)
+    method = create_method("dni").assemble(create_backbone("small:width=8:blocks=1", 1), SPACE)
+    for end in method.ends:
+        for parameter in end.parameters():
+            parameter.data += torch.randn_like(parameter)
+    assert method.spatial
+    name = "body.weight"
+    networks = [one.state_dict()[name] for one in (method.backbone, *method.ends)]
+    for corner, own in zip(SPACE.corners, networks, strict=True):
+        assert torch.equal(method.tuned(corner).state_dict()[name], own)
+    mixed = 0.5 * networks[0] + 0.2 * networks[1] + 0.3 * networks[2]
+    assert torch.allclose(method.tuned((0.2, 0.3)).state_dict()[name], mixed, atol=1e-6)
+    stages = method.stages(tasks.get("style-3"))
+    assert [stage.levels.level for stage in stages] == [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]
+
+
 def test_methods_refuse_levels_outside_the_simplex():
     from benchmark.discovery import create_backbone, create_method
 

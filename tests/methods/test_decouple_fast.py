@@ -19,26 +19,25 @@ SPACE = ControlSpace((Axis("sigma", 20.0, 80.0),))
 def scrambled(backbone: nn.Module):
     torch.manual_seed(0)
     method = create_method("decouple_fast").assemble(backbone, SPACE).eval()
-    for network in (method.scale, method.shift):
-        nn.init.normal_(network[-1].weight)
+    for slope in method.slopes:
+        nn.init.normal_(slope, std=0.1)
     return method.requires_grad_(False)
 
 
 @pytest.mark.parametrize(
-    ("backbone", "place"),
+    "backbone",
     [
-        (lambda: create_backbone("small:width=8:blocks=2", 1), "body"),
-        (lambda: create_backbone("small:width=8:blocks=2", 4), "body"),
-        (lambda: create_backbone("adafm_net:width=8:blocks=2", 1), "fine"),
-        (lambda: create_backbone("cfsnet_main:width=8:blocks=2", 1), None),
-        (lambda: create_backbone("resnet16:width=8:blocks=2", 4), None),
-        (Tangle, "up"),
-        (Chain, "steps.3"),
+        lambda: create_backbone("small:width=8:blocks=2", 1),
+        lambda: create_backbone("small:width=8:blocks=2", 4),
+        lambda: create_backbone("adafm_net:width=8:blocks=2", 1),
+        lambda: create_backbone("cfsnet_main:width=8:blocks=2", 1),
+        lambda: create_backbone("resnet16:width=8:blocks=2", 4),
+        Tangle,
+        Chain,
     ],
 )
-def test_retuned_images_are_bit_for_bit_those_of_the_full_computation(backbone, place):
+def test_retuned_images_are_bit_for_bit_those_of_the_full_computation(backbone):
     method = scrambled(backbone())
-    assert place in (None, method.name)
     x = torch.rand(2, 3, 14, 16)
     features = method.prepare(x)
     for level in (0.0, 0.3, 1.0):
@@ -57,9 +56,12 @@ def test_retuning_recalls_what_was_prepared_and_refuses_what_the_method_refuses(
     assert torch.equal(method.retune(features, 0.5), before)
     with pytest.raises(LevelError, match="outside"):
         method.retune(features, 1.5)
+    two = method.prepare(torch.rand(2, 3, 16, 16))
+    with pytest.raises(LevelError, match="one level"):
+        method.retune(two, torch.tensor([[0.1], [0.2]]))
 
 
-def test_a_module_that_is_called_before_and_after_the_place_is_recalled_only_before():
+def test_a_module_that_is_also_called_behind_the_last_layer_is_recalled_only_ahead_of_it():
     class Shared(nn.Module):
         def __init__(self):
             super().__init__()
@@ -67,7 +69,7 @@ def test_a_module_that_is_called_before_and_after_the_place_is_recalled_only_bef
             self.relu = nn.ReLU()
 
         def forward(self, x):
-            return self.tail(self.relu(self.body(self.relu(self.head(x)))))
+            return self.relu(self.tail(self.relu(self.body(self.relu(self.head(x))))))
 
     method, x = scrambled(Shared()), torch.rand(1, 3, 8, 8)
     features = method.prepare(x)
@@ -90,4 +92,4 @@ def test_it_starts_as_the_plain_network_and_only_one_layer_depends_on_the_level(
     method = create_method("decouple_fast").assemble(network, SPACE).eval()
     x = torch.rand(1, 3, 8, 8)
     assert torch.allclose(method(x, 0.7), network(x), atol=1e-7)
-    assert set(method.weights(torch.tensor([0.7]))) == {"fine.weight", "fine.bias"}
+    assert set(method.weights(torch.tensor([0.7]))) == {"tail.weight", "tail.bias"}
