@@ -17,7 +17,7 @@ OPTIONS  = --preset $(PRESET) $(if $(METHODS),--methods "$(METHODS)") \
            $(if $(ENGINE),--engine $(ENGINE)) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench report boards perf test lint doctor
+.PHONY: help setup bench report entries boards perf test fuzz lint doctor
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: $(READY)  ## train what is missing, sweep the dial, write the report (TAS
 report: $(READY)  ## write the report again from what is stored (TASK=sr)
 	@$(BIN)/dialbench report $(TASK) $(OPTIONS)
 
+entries: $(READY)  ## make entries of a finished run, one for each method and baseline (TASK=sr)
+	@$(BIN)/dialbench board submit $(TASK) $(OPTIONS) && $(BIN)/dialbench board build
+
 boards: $(READY)  ## build the leaderboards from their entries, check them, write their pages
 	@$(BIN)/dialbench board build && $(BIN)/dialbench board check && $(BIN)/dialbench board page
 
@@ -46,6 +49,9 @@ perf: $(READY)  ## measure how fast it is, as ratios within this run (slow; SUIT
 
 test: $(READY)  ## run the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(ARGS)
+
+fuzz: $(READY)  ## try 20,000 broken files on each parser of leaderboard entries (minutes)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m slow tests/leaderboard/test_fuzz.py $(ARGS)
 
 lint: $(READY)  ## check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -91,7 +91,13 @@ def parser() -> tuple[Parser, list[str]]:
         "size",
         verbs.size,
         "hours and storage of a campaign, from what runs in the store took",
-        _selection(many=True),
+        _selection(task="+"),
+    )
+    add(
+        "publish",
+        verbs.publish,
+        "mirror what is stored of a task, or of all, to Weights & Biases",
+        _selection(task="?"),
     )
     study = add(
         "analyze",
@@ -100,7 +106,6 @@ def parser() -> tuple[Parser, list[str]]:
         _selection(study=True),
     )
     study.add_argument("--list", action="store_true", help="show the studies, one line each")
-    add("publish", verbs.publish, "mirror what is stored to Weights & Biases", wanted)
     kinds = ", ".join(KINDS)
     take = add(
         "import", verbs.import_network, "import a network that others trained, to run it here"
@@ -152,9 +157,12 @@ def _board_actions(
     submit.add_argument("--licence", default="MIT", metavar="L", help="of the weights, like MIT")
     submit.add_argument(
         "--weights",
-        default="copy",
+        default="auto",
         metavar="W",
-        help="copy, half (as float16), none, or the https:// folder of <sha256>.safetensors",
+        help=(
+            "copy, half (rounded to float16 and scored again), none, or the https:// folder of "
+            "<sha256>.safetensors; by default half up to 8 MiB, none beyond"
+        ),
     )
     check = add("check", "check entries and boards: offline, running nothing of what they hold")
     check.add_argument("path", **where, help="all leaderboards, one task's, or one entry")
@@ -164,18 +172,54 @@ def _board_actions(
     check.add_argument(
         "--allow-status", action="store_true", help="statuses may differ from those of the base"
     )
+    verify = add(
+        "verify", "compute entries again from their weights, and record those that are true"
+    )
+    verify.add_argument("entry", metavar="ENTRY", type=Path, nargs="+", help="folders of entries")
+    verify.add_argument(
+        "--mode",
+        choices=("canary", "fast", "exact", "retrain"),
+        default="fast",
+        help="one image; 8 images at 3 levels (default); everything; also the training",
+    )
+    verify.add_argument("--draw", type=int, metavar="N", help="draw the images of an earlier time")
+    verify.add_argument(
+        "--weights", type=Path, metavar="FOLDER", help="holds <sha256>.safetensors of the entry"
+    )
+    verify.add_argument("--offline", action="store_true", help="never download anything")
+    places = "user/repository[@revision] on the Hugging Face hub, ./folder or file:///folder"
+    push = add("push", "copy entries, weights and cards to the Hugging Face hub or to a folder")
+    push.add_argument("entry", metavar="ENTRY", type=Path, nargs="+", help="folders of entries")
+    push.add_argument("--to", metavar="PLACE", required=True, help=places)
+    pull = add("pull", "copy entries from there, as far as the referee takes them")
+    pull.add_argument("place", metavar="PLACE", help=places)
+    pull.add_argument(
+        "entry", metavar="ENTRY", nargs="?", default="", help="task, or task/id (default: all)"
+    )
+    pull.add_argument(
+        "--boards", type=Path, default=BOARDS, metavar="FOLDER", help="default: leaderboards"
+    )
     build = add("build", "build the boards from the entries")
     build.add_argument("path", **where, help="all leaderboards, or one task's")
+    results = add("results", "write the tables and figures of docs/results.md from the entries")
+    results.add_argument("path", **where, help="all leaderboards")
+    results.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        default=Path("docs/results.md"),
+        help="default: that one",
+    )
     page = add("page", "write the boards as pages to look at, or to publish")
     page.add_argument("path", **where, help="all leaderboards, or one task's")
     page.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/boards")
 
 
-def _selection(many: bool = False, study: bool = False) -> argparse.ArgumentParser:
+def _selection(task: str | None = None, study: bool = False) -> argparse.ArgumentParser:
     """Returns the options that say which methods, levels, data and budget are meant.
 
     Args:
-        many: Whether several tasks and presets can be named.
+        task: How many tasks are named, as ``nargs`` says it; one by default.
         study: Whether a study is named instead of a task; it knows which task and methods it needs.
     """
     one = argparse.ArgumentParser(add_help=False)
@@ -186,7 +230,7 @@ def _selection(many: bool = False, study: bool = False) -> argparse.ArgumentPars
         one.add_argument(
             "task",
             metavar="TASK",
-            nargs="+" if many else None,
+            nargs=task,
             help=(
                 f"one of: {', '.join(tasks.names())}; "
                 "TASK@PROTOCOL judges it under another protocol"

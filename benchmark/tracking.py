@@ -1,4 +1,4 @@
-"""A mirror of results in Weights & Biases: one run per method, backbone and seed.
+"""A mirror of results in Weights & Biases: one run per method, backbone and seed, one of the report.
 
 Online where the user is logged in, offline else (``wandb sync`` uploads it later); ``WANDB_MODE``
 and ``WANDB_PROJECT`` are honoured and nothing ever asks for a login. Results are only read, so the
@@ -9,21 +9,18 @@ mirror remembers what each run holds: what is there already is not logged twice.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark import store
-from benchmark.digest import digest
-from benchmark.report.results import CLEAN, INPUT, Results
+from benchmark.mirrored import Mirrored, Models, runs
 
 if TYPE_CHECKING:
-    from benchmark.report.series import Series
+    from benchmark.report.results import Results
     from benchmark.tasks import Task
 
 PROJECT = "dialbench"
@@ -33,185 +30,40 @@ FINISH_SECONDS = 300
 """How long an unreachable server may hold a run up; what it did not get stays on the disk."""
 
 
-@dataclass(frozen=True)
-class Mirrored:
-    """What one run is to hold.
+class Said(NamedTuple):
+    """What was done in one line, and how many runs could not be mirrored."""
 
-    Args:
-        id: Stable id: the same task, method, backbone, preset and seed give the same run.
-        name: Name to show.
-        config: Facts that do not depend on the level.
-        levels: Per level text: the numbers to log, by key.
-        pictures: Per level text: path by key, such as ``set5/restored``.
-        curve: (distortion, perception, level, data set) points; empty without both metrics.
-        axes: Labels of distortion and perception.
-        summary: Numbers of the whole run.
-    """
-
-    id: str
-    name: str
-    config: dict[str, Any]
-    levels: dict[str, dict[str, float]]
-    pictures: dict[str, dict[str, str]]
-    curve: list[tuple[float, float, str, str]]
-    axes: tuple[str, str]
-    summary: dict[str, float]
-
-    def digests(self) -> dict[str, str]:
-        """Returns a digest per level, and of the rest under an empty text."""
-        rest = [self.config, self.curve, self.axes, self.summary]
-        levels = {
-            level: digest(
-                [numbers, [Path(one).name for one in self.pictures.get(level, {}).values()]]
-            )
-            for level, numbers in self.levels.items()
-        }
-        return {**levels, "": digest(json.loads(json.dumps(rest)))}
+    text: str
+    failed: int = 0
 
 
-def mirror(results: Results, task: Task, out: Path) -> str:
+def mirror(
+    results: Results, task: Task, out: Path, weights: Models | None = None, offline: bool = False
+) -> Said:
     """Mirrors results into Weights & Biases.
 
     Args:
         results: What the store collected.
         task: The task; it names the group.
-        out: Folder for the local files of the mirror (``out/wandb``).
+        out: Folder of the report, which gets the local files of the mirror (``out/wandb``).
+        weights: Weights files of the methods, for their artifacts.
+        offline: Whether to write files only, for ``wandb sync``.
 
     Returns:
-        One line that says what was done, or why it was not. Trouble with Weights & Biases never
-        raises: the results themselves are safe in the store.
+        What was done, or why it was not. Trouble with Weights & Biases never raises: the results
+        themselves are safe in the store.
     """
-    wanted = runs(results, task)
+    wanted = runs(results, task, weights or {}, out)
     try:
-        return _mirror(wanted, task, out)
+        return _mirror(wanted, task, out, offline)
     except ImportError:
-        return "W&B: not mirrored; wandb is not installed, so run pip install wandb"
+        text = "W&B: not mirrored; wandb is not installed, so run pip install wandb"
     except Exception as error:  # noqa: BLE001 - a mirror must never cost the user the results
-        return f"W&B: not mirrored; {_reason(error)}"
+        text = f"W&B: not mirrored; {_reason(error)}"
+    return Said(text, len(wanted))
 
 
-def runs(results: Results, task: Task) -> list[Mirrored]:
-    """Returns what is to be mirrored, without touching Weights & Biases."""
-    from benchmark.report.averages import KEYS, costs, means, metric_ids
-    from benchmark.report.curves import file_names, pair, scored_metrics
-    from benchmark.report.series import Series, labels, level_key, ordered
-
-    every = ordered(
-        Series(*map(str, key))
-        for key in zip(*(results.rows[name].fillna("") for name in KEYS[:3]), strict=True)
-    )
-    names = labels(every)
-    stems = file_names(metric_ids(results, task))
-    short = {metric: _plain(stem.removeprefix("levels_")) for metric, stem in stems.items()}
-    across, up = pair(scored_metrics(means(results), task)) or ("", "")
-    axes = (short.get(across, ""), short.get(up, ""))
-    spent = {Series(*line[:3]): line for line in costs(results).itertuples(index=False)}
-    found = []
-    for one in every:
-        mine = results.rows[
-            (results.rows["method"] == one.method)
-            & (results.rows["backbone"].fillna("") == one.backbone)
-            & (results.rows["preset"].fillna("") == one.preset)
-        ]
-        for seed in sorted(mine["seed"].unique().tolist()):
-            own = Results(mine[mine["seed"] == seed], results.costs, results.pictures)
-            long = means(own)
-            long = long[long["mean"].map(math.isfinite)]
-            levels: dict[str, dict[str, float]] = {}
-            for level in sorted(long["level"].unique(), key=level_key):
-                part = long[long["level"] == level]
-                levels[level] = {
-                    f"{_plain(dataset)}/{short[metric]}": float(mean)
-                    for dataset, metric, mean in zip(
-                        part["dataset"], part["metric"], part["mean"], strict=True
-                    )
-                }
-            config = _config(own, task, one, seed)
-            cost = spent.get(one)
-            found.append(
-                Mirrored(
-                    id=digest([task.name, task.version, *one, seed])[:16],
-                    name=f"{names[one]} · seed {seed}",
-                    config=config,
-                    levels=levels,
-                    pictures=_pictures(results, one, seed),
-                    curve=_curve(levels, axes),
-                    axes=axes,
-                    summary=_summary(levels, cost._asdict() if cost is not None else {}),
-                )
-            )
-    return found
-
-
-def _plain(name: str) -> str:
-    """Returns a key that charts can address; a dot would mean a part of something."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", str(name)).strip("-")
-
-
-def _config(own: Results, task: Task, one: Series, seed: Any) -> dict[str, Any]:
-    facts = {"task": task.name, "version": task.version, "kind": task.kind, "seed": int(seed)}
-    facts |= {"method": one.method, "backbone": one.backbone, "preset": one.preset}
-    facts["metrics"] = sorted(own.rows["metric"].dropna().astype(str).unique().tolist())
-    facts["axes"] = [f"{axis.name}: {axis.start:g} to {axis.end:g}" for axis in task.space.axes]
-    for column in ("protocol", "dataset", "method_digest", "task_digest", "weights_sha256"):
-        facts[column] = sorted(own.rows[column].dropna().astype(str).unique().tolist())
-    for column in ("harness_version", "torch", "device"):
-        facts[column] = ", ".join(sorted(own.rows[column].dropna().astype(str).unique()))
-    null = own.rows[own.rows["status"] != "ok"]
-    facts["unavailable"] = dict(
-        sorted(zip(null["metric"].astype(str), null["reason"].fillna("").astype(str), strict=True))
-    )
-    return facts
-
-
-def _pictures(results: Results, one: Series, seed: Any) -> dict[str, dict[str, str]]:
-    """Returns paths by level and key: the restored picture, its input and the clean image."""
-    pictures = results.pictures
-    own = (
-        (pictures["method"] == one.method)
-        & (pictures["backbone"].fillna("") == one.backbone)
-        & (pictures["seed"] == seed)
-    )
-    found: dict[str, dict[str, str]] = {}
-    for line in pictures[own].sort_values(["dataset", "image", "level"]).itertuples():
-        same = pictures[(pictures["dataset"] == line.dataset) & (pictures["image"] == line.image)]
-        given = same[(same["method"] == INPUT) & (same["level"] == line.level)]
-        clean = same[same["method"] == CLEAN]
-        here = found.setdefault(str(line.level), {})
-        here.setdefault(f"{_plain(line.dataset)}/restored", str(line.path))
-        for name, paths in (("input", given["path"]), ("clean", clean["path"])):
-            for path in paths:
-                here.setdefault(f"{_plain(line.dataset)}/{name}", str(path))
-    return found
-
-
-def _curve(
-    levels: dict[str, dict[str, float]], axes: tuple[str, str]
-) -> list[tuple[float, float, str, str]]:
-    sets = sorted({key.partition("/")[0] for numbers in levels.values() for key in numbers})
-    return [
-        (numbers[f"{dataset}/{axes[0]}"], numbers[f"{dataset}/{axes[1]}"], level, dataset)
-        for dataset in sets
-        for level, numbers in levels.items()
-        if f"{dataset}/{axes[0]}" in numbers and f"{dataset}/{axes[1]}" in numbers
-    ]
-
-
-def _summary(levels: dict[str, dict[str, float]], cost: dict[str, Any]) -> dict[str, float]:
-    """Returns the costs, and every number at the first and the last level."""
-    from benchmark.report.averages import COSTS
-
-    numbers = {
-        name: float(cost[name]) for name in COSTS if name in cost and math.isfinite(cost[name])
-    }
-    ends = list(levels)
-    for name, level in (("start", ends[:1]), ("end", ends[-1:])):
-        for one in level:
-            numbers |= {f"{name}/{key}": value for key, value in levels[one].items()}
-    return numbers
-
-
-def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path) -> str:
+def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path, offline: bool) -> Said:
     import wandb
 
     silent = wandb.Settings(
@@ -230,7 +82,8 @@ def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path) -> str:
     wandb.setup(settings=silent)
     mode = _mode()
     if mode == "disabled":
-        return "W&B: nothing was mirrored, since WANDB_MODE is disabled"
+        return Said("W&B: nothing was mirrored, since WANDB_MODE is disabled")
+    mode = "offline" if offline else mode
     folder = out / "wandb"
     folder.mkdir(parents=True, exist_ok=True)
     ledger = _read(folder / LEDGER)
@@ -265,7 +118,7 @@ def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path) -> str:
     said = f"W&B: {logged} runs mirrored {mode}, {len(wanted) - logged - failed} unchanged"
     if mode == "offline" and logged:
         said += f"; upload with: wandb sync {folder}/offline-run-*"
-    return "; ".join([said, *troubles])
+    return Said("; ".join([said, *troubles]), failed)
 
 
 def _forget(wandb: Any, folder: Path, run: str) -> None:
@@ -332,7 +185,7 @@ def _log(
         id=one.id,
         name=one.name,
         group=task.name,
-        job_type=one.config["preset"] or None,
+        job_type=one.kind or None,
         tags=[one.config["method"].partition(":")[0][:64]],
         config=one.config,
         dir=str(out),
@@ -359,10 +212,30 @@ def _log(
             run.log({"level": _number(level), **numbers, **images})
         if one.curve:
             run.log({"pd_curve": _chart(wandb, one)})
+        for name, (columns, lines) in one.tables.items():
+            run.log({name: wandb.Table(columns=columns, data=lines, allow_mixed_types=True)})
+        if files := {name: path for name, path in one.files.items() if path.is_file()}:
+            run.log_artifact(_artifact(wandb, one, task, files))
         run.summary.update(one.summary)
         code = 0
     finally:
         run.finish(exit_code=code)
+
+
+def _artifact(wandb: Any, one: Mirrored, task: Task, files: dict[str, Path]) -> Any:
+    """Returns the weights of a run, or the files of the report.
+
+    The name is stable, so the same files are the same version, however often they are sent.
+    """
+    kind = "report" if one.kind == "report" else "model"
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{task.name}-{one.config['method']}")[:80]
+    facts = {key: one.config[key] for key in ("task", "version", "method", "preset")}
+    artifact = wandb.Artifact(f"{name}-{one.id}", type=kind, metadata=facts)
+    for file, path in files.items():
+        # Weights in the store never change, so wandb need not copy them; reports do.
+        policy = "immutable" if kind == "model" else "mutable"
+        artifact.add_file(str(path), name=file, policy=policy)
+    return artifact
 
 
 def _number(level: str) -> float | str:
@@ -375,7 +248,8 @@ def _number(level: str) -> float | str:
 
 def _chart(wandb: Any, one: Mirrored) -> Any:
     across, up = one.axes
-    table = wandb.Table(columns=[across, up, "level", "data set"], data=[*map(list, one.curve)])
+    line = "method" if one.kind == "report" else "data set"
+    table = wandb.Table(columns=[across, up, "level", line], data=[*map(list, one.curve)])
     return wandb.plot.line(
-        table, across, up, stroke="data set", title=f"Perception and distortion: {one.name}"
+        table, across, up, stroke=line, title=f"Perception and distortion: {one.name}"
     )

@@ -134,10 +134,24 @@ def analyze(args: argparse.Namespace) -> int:
 
 
 def publish(args: argparse.Namespace) -> int:
-    """Mirrors what is stored to Weights & Biases."""
-    plan, store, results = _stored(args)
-    _mirror(results, plan, store)
-    return 0
+    """Mirrors what is stored of a task, or of every task, to Weights & Biases."""
+    cells = Store().home / "cells"
+    there = [path.name for path in sorted(cells.glob("*/"))] if cells.is_dir() else []
+    if args.task is None and not there:
+        raise UserError("nothing is stored yet; start with 'dialbench run TASK'")
+    failed = 0
+    for name in [args.task] if args.task else there:
+        try:
+            wanted = argparse.Namespace(**{**vars(args), "task": name})
+            plan, store, results = _stored(wanted)
+        except UserError as error:
+            if args.task:
+                raise
+            print(f"{name}: {error}", file=sys.stderr)
+            continue
+        _write_report(results, plan, store)
+        failed += _mirror(results, plan, store, args.offline)
+    return int(failed > 0)
 
 
 def _stored(args: argparse.Namespace) -> tuple[Plan, Store, Results]:
@@ -198,10 +212,14 @@ def headline(results: Results, plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _mirror(results: Results, plan: Plan, store: Store) -> None:
-    from benchmark import tracking
+def _mirror(results: Results, plan: Plan, store: Store, offline: bool = False) -> int:
+    """Mirrors results, says so, and returns how many runs could not be mirrored."""
+    from benchmark import mirrored, tracking
 
-    print(tracking.mirror(results, plan.task, store.home / "report" / plan.task.name))
+    folder, weights = store.home / "report" / plan.task.name, mirrored.models(plan, store)
+    said = tracking.mirror(results, plan.task, folder, weights, offline)
+    print(said.text)
+    return said.failed
 
 
 def _outcome(plan: Plan, store: Store, failed: dict[str, str]) -> int:

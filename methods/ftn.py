@@ -76,8 +76,7 @@ class FTN(WeightSpaceMethod):
         for (name, layer), transition in zip(
             layers(self.backbone).items(), self.transitions, strict=True
         ):
-            # A kernel is a batch of one, with its output channels as channels.
-            end = transition(output_rows(layer, layer.weight)[None])[0]
+            end = transition(output_rows(layer, layer.weight))
             weights[f"{name}.weight"] = torch.lerp(
                 layer.weight, from_output_rows(layer, end), level[0]
             )
@@ -89,10 +88,7 @@ class FTN(WeightSpaceMethod):
         groups = self.groups if width % self.groups == 0 else 1
         steps: list[nn.Module] = []
         for _ in range(self.depth):
-            mixer = nn.Conv1d(width, width, 1, groups=groups)
-            nn.init.dirac_(mixer.weight, groups)
-            nn.init.zeros_(mixer.bias)
-            steps += [mixer, nn.PReLU(init=1.0)]
+            steps += [_Mixer(width, groups), nn.PReLU(init=1.0)]
         steps.pop()
         size = layer.weight.shape[2:]
         if self.depthwise and size.numel() > 1:
@@ -100,8 +96,21 @@ class FTN(WeightSpaceMethod):
         return nn.Sequential(*steps)
 
 
+class _Mixer(nn.Module):
+    """A grouped 1 x 1 convolution of a kernel given as (C_out, n), as a product of matrices."""
+
+    def __init__(self, width: int, groups: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(width // groups).repeat(groups, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(groups, width // groups, 1))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        grouped = rows.reshape(len(self.weight), -1, rows.shape[-1])
+        return torch.baddbmm(self.bias, self.weight, grouped).reshape(rows.shape)
+
+
 class _Depthwise(nn.Conv2d):
-    """A depthwise 3 x 3 convolution over the positions of a kernel given as (1, C_out, n)."""
+    """A depthwise 3 x 3 convolution over the positions of a kernel given as (C_out, n)."""
 
     def __init__(self, width: int, size: torch.Size):
         super().__init__(width, width, 3, padding=1, groups=width)
@@ -110,5 +119,5 @@ class _Depthwise(nn.Conv2d):
         nn.init.zeros_(self.bias)
 
     def forward(self, rows: Tensor) -> Tensor:
-        kernels = rows[0].unflatten(1, (-1, *self.size)).transpose(0, 1)
-        return super().forward(kernels).transpose(0, 1).flatten(1)[None]
+        kernels = rows.unflatten(1, (-1, *self.size)).transpose(0, 1)
+        return super().forward(kernels).transpose(0, 1).flatten(1)

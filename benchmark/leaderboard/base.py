@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import functools
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from benchmark.errors import UserError
-from benchmark.leaderboard import entry, folder, rows
+from benchmark.leaderboard import entry, folder, proof, rows
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault, shown
 
 EPSILON = 1e-4
 """How far a value may move when an entry is scored again; a board shows two digits fewer."""
-MAY_DIFFER = ("files", "status", "verification", "metrics", "missing", "rows")
+MAY_DIFFER = ("files", "metrics", "missing", "rows")
 """Facts with rules of their own; all others stay as they are. Metrics may be added."""
+KEPT = "whoever keeps the boards adds it, and checks with --allow-status"
 
 Reader = Callable[[], bytes]
 
@@ -26,7 +28,7 @@ def compare(path: Path, base: str, allow_status: bool) -> list[str]:
     Args:
         path: A folder of leaderboards, of a task, or of an entry.
         base: The same folder as it was, or the git revision to find it in.
-        allow_status: Whether statuses may differ.
+        allow_status: Whether ``verified.json`` may be new, changed or gone.
 
     Raises:
         UserError: If there is no such folder or revision.
@@ -39,7 +41,9 @@ def compare(path: Path, base: str, allow_status: bool) -> list[str]:
             found.append(f"{label}: removed; entries stay")
             continue
         try:
-            found += [f"{label}: {text}" for text in _changes(path / name, own, allow_status)]
+            found += [f"{label}: {text}" for text in _changes(path / name, own)]
+            if not allow_status and own.get(proof.NAME, bytes)() != _proof(path / name):
+                found.append(f"{label}: {proof.NAME} is not as it was; {KEPT}")
         except Fault as fault:
             found.append(f"{label}: cannot be compared with the base: {fault}")
     if not allow_status:
@@ -62,7 +66,13 @@ def _entries(files: Mapping[str, Reader]) -> dict[str, dict[str, Reader]]:
     return found
 
 
-def _changes(path: Path, old: Mapping[str, Reader], allow_status: bool) -> Iterator[str]:
+def _proof(path: Path) -> bytes:
+    """Returns ``verified.json``, or nothing if there is none."""
+    there = os.path.lexists(path / proof.NAME)
+    return folder.read(path / proof.NAME, folder.SIZES[proof.NAME]) if there else b""
+
+
+def _changes(path: Path, old: Mapping[str, Reader]) -> Iterator[str]:
     """Yields what changed in an entry; equal files need no look at what their hashes stand for."""
     before, after = old[entry.NAME](), folder.read(path / entry.NAME, folder.SIZES[entry.NAME])
     if before == after:
@@ -71,8 +81,6 @@ def _changes(path: Path, old: Mapping[str, Reader], allow_status: bool) -> Itera
     for key in sorted(was.facts.keys() | now.facts.keys()):
         if key not in MAY_DIFFER and was.facts.get(key) != now.facts.get(key):
             yield f"{key} changed; an entry stays as it is, make another one"
-    if was.facts["status"] != now.facts["status"] and not allow_status:
-        yield f"status changed from {was.facts['status']} to {now.facts['status']}"
     gone = [one for one in was.facts["metrics"] if one not in now.facts["metrics"]]
     if gone:
         yield f"metrics: {', '.join(gone)} removed"
@@ -104,12 +112,8 @@ def _promoted(path: Path, known: set[str]) -> Iterator[tuple[str, str]]:
         name = file.parent.relative_to(path).as_posix()
         if name in known or file.is_symlink():
             continue
-        try:
-            one = entry.parse(folder.read(file, folder.SIZES[entry.NAME]), strict=False)
-        except Fault:
-            continue
-        if one.facts["status"] != "claimed":
-            yield name, f"a new entry is claimed, not {one.facts['status']}"
+        if os.path.lexists(file.with_name(proof.NAME)):
+            yield name, f"a new entry has no {proof.NAME}; {KEPT}"
 
 
 def _folder_files(root: Path) -> dict[str, Reader]:

@@ -56,7 +56,8 @@ def _record(one: Standing) -> list[object]:
         *(cost[name] for name in ("params_stored", "params_folded", "macs")),
         *(_exact(cost[name]) for name in ("switch_ms", "ms_per_image")),
         facts["budget"]["steps"],
-        *(facts[name] for name in ("status", "paper", "created_utc")),
+        one.entry.status,
+        *(facts[name] for name in ("paper", "created_utc")),
     ]
 
 
@@ -70,12 +71,12 @@ def markdown(groups: Sequence[Group], task: Task) -> bytes:
     """Returns the tables of a task."""
     parts = [
         f"# {task.name}",
-        f"{_safe(task.summary)}. {rules(task)} [How to read a board](../../docs/boards.md)",
+        f"{safe(task.summary)}. {rules(task)} [How to read a board](../../docs/boards.md)",
         dial_words(task),
         "![The headline metric at every level](curves.svg)",
     ]
     for group in groups:
-        parts += [f"## {_safe(title(group.question, task))}", _table(group)]
+        parts += [f"## {safe(title(group.question, task))}", _table(group)]
     return ("\n\n".join(parts) + "\n").encode()
 
 
@@ -119,7 +120,7 @@ def title(question: Question, task: Task) -> str:
 def _table(group: Group) -> str:
     lines = [heads(group)]
     for one, line in zip(group.standings, lines_of(group), strict=True):
-        line = [_safe(text) for text in line]
+        line = [safe(text) for text in line]
         line[1] = f"[{line[1]}](entries/{one.entry.id}/card.md)"
         lines.append(line)
     left = {"method", "status", "confidence", "preset"}
@@ -157,13 +158,13 @@ def _line(one: Standing, backbone: bool) -> list[str]:
         f"{cost['params_folded']:,}",
         f"{cost['macs'] / 1e9:.2f} G",
         words.NULL if cost["switch_ms"] is None else f"{cost['switch_ms']:.1f} ms",
-        facts["status"],
+        one.entry.status,
         sure,
         facts["preset"],
     ]
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Returns text that neither Markdown nor HTML acts upon."""
     text = html.escape(" ".join(text.split()))
     for character in "|*_[]`":

@@ -79,7 +79,7 @@ def write(root: Path) -> list[Path]:
         JobError: If an entry is not as it must be, or the disk is full.
     """
     changed = []
-    for task, files in _each(root, board):
+    for task, files in each(root, board):
         for name in folder.BOARD:
             path, blob = task / name, files.get(name)
             if blob is None:
@@ -105,7 +105,7 @@ def pages(root: Path, out: Path) -> Path:
     """
     from benchmark.leaderboard.page import home, page
 
-    found = [(task.resolve().name, groups) for task, groups in _each(root, compared) if groups]
+    found = [(task.resolve().name, groups) for task, groups in each(root, compared) if groups]
     for name, groups in found:
         store.write(out / name / "index.html", page(groups).encode())
     path = out / "index.html"
@@ -113,7 +113,7 @@ def pages(root: Path, out: Path) -> Path:
     return path
 
 
-def _each(root: Path, make: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
+def each(root: Path, make: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
     """Yields the folder of every task, with what is made of it."""
     if not root.is_dir():
         raise UserError(f"{root} is no folder; give the one that holds the leaderboards")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from benchmark.leaderboard import schema
-from benchmark.leaderboard.entry import IMAGE, Entry
+from benchmark.leaderboard.entry import IMAGE, SET, Entry
 from benchmark.leaderboard.faults import Fault
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _MEAN = schema.real(0, 255)
 SHAPE = schema.record(
     {
         "schema": schema.choice(SCHEMA),
-        "set": schema.text(r"[A-Za-z0-9._/+-]{1,70}"),
+        "set": SET,
         "image": IMAGE,
         "seed": schema.whole(0, 2**63),
         "width": schema.whole(1, 100_000),

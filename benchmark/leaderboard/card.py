@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmark.leaderboard.entry import Entry
+from benchmark.leaderboard.entry import Entry, options
 
 NAME = "card.md"
 
@@ -19,8 +19,8 @@ def card(entry: Entry) -> bytes:
     lines = [
         f"# {facts['method']} on {facts['task']}",
         "",
-        f"- entry: {facts['id']}, {facts['status']}",
-        f"- task: {facts['task']}, version {facts['task_version']}, protocol {facts['protocol']}",
+        f"- entry: {facts['id']}",
+        f"- task: {facts['task']}, version {facts['task_version']}",
         f"- method: {facts['method']}" + (f" (arXiv {paper})" if paper else ""),
         f"- backbone: {facts['backbone']}",
         f"- licence of the weights: {facts['licence']}",
@@ -45,6 +45,13 @@ def card(entry: Entry) -> bytes:
         f"- {budget['steps']} training steps of {_count(budget['batch'], 'patch', 'patches')} of "
         f"{budget['patch']} pixels, precision {budget['precision']}",
         f"- seeds: {', '.join(map(str, facts['seeds']))}",
+        f"- again: `dialbench run {' '.join(options(facts))} --methods {facts['method']}`",
+        "",
+        "## Protocol",
+        "",
+        f"- {facts['protocol']}: colour, border, rounding and noise, as in dialbench "
+        f"{software['harness']}",
+        f"- metrics: {', '.join(facts['metrics'])}; the first one ranks",
         "",
         "## Intended levels",
         "",
@@ -87,4 +94,4 @@ def _range(one: Mapping[str, Any]) -> str:
 def _weights(one: Mapping[str, Any]) -> str:
     where = one["file"] or one["url"] or "not published"
     half = " as float16" if one["precision"] == "float16" else ""
-    return f"- {one['stage']}, seed {one['seed']}: {where}{half}, sha256 {one['file_sha256']}"
+    return f"- {one['stage']}, seed {one['seed']}: {where}{half}, sha256 {one['sha256']}"

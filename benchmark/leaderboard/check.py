@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.errors import UserError
-from benchmark.leaderboard import canary, card, entry, folder, rows, weights
+from benchmark.leaderboard import canary, card, entry, folder, proof, rows, weights
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault, shown
 
@@ -120,26 +121,47 @@ def faults(path: Path, task: str, name: str) -> list[str]:
     for key, must in (("task", task), ("id", name)):
         if one.facts[key] != must:
             found.append(f"{entry.NAME}: {key} {one.facts[key]} lies in a folder of {shown(must)}")
-    for part in (_files, _rows, _canary, _card, _weights):
+    for part in (_files, _rows, _canary, _card, _weights, _proof):
         found += part(path, one, sizes)
     return found
 
 
 def load(path: Path) -> tuple[Entry, bytes]:
-    """Returns an entry and its rows as they are packed, sure that they belong together.
+    """Returns an entry with its status, and its rows as packed, sure that they belong together.
 
     It checks far less than ``faults`` does: enough to build a board of entries that were checked.
 
     Raises:
         Fault: If they do not.
     """
-    one = entry.parse(folder.read(path / entry.NAME, folder.SIZES[entry.NAME]), strict=False)
-    blob = folder.read(path / rows.NAME, folder.SIZES[rows.NAME])
+    text = folder.read(path / entry.NAME, folder.SIZES[entry.NAME])
+    one, blob = (
+        entry.parse(text, strict=False),
+        folder.read(path / rows.NAME, folder.SIZES[rows.NAME]),
+    )
     if one.id != path.name:
         raise Fault(f"{shown(path.name)}: it is entry {one.id}")
     if hashlib.sha256(blob).hexdigest() != one.facts["files"][rows.NAME]["sha256"]:
         raise Fault(f"{one.id}/{rows.NAME}: not what its check sum in {entry.NAME} says")
-    return one, blob
+    return Entry(one.facts, status(path, one)), blob
+
+
+def status(path: Path, one: Entry) -> str:
+    """Returns what is known of the entry in a folder.
+
+    Raises:
+        Fault: If its ``verified.json`` is not as it must be.
+    """
+    if not os.path.lexists(path / proof.NAME):
+        return "claimed"
+    blob = folder.read(path / proof.NAME, folder.SIZES[proof.NAME])
+    return proof.MODES[proof.parse(blob, one, sums(path))["mode"]]
+
+
+def sums(path: Path) -> dict[str, str]:
+    """Returns the SHA-256 of the files of an entry that ``verified.json`` is about."""
+    blobs = {name: folder.read(path / name, folder.SIZES[name]) for name in proof.COVERED}
+    return {name: hashlib.sha256(blob).hexdigest() for name, blob in blobs.items()}
 
 
 def _files(path: Path, one: Entry, sizes: dict[str, int]) -> Iterator[str]:
@@ -173,6 +195,14 @@ def _card(path: Path, one: Entry, sizes: dict[str, int]) -> Iterator[str]:
         yield f"{card.NAME}: not what {entry.NAME} makes"
 
 
+def _proof(path: Path, one: Entry, sizes: dict[str, int]) -> Iterator[str]:
+    if proof.NAME in sizes and all(name in sizes for name in proof.COVERED):
+        try:
+            status(path, one)
+        except Fault as fault:
+            yield str(fault)
+
+
 def _weights(path: Path, one: Entry, sizes: dict[str, int]) -> Iterator[str]:
     named = {about["file"]: about for about in one.facts["weights"] if about["file"]}
     for name in sizes:
@@ -183,6 +213,6 @@ def _weights(path: Path, one: Entry, sizes: dict[str, int]) -> Iterator[str]:
             yield f"{name}: missing"
             continue
         try:
-            weights.check_file(path / name, name, about["file_sha256"], about["bytes"])
+            weights.check_file(path / name, name, about["sha256"], about["bytes"])
         except Fault as fault:
             yield str(fault)

@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable
 
+from benchmark.errors import JobError, UserError
+
 
 def submit(args: argparse.Namespace) -> int:
     """Writes entries from what is stored; prints one line for each method."""
@@ -23,8 +25,8 @@ def submit(args: argparse.Namespace) -> int:
     terms = Terms(args.licence, args.weights)
     failed = 0
     for method, text, there in submit(plan, store, args.boards, terms):
-        print(f"{method}: {text}", file=sys.stdout if there else sys.stderr)
-        failed += not there
+        print(f"{method}: {text}", file=sys.stdout if there else sys.stderr, flush=True)
+        failed += there is False
     return int(failed > 0)
 
 
@@ -42,12 +44,77 @@ def check(args: argparse.Namespace) -> int:
     return int(bool(verdict.faults))
 
 
+def verify(args: argparse.Namespace) -> int:
+    """Computes entries again from their weights; records those that are true."""
+    from benchmark.leaderboard import proof
+    from benchmark.leaderboard.verify import verify
+    from benchmark.store import Store, write
+
+    store, failed = Store(), 0
+    store.prepare()
+    for path in args.entry:
+        if path.is_symlink() or not path.is_dir():
+            raise UserError(f"{path} is no folder; give the folder of an entry")
+        try:
+            found = verify(
+                path, args.mode, store, args.draw, args.weights, args.offline, _told(path.name)
+            )
+        except (UserError, JobError) as error:
+            print(f"{path.name}: cannot be verified: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        for fault in found.faults:
+            print(f"{path.name}: {fault}", file=sys.stderr)
+        failed += bool(found.faults)
+        if found.record is not None:
+            write(path / proof.NAME, proof.written(found.record))
+        status = proof.MODES[args.mode] if found.record is not None else "good so far"
+        print(f"{path.name}: {'NOT true' if found.faults else status}; {found.text}")
+    return int(failed > 0)
+
+
+def _told(name: str) -> Callable[[str], None]:
+    return lambda text: print(f"{name}: {text}", file=sys.stderr, flush=True)
+
+
+def push(args: argparse.Namespace) -> int:
+    """Copies entries to a folder or a repository of the hub."""
+    from benchmark.leaderboard import exchange
+
+    there = exchange.place(args.to)
+    for path in args.entry:
+        if path.is_symlink() or not path.is_dir():
+            raise UserError(f"{path} is no folder; give the folder of an entry")
+        exchange.push(path, there)
+        print(f"{path.name}: pushed to {args.to}")
+    return 0
+
+
+def pull(args: argparse.Namespace) -> int:
+    """Copies entries from a folder or a repository of the hub, as far as the referee takes them."""
+    from benchmark.leaderboard import exchange
+
+    failed = 0
+    for name, text, here in exchange.pull(exchange.place(args.place), args.boards, args.entry):
+        print(f"{name}: {text}", file=sys.stdout if here else sys.stderr)
+        failed += not here
+    return int(failed > 0)
+
+
 def build(args: argparse.Namespace) -> int:
     """Builds the boards from the entries; prints what changed."""
     from benchmark.leaderboard import build as building
 
     changed = building.write(args.path)
     print("\n".join(map(str, changed)) if changed else f"{args.path}: boards are up to date")
+    return 0
+
+
+def results(args: argparse.Namespace) -> int:
+    """Writes the tables and figures of a document anew."""
+    from benchmark.leaderboard import results as writing
+
+    print(writing.command(args.out, args.path))
     return 0
 
 
@@ -64,6 +131,10 @@ def page(args: argparse.Namespace) -> int:
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
     "submit": submit,
     "check": check,
+    "verify": verify,
+    "push": push,
+    "pull": pull,
     "build": build,
+    "results": results,
     "page": page,
 }

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of the files of an entry."""
 NAME = "entry.json"
-STATUSES = ("claimed", "reproduced", "retrained")
-"""What is known of an entry: its author says so; its weights gave these rows again; its training did."""
 LIMIT = 200
 """Characters of a sentence in an entry."""
 
@@ -36,7 +34,10 @@ _DIGEST, _SHA = r"[0-9a-f]{20}", r"[0-9a-f]{64}"
 _TIME = r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ"
 _COUNT = schema.whole(0, 10**15)
 _TIMING = schema.none_or(schema.real(0, 1e9))
-_SET = schema.text(rf"(?:{_WORD}/)?{_WORD}")
+SET = schema.text(
+    rf"(?:{_WORD}/)?{_WORD}(?:@[A-Za-z0-9._-]{{1,60}})?(?::without=[A-Za-z0-9._+-]{{1,400}})?"
+)
+"""A set: its name, with the commit that pins it and the images that are left out, if any."""
 # Spaces and brackets occur in file names; commas, quotes and slashes would break rows and paths.
 IMAGE = schema.text(r"[A-Za-z0-9_](?:[A-Za-z0-9_ .()@+=-]{0,98}[A-Za-z0-9_()@+=-])?")
 
@@ -61,7 +62,7 @@ SHAPE = schema.record(
         "sets": schema.items(
             schema.record(
                 {
-                    "name": _SET,
+                    "name": SET,
                     "digest": schema.text(_DIGEST),
                     "images": schema.items(IMAGE, 1, 10_000, distinct=True),
                 }
@@ -71,7 +72,7 @@ SHAPE = schema.record(
         ),
         "training": schema.items(
             schema.record(
-                {"name": _SET, "digest": schema.text(_DIGEST), "images": schema.whole(1, 10**9)}
+                {"name": SET, "digest": schema.text(_DIGEST), "images": schema.whole(1, 10**9)}
             ),
             0,
             50,
@@ -116,7 +117,6 @@ SHAPE = schema.record(
                     "url": schema.none_or(
                         schema.text(r"https://[A-Za-z0-9.-]{1,100}(?:/[A-Za-z0-9_~%+.-]{1,100}){1,12}")
                     ),
-                    "file_sha256": schema.text(_SHA),
                     "bytes": _COUNT,
                 }
             ),
@@ -135,18 +135,6 @@ SHAPE = schema.record(
         ),
         "licence": schema.text(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,60}"),
         "limits": schema.items(schema.prose(LIMIT), 0, 20),
-        "status": schema.choice(*STATUSES),
-        "verification": schema.none_or(
-            schema.record(
-                {
-                    "mode": schema.choice("fast", "exact", "retrained"),
-                    "rows_sha256": schema.text(_SHA),
-                    "largest_difference": schema.real(0, 1e6),
-                    "harness": schema.text(_WORD),
-                    "created_utc": schema.text(_TIME),
-                }
-            )
-        ),
         "created_utc": schema.text(_TIME),
         "rows": schema.whole(1, rows.MOST),
         "files": schema.table(
@@ -164,9 +152,12 @@ class Entry:
 
     Args:
         facts: What it holds.
+        status: What is known of it: ``claimed`` (its author says so), ``reproduced`` (its weights
+            gave its rows again) or ``retrained`` (so did its training).
     """
 
     facts: Mapping[str, Any]
+    status: str = "claimed"
 
     @property
     def id(self) -> str:
@@ -225,6 +216,18 @@ def entry_id(facts: Mapping[str, Any]) -> str:
     return f"{words[:80].strip('-')}-{digest([own, sets])[:8]}"
 
 
+def options(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the words of ``dialbench run`` that give these numbers again, without the method."""
+    preset, *changes = facts["preset"].split(":")
+    found = [facts["task"], f"--preset {preset}", *(f"--set {one}" for one in changes)]
+    found += [f"--backbone {facts['backbone']}", f"--seeds {','.join(map(str, facts['seeds']))}"]
+    for name, sets in (("train", facts["training"]), ("test", facts["sets"])):
+        names = ",".join(one["name"] for one in sets)
+        found += [f"--{name} {names}"] if names else []
+    found.append(f"--levels {','.join(facts['levels'])}")
+    return (*found, "--matrix") if facts["crossed"] else tuple(found)
+
+
 def parse(blob: bytes, strict: bool = True) -> Entry:
     """Returns the entry that ``entry.json`` describes.
 
@@ -273,7 +276,7 @@ def _faults(entry: Entry) -> list[str]:
         found.append(f"id: must be {entry_id(facts)}")
     if set(facts["files"]) != {rows.NAME, "canary.json"}:
         found.append(f"files: must name {rows.NAME} and canary.json")
-    return found + _weights(facts) + _status(facts)
+    return found + _weights(facts)
 
 
 @lru_cache(256)
@@ -342,26 +345,10 @@ def _weights(facts: Mapping[str, Any]) -> list[str]:
         own[one["stage"]] = one["sha256"]
         if one["file"] and one["url"]:
             found.append(f"weights: {one['stage']} has both a file and a url")
-        if one["precision"] == "float32" and one["file_sha256"] != one["sha256"]:
-            found.append(f"weights: the file of {one['stage']} is not what was scored")
     if facts["weights_sha256"] != {str(seed): bound(own) for seed, own in stages.items()}:
         found.append("weights_sha256: not that of the stages in weights")
     files = [one["file"] for one in facts["weights"] if one["file"]]
-    sums = {(one["file"], one["file_sha256"]) for one in facts["weights"] if one["file"]}
+    sums = {(one["file"], one["sha256"]) for one in facts["weights"] if one["file"]}
     if len(sums) > len(set(files)):
         found.append("weights: one file has two check sums")
-    return found
-
-
-def _status(facts: Mapping[str, Any]) -> list[str]:
-    status, proof = facts["status"], facts["verification"]
-    if status == "claimed":
-        return ["verification: a claimed entry has none"] if proof else []
-    if proof is None:
-        return [f"status: {status} needs what 'dialbench board verify' found"]
-    found = []
-    if proof["rows_sha256"] != facts["files"][rows.NAME]["sha256"]:
-        found.append("verification: it is of other rows")
-    if (proof["mode"] == "retrained") != (status == "retrained"):
-        found.append(f"verification: mode {proof['mode']} does not make it {status}")
     return found

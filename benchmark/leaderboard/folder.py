@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmark.leaderboard import canary, card, entry, rows
+from benchmark.leaderboard import canary, card, entry, proof, rows
 from benchmark.leaderboard.faults import Fault, shown
 
 MIB = 1 << 20
@@ -17,10 +17,13 @@ SIZES = {
     rows.NAME: 8 * MIB,
     card.NAME: MIB // 4,
     canary.NAME: MIB // 2,
+    proof.NAME: MIB // 16,
 }
 """Files of an entry, and the bytes that each may have."""
+OPTIONAL = (proof.NAME,)
 WEIGHTS = 30 * MIB
 """Bytes that the weights of an entry may have together."""
+STAGE = re.compile(r"weights/[A-Za-z0-9][A-Za-z0-9._+-]{0,60}\.safetensors")
 ENTRIES = "entries"
 BOARD = ("board.md", "board.csv", "curves.svg")
 README = "README.md"
@@ -47,9 +50,20 @@ def kind_fault(name: str, about: os.stat_result) -> str | None:
     return None
 
 
-def unknown(name: str, about: os.stat_result) -> str:
-    """Returns a fault about something that has no place in a folder."""
-    word = "folder" if stat.S_ISDIR(about.st_mode) else "file"
+def file_fault(path: str, size: int) -> str | None:
+    """Returns why a file cannot be in an entry, by its path in there and its bytes, or None."""
+    limit = WEIGHTS if STAGE.fullmatch(path) else SIZES.get(path)
+    if limit is None:
+        return unknown(path, "file")
+    return f"{size} bytes, more than {limit}" if size > limit else None
+
+
+def _word(about: os.stat_result) -> str:
+    return "folder" if stat.S_ISDIR(about.st_mode) else "file"
+
+
+def unknown(name: str, word: str) -> str:
+    """Returns a fault about a file or folder that has no place in a folder."""
     if name.endswith((".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".bin", ".npy", ".npz")):
         return "may hold a pickle, which is never opened; weights are safetensors"
     return f"unknown {word}"
@@ -61,7 +75,7 @@ def task_folders(root: Path) -> Iterator[tuple[Path, str | None]]:
         fault = kind_fault(name, about)
         is_folder = stat.S_ISDIR(about.st_mode)
         if fault is None and not (is_folder and TASK.fullmatch(name)):
-            fault = None if name == README and not is_folder else unknown(name, about)
+            fault = None if name == README and not is_folder else unknown(name, _word(about))
             if fault is None:
                 continue
         yield root / name, fault
@@ -74,14 +88,14 @@ def entry_folders(task: Path) -> Iterator[tuple[Path, str | None]]:
         fault = kind_fault(name, about)
         known = (name == ENTRIES and is_folder) or (name in BOARD and not is_folder)
         if fault or not known:
-            yield task / name, fault or unknown(name, about)
+            yield task / name, fault or unknown(name, _word(about))
         elif not is_folder and about.st_size > BOARD_SIZE:
             yield task / name, f"larger than {BOARD_SIZE // MIB} MiB"
         elif is_folder:
             for own, own_about in children(task / name).items():
                 own_fault = kind_fault(own, own_about)
                 if own_fault is None and not stat.S_ISDIR(own_about.st_mode):
-                    own_fault = unknown(own, own_about)
+                    own_fault = unknown(own, _word(own_about))
                 yield task / name / own, own_fault
 
 
@@ -99,19 +113,18 @@ def contents(folder: Path) -> tuple[dict[str, int], list[str]]:
                 found = children(folder / name)
                 todo += [("weights/", own, own_about) for own, own_about in found.items()]
                 continue
-            fault = unknown(name, about)
+            fault = unknown(name, "folder")
         if fault is None:
-            weights = inside and name.endswith(".safetensors")
-            limit = WEIGHTS if weights else SIZES.get(path)
-            if limit is None:
-                fault = unknown(name, about)
-            elif about.st_size > limit:
-                fault = f"{about.st_size} bytes, more than {limit}"
+            fault = file_fault(path, about.st_size)
         if fault is None:
             sizes[path] = about.st_size
         else:
             faults.append(f"{shown(path)}: {fault}")
-    faults += [f"{name}: missing" for name in SIZES if not os.path.lexists(folder / name)]
+    faults += [
+        f"{name}: missing"
+        for name in SIZES
+        if name not in OPTIONAL and not os.path.lexists(folder / name)
+    ]
     total = sum(size for name, size in sizes.items() if name.startswith("weights/"))
     if total > WEIGHTS:
         faults.append(f"weights: {total} bytes together, more than {WEIGHTS}")

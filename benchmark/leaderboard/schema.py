@@ -84,7 +84,7 @@ def prose(longest: int) -> Shape:
 
     def check(value: Any, where: str) -> None:
         good = type(value) is str and len(value) <= longest and PROSE.fullmatch(value)
-        if not good or MARKUP.search(value) or CODE.search(value):
+        if not good or MARKUP.search(value) or CODE.search(value) or ".." in value:
             raise Fault(f"{where}: {_trouble(value)}")
 
     return check

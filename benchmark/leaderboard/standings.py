@@ -185,7 +185,7 @@ def _compare(group: Sequence[Standing]) -> None:
     contest = [
         at
         for at, one in enumerate(group)
-        if one.entry.facts["status"] in RANKED and not one.entry.series.baseline
+        if one.entry.status in RANKED and not one.entry.series.baseline
     ]
     field_of = per_image[contest] if len(contest) > 1 else per_image
     # An entry without a field has only its own spread over images.

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmark import tasks
 from benchmark.control import level_text, parse_level
-from benchmark.leaderboard import assemble, canary, card, entry, rows, schema
+from benchmark.leaderboard import assemble, canary, card, entry, proof, schema
 from benchmark.leaderboard.entry import Entry
 
 POOL = 25
@@ -64,7 +64,7 @@ def make(
         metrics: How many of the task's metrics it has; all by default.
         seeds: Its seeds.
         crossed: Whether the dial was also set wrong.
-        status: Its status; a verification is added where it needs one.
+        status: Its status; ``verified.json`` is added where it needs one.
         preset: Its preset.
         blobs: Weights files by seed; small ones by default.
         jitter: How much values differ by chance, in decibels.
@@ -111,7 +111,6 @@ def make(
                 "precision": "float32",
                 "file": f"weights/start-{seed}.safetensors",
                 "url": None,
-                "file_sha256": sums[seed],
                 "bytes": len(blobs[seed]),
             }
             for seed in blobs
@@ -120,8 +119,6 @@ def make(
         "software": {"harness": "0.1.0", "torch": "2.14.1", "device": "cpu"},
         "licence": "MIT",
         "limits": ["made up"],
-        "status": status,
-        "verification": None,
         "created_utc": "2026-11-21T00:00:00Z",
         **changes,
     }
@@ -145,16 +142,30 @@ def make(
         "height": 16,
         "levels": {level: canary.of_pixels(pixels) for level in facts["levels"]},
     }
-    if status != "claimed":
-        facts["verification"] = {
-            "mode": "retrained" if status == "retrained" else "fast",
-            "rows_sha256": hashlib.sha256(rows.pack(layout, values)).hexdigest(),
-            "largest_difference": 0.0,
-            "harness": "0.1.0",
-            "created_utc": "2026-11-21T00:00:00Z",
-        }
     files = {f"weights/start-{seed}.safetensors": blob for seed, blob in blobs.items()}
-    return assemble.assemble(facts, values, seen, files)
+    whole = assemble.assemble(facts, values, seen, files)
+    return whole if status == "claimed" else {**whole, proof.NAME: proven(whole, status)}
+
+
+def proven(files: Mapping[str, bytes], status: str) -> bytes:
+    """Returns a made-up ``verified.json`` for the files of an entry."""
+    facts = json.loads(files[entry.NAME])
+    none = {"compared": 1, "of": 1, "largest": 0.0, "allowed": 0.01}
+    compared = dict.fromkeys(facts["metrics"], none)
+    return proof.written(
+        {
+            "schema": proof.SCHEMA,
+            "mode": "retrain" if status == "retrained" else "fast",
+            "files": {n: hashlib.sha256(files[n]).hexdigest() for n in proof.COVERED},
+            "draw": 0,
+            "canary": {"levels": 1, "same_pixels": 1, "largest": 0.0, "allowed": proof.BLOCK},
+            "rows": compared,
+            "means": compared if status == "retrained" else None,
+            "code": {"method": facts["method_digest"], "scoring": facts["task_digest"]},
+            "software": facts["software"],
+            "created_utc": facts["created_utc"],
+        }
+    )
 
 
 def name_of(files: Mapping[str, bytes]) -> str:
@@ -162,35 +173,41 @@ def name_of(files: Mapping[str, bytes]) -> str:
     return json.loads(files[entry.NAME])["id"]
 
 
-def main() -> None:
+def many(folder: Path, entries: int, levels: int, images: int, metrics: int) -> None:
     """Writes many entries into a folder of leaderboards, without checking each."""
+    pool = [
+        make(
+            method="experts" if at == 0 else "dni",
+            quality=0.05 * at,
+            levels=levels,
+            images=images,
+            metrics=metrics,
+            status="reproduced",
+            blobs={},
+            jitter=0.02 + 0.001 * at,
+        )
+        for at in range(min(POOL, entries))
+    ]
+    for at in range(entries):
+        files = pool[at % POOL]
+        facts = {**json.loads(files[entry.NAME]), **({"method": f"method{at}"} if at else {})}
+        facts["id"] = entry.entry_id(facts)
+        own = {entry.NAME: schema.written(facts), card.NAME: card.card(Entry(facts))}
+        own[proof.NAME] = proven({**files, **own}, "reproduced")
+        path = folder / "sr" / "entries" / facts["id"]
+        path.mkdir(parents=True)
+        for name, blob in {**files, **own}.items():
+            (path / name).write_bytes(blob)
+
+
+def main() -> None:
+    """Writes many entries, as many as the options say."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     for name, number in (("entries", 5000), ("levels", 11), ("images", 100), ("metrics", 6)):
         parser.add_argument(f"--{name}", type=int, default=number)
     args = parser.parse_args()
-    pool = [
-        make(
-            method="experts" if at == 0 else "dni",
-            quality=0.05 * at,
-            levels=args.levels,
-            images=args.images,
-            metrics=args.metrics,
-            status="reproduced",
-            blobs={},
-            jitter=0.02 + 0.001 * at,
-        )
-        for at in range(min(POOL, args.entries))
-    ]
-    for at in range(args.entries):
-        files = pool[at % POOL]
-        facts = {**json.loads(files[entry.NAME]), **({"method": f"method{at}"} if at else {})}
-        facts["id"] = entry.entry_id(facts)
-        folder = args.folder / "sr" / "entries" / facts["id"]
-        folder.mkdir(parents=True)
-        own = {entry.NAME: schema.written(facts), card.NAME: card.card(Entry(facts))}
-        for name, blob in {**files, **own}.items():
-            (folder / name).write_bytes(blob)
+    many(args.folder, args.entries, args.levels, args.images, args.metrics)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from benchmark.engines.perform import settle
 from benchmark.perf.measure import Figure
 from benchmark.store import Store, now
 
-SUITES = ("forward", "scoring", "sweeping", "training", "campaign")
+SUITES = ("forward", "scoring", "sweeping", "training", "campaign", "boards")
 COLUMNS = ("utc", "machine", "cores", "suite", "name", "value", "unit", "limit", "verdict", "note")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,3 +64,15 @@ def reseal(edit) -> Callable[[Path, bytes], None]:
         edit(path, files=files)
 
     return reseal
+
+
+@pytest.fixture
+def hub() -> Iterator[Any]:
+    """A running server of ``hub.py``; test files cannot import each other."""
+    path = Path(__file__).with_name("hub.py")
+    about = importlib.util.spec_from_file_location("dialbench_hub", path)
+    module = importlib.util.module_from_spec(about)
+    about.loader.exec_module(module)
+    server = module.Hub()
+    yield server
+    server.shutdown()

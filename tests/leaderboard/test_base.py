@@ -1,14 +1,13 @@
 """Against a base, nothing that is there may change or vanish."""
 
 import gzip
-import json
 import shutil
 import subprocess
 
 import pytest
 
 from benchmark import cli
-from benchmark.leaderboard import entry, rows, synthetic
+from benchmark.leaderboard import entry, proof, rows, synthetic
 from benchmark.leaderboard.base import compare
 
 
@@ -62,16 +61,9 @@ def test_no_fact_changes_and_no_status_unless_told(boards, base, path, edit):
         "licence changed; an entry stays as it is, make another one"
     ]
     edit(path, licence="MIT")
-    facts = json.loads((path / entry.NAME).read_bytes())
-    proof = {
-        "mode": "fast",
-        "rows_sha256": facts["files"][rows.NAME]["sha256"],
-        "largest_difference": 0.0,
-        "harness": "0.1.0",
-        "created_utc": "2026-11-21T00:00:00Z",
-    }
-    edit(path, status="reproduced", verification=proof)
-    assert "status changed from claimed to reproduced" in compare(boards, base, False)[0]
+    files = {one.name: one.read_bytes() for one in path.iterdir() if one.is_file()}
+    (path / proof.NAME).write_bytes(synthetic.proven(files, "reproduced"))
+    assert "verified.json is not as it was" in compare(boards, base, False)[0]
     assert compare(boards, base, True) == []
 
 
@@ -91,7 +83,7 @@ def test_a_metric_may_be_added_but_not_removed(boards, base, path):
 
 def test_a_new_entry_cannot_say_that_it_was_reproduced(boards, base, put):
     put(method="adafm", status="reproduced")
-    assert "a new entry is claimed, not reproduced" in compare(boards, base, False)[0]
+    assert "a new entry has no verified.json" in compare(boards, base, False)[0]
     assert compare(boards, base, True) == []
 
 

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from benchmark import keys
-from benchmark.leaderboard import assemble, card, check, entry, rows, schema, synthetic
+from benchmark.leaderboard import assemble, card, check, entry, proof, rows, schema, synthetic
 
 
 def text_of(path) -> bytes:
@@ -293,8 +293,7 @@ def test_facts_must_fit_together(put, faults, edit):
         ({"metrics": facts["metrics"][:2]}, "not the metrics of the task"),
         ({"preset": "paper"}, "id: must be"),
         ({"weights": []}, "weights_sha256: not that of"),
-        ({"status": "reproduced"}, "reproduced needs what 'dialbench board verify' found"),
-        ({"status": "excellent"}, "'excellent' is not allowed here"),
+        ({"status": "reproduced"}, "unknown field 'status'"),
         ({"crossed": True}, "crossed: the task has no true level"),
         ({"surprise": 1}, "unknown field 'surprise'"),
         ({"seeds": [0, 0]}, "'0' is there twice"),
@@ -389,3 +388,65 @@ def test_whatever_has_no_place_in_the_folders_is_named(boards, put):
         "sr/index.html: unknown file",
         "x.html: unknown file",
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"check": "0" * 64}, "changed; its check sum is not that of what it says"),
+        ({"mode": "exact"}, "changed; its check sum is not that of what it says"),
+        ({"mode": "magic"}, "mode: 'magic' is not allowed here"),
+        ({"note": "<b>"}, "unknown field 'note'"),
+    ],
+)
+def test_a_record_of_verification_that_was_edited_is_a_fault(put, faults, change, words):
+    path = put(status="reproduced")
+    file = path / proof.NAME
+    file.write_bytes(schema.written({**json.loads(file.read_bytes()), **change}))
+    (fault,) = faults(path)
+    assert fault.startswith("verified.json: ") and words in fault
+    with pytest.raises(check.Fault, match=r"verified\.json"):
+        check.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rows": {}}, "its metrics are not those of the entry"),
+        ({"mode": "retrain"}, "means are compared where training was done again"),
+        ({"files": dict.fromkeys(proof.COVERED, "0" * 64)}, "entry.json changed since"),
+    ],
+)
+def test_a_record_with_a_good_check_sum_must_be_about_this_entry(put, faults, change, words):
+    path = put(status="reproduced")
+    facts = {**json.loads((path / proof.NAME).read_bytes()), **change}
+    (path / proof.NAME).write_bytes(proof.written(facts))
+    assert words in faults(path)[0]
+
+
+def test_a_record_does_not_cover_what_lies_beyond_its_tolerance(put, faults):
+    path = put(status="retrained")
+    assert check.load(path)[0].status == "retrained" and faults(path) == []
+    facts = json.loads((path / proof.NAME).read_bytes())
+    facts["rows"]["psnr-y601"]["largest"] = 0.05
+    (path / proof.NAME).write_bytes(proof.written(facts))
+    assert "rows of psnr-y601 do not make it retrained" in faults(path)[0]
+
+
+def test_rows_that_changed_after_verification_are_not_reproduced(put, faults, reseal, boards):
+    path = put(status="reproduced")
+    reseal(path, text_of(path)[:-2] + b"9\n")
+    assert "verified.json: entry.json changed since" in faults(path)[0]
+
+
+def test_sets_may_leave_images_out_or_be_pinned(put, faults):
+    names = ("bsds500-train:without=302003+2092", "hub/set5@0a1b2c3", "mine:without=a")
+    sets = [{"name": name, "digest": "3" * 20, "images": 10} for name in names]
+    tested = [{"name": names[1], "digest": "2" * 20, "images": ["a", "kodim01 sigma=15"]}]
+    assert faults(put(training=sets, sets=tested)) == []
+
+
+def test_not_even_a_sentence_holds_the_way_out_of_a_folder(put, faults, edit):
+    path = put()
+    edit(path, limits=["see .. for more"])
+    assert "is a path that leaves the folder" in faults(path)[0]

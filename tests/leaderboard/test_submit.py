@@ -22,7 +22,7 @@ def test_what_is_stored_becomes_an_entry_once_and_a_board(stored, capsys):
     assert cli.main(submit) == 0
     (path,) = (stored / "sr" / "entries").iterdir()
     facts = json.loads((path / entry.NAME).read_bytes())
-    assert (facts["method"], facts["status"], facts["weights"]) == ("floor", "claimed", [])
+    assert (facts["method"], facts["weights"]) == ("floor", [])
     assert facts["levels"] == ["0", "0.5", "1"] and facts["training"] == []
     assert facts["missing"]["lpips-alex@lpips-0.1.4"]
     before = {one.name: one.read_bytes() for one in path.iterdir()}
@@ -37,3 +37,7 @@ def test_what_is_stored_becomes_an_entry_once_and_a_board(stored, capsys):
     assert "cells on builtin are not stored" in capsys.readouterr().err
     assert len(list((stored / "sr" / "entries").iterdir())) == 1
     assert cli.main([*submit, "--weights", "ftp://x"]) == 2
+    # What does not take the task is left out, which is no failure.
+    capsys.readouterr()
+    assert cli.main([*submit[:2], "filter-shock", "--methods", "dni", *submit[5:]]) == 0
+    assert "skipped: takes one control axis, not 0" in capsys.readouterr().err

@@ -155,7 +155,7 @@ def _times(method: ControlMethod, plain: nn.Module, tuned: nn.Module, x, levels)
 
     image, _, image_ratio = paired(lambda: run(tuned), lambda: run(plain))
     ends = itertools.cycle((levels[0], levels[-1]))
-    switch, _, switch_ratio = paired(lambda: method.tuned(next(ends)), lambda: run(plain))
+    switch, _, switch_ratio = paired(lambda: method.switch(tuned, next(ends)), lambda: run(plain))
     return {
         "ms_image": image,
         "image_ratio": image_ratio,

@@ -1,0 +1,315 @@
+"""Whether an entry is true: computed again, first the canary, then rows, then if asked the training."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import statistics
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.errors import JobError, UserError
+from benchmark.leaderboard import canary, check, entry, folder, proof, rows
+from benchmark.leaderboard.entry import Entry
+from benchmark.leaderboard.faults import Fault
+
+if TYPE_CHECKING:
+    from benchmark.leaderboard.recompute import Part, Subject
+    from benchmark.store import Store
+
+MODES = ("canary", *proof.MODES)
+IMAGES, LEVELS = 8, 3
+"""What the fast mode computes again: so many images, at so many levels each."""
+NAMED = 10
+"""Rows that differ and are named; the others are counted."""
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Outcome:
+    """What was found.
+
+    Args:
+        faults: What is wrong, one line each; none if the entry is true as far as was looked.
+        record: What ``verified.json`` is to hold; None for the canary alone.
+        text: What was done, in one line.
+    """
+
+    faults: list[str] = field(default_factory=list)
+    record: dict[str, Any] | None = None
+    text: str = ""
+
+
+def verify(
+    path: Path,
+    mode: str,
+    store: Store,
+    draw: int | None = None,
+    held: Path | None = None,
+    offline: bool = False,
+    say: Say = lambda text: None,
+) -> Outcome:
+    """Computes an entry again and compares; writes nothing.
+
+    Args:
+        path: The entry's folder.
+        mode: One of ``MODES``.
+        store: Where outputs of operators are kept.
+        draw: Seed of the draw of images and levels; by default one that nobody can foresee, so
+            that nobody knows beforehand which rows will be looked at.
+        held: A folder of weights, for entries that have them elsewhere.
+        offline: Whether downloads are forbidden.
+        say: Takes a line about what is going on.
+
+    Raises:
+        UserError: If the entry cannot be computed again here.
+        JobError: If computing fails.
+    """
+    from benchmark.leaderboard.recompute import Subject
+
+    path = path.resolve()
+    found = check.faults(path, path.parent.parent.name, path.name)
+    # A record of an earlier verification may be out of date; that is why this is done.
+    found = [one for one in found if not one.startswith(f"{proof.NAME}:")]
+    if found:
+        return Outcome(found)
+    one = entry.parse(folder.read(path / entry.NAME, folder.SIZES[entry.NAME]))
+    subject = Subject(path, one, store, held, offline)
+    say("canary")
+    outcome = Outcome()
+    seen = _canary(subject, outcome)
+    done = f"{seen['same_pixels']} of {seen['levels']} canaries are the same in every pixel"
+    outcome.text = f"{done}, the others within {seen['largest']:g} of 255"
+    if mode == "canary" or outcome.faults:
+        return outcome
+    draw = secrets.randbits(32) if draw is None else draw
+    compared = _rows(subject, mode, draw, outcome, say)
+    means = None
+    if mode == "retrain" and not outcome.faults:
+        say("training again")
+        means = _means(one, _values(path, one), _retrained(subject), outcome)
+    outcome.text = _told(means or compared, "means" if means else "values")
+    if not outcome.faults:
+        outcome.record = _record(subject, mode, draw, seen, compared, means)
+    return outcome
+
+
+def _values(path: Path, one: Entry) -> dict[rows.Key, float]:
+    """Returns the values that an entry claims."""
+    blob = folder.read(path / rows.NAME, folder.SIZES[rows.NAME])
+    return dict(zip(one.layout.row_keys(), rows.read(blob, one.layout).tolist(), strict=True))
+
+
+def _canary(subject: Subject, outcome: Outcome) -> dict[str, Any]:
+    """Compares the first image at every level."""
+    from benchmark.leaderboard.recompute import Part
+
+    one = subject.entry
+    text = folder.read(subject.path / canary.NAME, folder.SIZES[canary.NAME])
+    told = canary.parse(text, one)
+    part = Part(told["seed"], told["set"], (0,))
+    largest, same = 0.0, 0
+    for level, _, output in subject.outputs(part, one.layout.levels):
+        pixels = (output.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+        if pixels.shape[:2] != (told["height"], told["width"]):
+            outcome.faults.append(f"canary: level {level} has another size")
+            continue
+        own, claimed = canary.of_pixels(pixels), told["levels"][level]
+        same += own["pixels_sha256"] == claimed["pixels_sha256"]
+        pairs = zip(sum(own["blocks"], []), sum(claimed["blocks"], []), strict=True)
+        apart = max(abs(a - b) for a, b in pairs)
+        largest = max(largest, apart)
+        if apart > proof.BLOCK:
+            outcome.faults.append(
+                f"canary: level {level}: its weights give another image, {apart:.3f} of 255 apart "
+                f"({proof.BLOCK:g} is allowed)"
+            )
+    return {
+        "levels": len(one.layout.levels),
+        "same_pixels": same,
+        "largest": round(largest, 6),
+        "allowed": proof.BLOCK,
+    }
+
+
+def drawn(one: Entry, mode: str, draw: int) -> tuple[list[Part], tuple[str, ...]]:
+    """Returns which images and levels of an entry are computed again."""
+    from benchmark.leaderboard.recompute import Part
+
+    layout = one.layout
+    every = [
+        (seed, name, at)
+        for seed in layout.seeds
+        for name, images in layout.sets
+        for at in range(len(images))
+    ]
+    levels = layout.levels
+    if mode != "exact":
+        dice = random.Random(draw)
+        every = sorted(dice.sample(every, min(IMAGES, len(every))))
+        chosen = dice.sample(range(len(levels)), min(LEVELS, len(levels)))
+        levels = tuple(levels[at] for at in sorted(chosen))
+    groups: dict[tuple[int, str], list[int]] = {}
+    for seed, name, at in every:
+        groups.setdefault((seed, name), []).append(at)
+    return [Part(*key, tuple(images)) for key, images in groups.items()], levels
+
+
+def _rows(subject: Subject, mode: str, draw: int, outcome: Outcome, say: Say) -> dict[str, Any]:
+    """Compares rows, and returns what was compared for each metric."""
+    layout = subject.entry.layout
+    claimed = _values(subject.path, subject.entry)
+    parts, levels = drawn(subject.entry, mode, draw)
+    compared = _Compared(dict(zip(layout.metrics, layout.counts(), strict=True)))
+    for part in parts:
+        say(f"{len(part.images)} images of {part.dataset}, seed {part.seed}")
+        for key, value in subject.rows(part, levels):
+            compared.add(key[0], key, claimed[key], value)
+    return compared.close("row", outcome)
+
+
+def _means(
+    one: Entry,
+    claimed: Mapping[rows.Key, float],
+    found: Mapping[rows.Key, float],
+    outcome: Outcome,
+) -> dict[str, Any]:
+    """Compares means over seeds and images at every level (and dial)."""
+    pools: dict[tuple, list[tuple[float, float]]] = {}
+    for key, value in claimed.items():
+        metric, name, _, level, dial, _ = key
+        if key not in found:
+            raise JobError(f"training again gave no {metric} of {name} at level {level}")
+        pools.setdefault((metric, name, level, dial), []).append((value, found[key]))
+    counts = {metric: sum(key[0] == metric for key in pools) for metric in one.layout.metrics}
+    compared = _Compared(counts, proof.RETRAINED)
+    for key, pairs in pools.items():
+        own, theirs = (statistics.fmean(column) for column in zip(*pairs, strict=True))
+        compared.add(key[0], key, own, theirs)
+    return compared.close("mean", outcome)
+
+
+class _Compared:
+    """Differences by metric, and those that are too large.
+
+    Args:
+        counts: How many values there are of every metric.
+        times: How many tolerances a difference may have.
+    """
+
+    def __init__(self, counts: Mapping[str, int], times: float = 1):
+        self.facts = {
+            metric: {
+                "compared": 0,
+                "of": count,
+                "largest": 0.0,
+                "allowed": proof.tolerance(metric) * times,
+            }
+            for metric, count in counts.items()
+        }
+        self.far: list[str] = []
+
+    def add(self, metric: str, key: Iterable[object], claimed: float, found: float) -> None:
+        about, apart = self.facts[metric], abs(claimed - found)
+        about["compared"] += 1
+        about["largest"] = max(about["largest"], round(apart, 6))
+        if apart > about["allowed"]:
+            self.far.append(
+                f"{','.join(map(str, key))}: the entry says {claimed:.6f}, computed again it is "
+                f"{found:.6f} ({apart:.6f} apart, {about['allowed']:g} is allowed)"
+            )
+
+    def close(self, what: str, outcome: Outcome) -> dict[str, Any]:
+        outcome.faults += [f"{what} {text}" for text in self.far[:NAMED]]
+        if len(self.far) > NAMED:
+            outcome.faults.append(f"and {len(self.far) - NAMED} more {what}s")
+        return self.facts
+
+
+def _told(compared: Mapping[str, Mapping[str, Any]], what: str) -> str:
+    parts = [
+        f"{metric} {one['compared']} of {one['of']}, largest difference {one['largest']:.6f}"
+        for metric, one in compared.items()
+    ]
+    return f"{what}: {'; '.join(parts)}"
+
+
+def _retrained(subject: Subject) -> dict[rows.Key, float]:
+    """Returns the values of an entry after its training was done again, in a store of its own."""
+    import tempfile
+
+    from benchmark import engines
+    from benchmark import plan as planning
+    from benchmark.control import parse_level
+    from benchmark.leaderboard.stored import Incomplete, numbers, scored
+    from benchmark.request import Choice, Request
+    from benchmark.store import Store
+
+    facts = subject.entry.facts
+    if not facts["training"]:
+        raise UserError("it was not trained here, so it can be reproduced but not retrained")
+    choice = Choice(facts["method"])
+    request = Request(
+        task=facts["task"],
+        methods=(choice,),
+        preset=subject.preset,
+        backbone=facts["backbone"],
+        seeds=tuple(facts["seeds"]),
+        levels=tuple(map(parse_level, facts["levels"])),
+        train=tuple(one["name"] for one in facts["training"]),
+        test=tuple(one["name"] for one in facts["sets"]),
+        offline=subject.offline,
+        matrix=facts["crossed"],
+    )
+    with tempfile.TemporaryDirectory() as home:
+        store = Store(home)
+        store.prepare()
+        plan = planning.make(request, store)
+        sets = [(one.name, one.digest) for one in plan.training]
+        if sets != [(one["name"], one["digest"]) for one in facts["training"]]:
+            raise UserError("its training sets hold other images here")
+        failed = engines.run(engines.engine("local"), plan.jobs(), store, None)
+        if failed:
+            raise JobError(f"training again failed: {next(iter(failed.values()))}")
+        try:
+            return numbers(plan, scored(planning.make(request, store), store, choice))[2]
+        except Incomplete as error:
+            raise JobError(f"training again gave no rows: {error}") from None
+
+
+def _record(
+    subject: Subject,
+    mode: str,
+    draw: int,
+    seen: Mapping[str, Any],
+    compared: Mapping[str, Any],
+    means: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    import torch
+
+    import benchmark
+    from benchmark.store import now
+
+    try:
+        sums = check.sums(subject.path)
+    except Fault as fault:
+        raise JobError(str(fault)) from None
+    return {
+        "schema": proof.SCHEMA,
+        "mode": mode,
+        "files": sums,
+        "draw": draw,
+        "canary": seen,
+        "rows": compared,
+        "means": means,
+        "code": subject.code(),
+        "software": {
+            "harness": benchmark.__version__,
+            "torch": torch.__version__,
+            "device": "cpu",
+        },
+        "created_utc": now(),
+    }
