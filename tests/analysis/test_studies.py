@@ -271,7 +271,7 @@ SMALL = {
     "ablation": ("--methods", "ftn", "ftn:depthwise=true", "--levels", "0.2,1"),
     "cost": (),
     "dial-linearity": ("--methods", "dni"),
-    "drop-in": ("--methods", "tunable_conv", "--backbone", "small:width=8:blocks=1"),
+    "drop-in": ("--levels", "0.2,1"),
     "experts": ("--methods", "dni"),
     "filter-similarity": ("--task", "denoise", "--methods", "dni,ftn"),
     "joint": (
@@ -283,7 +283,7 @@ SMALL = {
         "operators-4",
     ),
     "receptive-field": ("--task", "denoise", "--methods", "dni"),
-    "single-layer": ("--methods", "dni,ftn"),
+    "single-layer": (),
     "wrong-level": ("--methods", "dni"),
 }
 

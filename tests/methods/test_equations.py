@@ -51,6 +51,17 @@ def test_ftn_starts_as_the_identity_at_every_level(groups, level):
         assert torch.allclose(value, method.backbone.state_dict()[name], rtol=1e-6, atol=0)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("variant", ["depth=1", "depth=3", "depthwise=true"])
+def test_variants_of_ftn_start_as_the_identity_and_fold(variant):
+    method, x = assembled(f"ftn:{variant}"), images()
+    assert torch.allclose(method(x, 0.7), method.backbone(x), atol=1e-12)
+    for parameter in method.transitions.parameters():
+        parameter += 0.05 * torch.randn_like(parameter)
+    assert (method(x, 0.7) - method.backbone(x)).abs().max() > 1e-3
+    assert torch.allclose(method(x, 0.7), method.tuned((0.7,))(x), atol=1e-12)
+
+
 def test_ftn_falls_back_to_one_group_where_channels_do_not_divide():
     method = assembled("ftn:groups=4", scale=3, backbone="small:width=8:blocks=1")
     groups = [len(transition[0].weight) for transition in method.transitions]

@@ -216,7 +216,7 @@ def draw(tables: Tables, task: Task) -> Figure:
     grid[0][2].set(xlabel="batch (64 channels)\nchannels (batch 1)", title="the same, k = 3, p = 2")
     drawing.legend(figure, looks, axes=grid[0][2])
     for axes in grid[0][1:]:
-        axes.set_ylim(bottom=min(0.0, 100 * layer[column].min()))
+        axes.set_ylim(bottom=min(0.0, 110 * layer[column].min()))
     return figure
 
 

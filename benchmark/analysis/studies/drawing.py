@@ -102,7 +102,7 @@ def legend(
     if axes is not None:
         axes.legend(handles=handles, fontsize=8, **more)
     else:
-        figure.legend(handles=handles, loc="outside right upper", fontsize=8, **more)
+        figure.legend(handles=handles, loc="outside right center", fontsize=8, **more)
 
 
 def level_ticks(axes: Axes, levels: Iterable[str], texts: Iterable[str]) -> None:

@@ -152,7 +152,7 @@ def draw(tables: Tables, task: Task) -> Figure:
     axes.set_xticks(range(len(operators)), operators)
     metric = METRICS[task.headline]
     axes.set_ylabel(f"{metric.label} lost against one\nnetwork for the operator, {metric.unit}")
-    figure.legend(loc="outside right upper", fontsize=8)
+    figure.legend(loc="outside right center", fontsize=8)
     return figure
 
 
