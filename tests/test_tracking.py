@@ -392,6 +392,12 @@ def test_without_wandb_the_mirror_says_what_to_install(tmp_path, monkeypatch):
     assert "pip install wandb" in said.text and said.failed
 
 
+def test_long_tables_are_split_since_wandb_would_cut_them_off():
+    parts = list(tracking.pieces("rows", list(range(7)), 3))
+    assert parts == [("rows", [0, 1, 2]), ("rows-2", [3, 4, 5]), ("rows-3", [6])]
+    assert list(tracking.pieces("rows", [], 3)) == [("rows", [])]
+
+
 def test_run_ids_depend_on_who_was_trained_but_not_on_the_numbers(tmp_path):
     task = tasks.get("sr")
     one = mirrored.runs(build(tmp_path / "p", ("dni",), (0, 1)), task, {}, tmp_path / "no")
