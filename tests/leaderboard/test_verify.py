@@ -195,3 +195,12 @@ def test_training_again_makes_it_retrained(path, capsys, monkeypatch):
     record = json.loads((path / proof.NAME).read_bytes())
     assert record["means"]["psnr-rgb"]["compared"] == 9
     assert "retrained; means: psnr-rgb 9 of 9" in capsys.readouterr().out
+
+
+def test_a_task_that_compares_dials_is_computed_again_as_it_was_scored(home, boards):
+    wanted = ["style", "--methods", "floor", "--preset", "smoke", "--offline"]
+    assert cli.main(["run", *wanted, "--jobs", "1"]) == 0
+    assert cli.main(["board", "submit", *wanted, "--boards", str(boards)]) == 0
+    (path,) = (boards / "style" / "entries").iterdir()
+    found = run(path, "exact")
+    assert found.faults == [] and "objective" in found.record["rows"]
