@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.control import ControlSpace, Level
 from benchmark.errors import LevelError
-from benchmark.method import TUNE, At, Stage, WeightSpaceMethod, start_stage
+from benchmark.method import JOINT, TUNE, At, Stage, WeightSpaceMethod, start_stage
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -30,10 +30,11 @@ class Experts(WeightSpaceMethod):
 
     axes = range(2)
 
-    def __init__(self, count: int = 3):
+    def __init__(self, count: int = 3, alone: bool = False):
         super().__init__()
         if count < 2:
             raise ValueError(f"experts need at least the two end levels, not count={count}")
+        self.alone = alone
         self.points: list[Level] = [(round(i / (count - 1), 6),) for i in range(count)]
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
@@ -44,6 +45,12 @@ class Experts(WeightSpaceMethod):
         self.networks = nn.ModuleList(copy.deepcopy(backbone) for _ in self.points[1:])
 
     def stages(self, task: Task) -> Sequence[Stage]:
+        names = ["backbone", *(f"networks.{index}" for index in range(len(self.networks)))]
+        if self.alone:
+            return [
+                Stage(f"expert-{index}", ("",), At(*point), share=JOINT, network=name)
+                for index, (point, name) in enumerate(zip(self.points, names, strict=True))
+            ]
         tuned = [
             Stage(
                 f"expert-{index + 1}",
@@ -51,9 +58,9 @@ class Experts(WeightSpaceMethod):
                 levels=At(*point),
                 share=TUNE,
                 starts_from="start",
-                network=f"networks.{index}",
+                network=name,
             )
-            for index, point in enumerate(self.points[1:])
+            for index, (point, name) in enumerate(zip(self.points[1:], names[1:], strict=True))
         ]
         return [start_stage(), *tuned]
 

@@ -99,6 +99,13 @@ def parser() -> tuple[Parser, list[str]]:
         "mirror what is stored of a task, or of all, to Weights & Biases",
         _selection(task="?"),
     )
+    study = add(
+        "analyze",
+        verbs.analyze,
+        "make a study of the papers from trained networks, training what is missing",
+        _selection(study=True),
+    )
+    study.add_argument("--list", action="store_true", help="show the studies, one line each")
     kinds = ", ".join(KINDS)
     take = add(
         "import", verbs.import_network, "import a network that others trained, to run it here"
@@ -208,19 +215,27 @@ def _board_actions(
     page.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/boards")
 
 
-def _selection(task: str | None = None) -> argparse.ArgumentParser:
+def _selection(task: str | None = None, study: bool = False) -> argparse.ArgumentParser:
     """Returns the options that say which methods, levels, data and budget are meant.
 
     Args:
         task: How many tasks are named, as ``nargs`` says it; one by default.
+        study: Whether a study is named instead of a task; it knows which task and methods it needs.
     """
     one = argparse.ArgumentParser(add_help=False)
-    one.add_argument(
-        "task",
-        metavar="TASK",
-        nargs=task,
-        help=f"one of: {', '.join(tasks.names())}; TASK@PROTOCOL judges it under another protocol",
-    )
+    if study:
+        one.add_argument("name", metavar="NAME", nargs="?", help="the study; --list shows them")
+        one.add_argument("--task", metavar="TASK", help="the task (default: the study's)")
+    else:
+        one.add_argument(
+            "task",
+            metavar="TASK",
+            nargs=task,
+            help=(
+                f"one of: {', '.join(tasks.names())}; "
+                "TASK@PROTOCOL judges it under another protocol"
+            ),
+        )
     one.add_argument(
         "--methods", nargs="+", metavar="NAME", help="methods and baselines, like dni,ftn:groups=4"
     )

@@ -125,8 +125,10 @@ class ControlSpace:
 
     def trained(self) -> ControlSpace:
         """Returns the part between the anchors, as a space of its own: what methods are built on."""
-        ends = zip(self.axes, self.physical(self.first), self.physical(self.last), strict=True)
-        axes = tuple(replace(axis, start=a, end=b) for axis, a, b in ends)
+        ends = zip(self.axes, self.first, self.last, strict=True)
+        axes = tuple(
+            replace(axis, start=axis.physical(a), end=axis.physical(b)) for axis, a, b in ends
+        )
         return ControlSpace(axes, simplex=self.simplex)
 
     def position(self, level: Sequence[float]) -> Level:

@@ -70,25 +70,25 @@ def _refusal(ask: Callable[[], str | None]) -> str:
 
 
 def page(found: dict[Place, str]) -> str:
-    """Returns the matrix as text: by method, one paragraph for the tasks of one outcome."""
+    """Returns the matrix as text: methods of the same answers together, then tasks by answer."""
     methods, names, backbones = (list(dict.fromkeys(one)) for one in zip(*found, strict=True))
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for method in methods:
+        answers = (_outcome({one: found[method, name, one] for one in backbones}) for name in names)
+        alike.setdefault(tuple(answers), []).append(method)
     yes = sum(reason == YES for reason in found.values())
     lines = [
-        f"{len(methods)} methods x {len(names)} tasks x {len(backbones)} backbones: "
+        f"methods x tasks x backbones: {len(methods)} x {len(names)} x {len(backbones)}; "
         f"{yes} run, {len(found) - yes} do not, for the reason given",
         f"backbones: {', '.join(backbones)}",
     ]
-    for method in methods:
-        outcomes: dict[str, list[str]] = {}
-        for name in names:
-            reasons = {one: found[method, name, one] for one in backbones}
-            outcomes.setdefault(_outcome(reasons), []).append(name)
-        lines.append(method)
-        for outcome in sorted(outcomes, reverse=True):
-            which = outcomes[outcome]
+    for answers, together in alike.items():
+        lines += ["", *textwrap.wrap(", ".join(together), 100)]
+        for answer in sorted(set(answers), reverse=True):
+            which = [name for name, one in zip(names, answers, strict=True) if one == answer]
             text = "all tasks" if which == names else ", ".join(which)
             lines += textwrap.wrap(
-                f"{outcome}: {text}", 100, initial_indent="  ", subsequent_indent="       "
+                f"{answer}: {text}", 100, initial_indent="  ", subsequent_indent="       "
             )
     return "\n".join(lines)
 

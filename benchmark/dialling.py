@@ -71,7 +71,7 @@ class Dial(ABC):
             for metric in metrics:
                 if metric not in scores:
                     scores[metric] = self.compared(metric, index, level, output)
-            yield index, output, milliseconds, scores
+            yield index, output, milliseconds, {metric: scores[metric] for metric in metrics}
 
     def judged(
         self, output: Tensor, index: int, level: Level, metrics: tuple[str, ...]

@@ -201,6 +201,10 @@ class ControlMethod(L.LightningModule, ABC):
             self._checked(fixed, fixed)
         return Bound(copy.deepcopy(self), fixed).eval().requires_grad_(False)
 
+    def switch(self, network: nn.Module, level: Level) -> None:
+        """Sets a network that ``tuned`` gave to another level, which is faster than a new one."""
+        network.level.copy_(torch.tensor([self.control.check(level)], dtype=torch.float64))
+
     def loss(self, batch: Batch, stage: Stage) -> Tensor:
         """Returns the scalar training loss; by default the task's objective at ``batch.level``."""
         return self.objective(self(batch.x, batch.level), batch.y, batch.level, batch.x)
@@ -388,15 +392,19 @@ class WeightSpaceMethod(ControlMethod):
         ]
         return torch.cat(parts)[order.argsort()]
 
-    @torch.no_grad()
     def tuned(self, level: Level | Tensor) -> nn.Module:
         """Returns the backbone with the merged weights of one level; with a map, several of each."""
         if isinstance(level, Tensor):
             return super().tuned(level)
+        network = copy.deepcopy(self.backbone).eval().requires_grad_(False)
+        self.switch(network, level)
+        return network
+
+    @torch.no_grad()
+    def switch(self, network: nn.Module, level: Level) -> None:
+        """Writes the merged weights of another level into a network that ``tuned`` gave."""
         example = next(self.backbone.parameters())
         point = torch.tensor(self.position(level), dtype=example.dtype, device=example.device)
-        network = copy.deepcopy(self.backbone)
         own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
         for name, value in self.weights(point).items():
             own[name].copy_(value)
-        return network.eval().requires_grad_(False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -85,6 +86,51 @@ def report(args: argparse.Namespace) -> int:
     plan, store, results = _stored(args)
     _write_report(results, plan, store)
     return 0
+
+
+def analyze(args: argparse.Namespace) -> int:
+    """Makes a study: trains and scores what it needs, writes its tables and figure."""
+    from benchmark.analysis import studies
+
+    if args.list or args.name is None:
+        print(studies.listing())
+        return 0
+    study = studies.get(args.name)
+    args.task, args.methods = args.task or study.task, args.methods or list(study.methods)
+    request, store = request_of(args), Store()
+    if study.matrix:
+        if not tasks.get(request.task).has_true_level:
+            raise UserError(
+                f"{args.name} sets the dial wrong, which needs a task with true levels like "
+                f"{study.task}; {request.task} has none"
+            )
+        request = dataclasses.replace(request, matrix=True)
+
+    from benchmark import engines
+    from benchmark import plan as planning
+    from benchmark.leakage import refuse
+
+    plans = [planning.make(one, store) for one in study.requests(request)]
+    if args.dry_run:
+        print("\n\n".join(planning.describe(plan) for plan in plans))
+        return 0
+    store.prepare()
+    jobs = {}
+    for plan in plans if study.trains else ():
+        leaks = plan.leaks(store)
+        if not request.allow_leaks:
+            refuse(leaks)
+        plan.begin(store)
+        jobs.update({job.key: job for job in plan.jobs(True, study.scores)})
+    failed = engines.run(engines.engine(args.engine), list(jobs.values()), store, args.jobs)
+    codes = [0]
+    for plan in plans if study.trains else ():
+        own = {key: why for key, why in failed.items() if key in {**plan.trains, **plan.sweeps}}
+        codes.append(_outcome(plan, store, own))
+    folder, shown = studies.perform(args.name, plans, store)
+    print(shown.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    print(f"study: {_shown(folder / 'figure.svg')}")
+    return max(codes)
 
 
 def publish(args: argparse.Namespace) -> int:

@@ -101,15 +101,20 @@ class AdaFM(ControlMethod):
         with hooked(zip(modules, map(after, self.filters), strict=True)):
             return self.backbone(x)
 
-    @torch.no_grad()
     def tuned(self, level: Level | Tensor) -> nn.Module:
         if not self.folds or isinstance(level, Tensor):
             return super().tuned(level)
+        network = copy.deepcopy(self.backbone).eval().requires_grad_(False)
+        self.switch(network, level)
+        return network
+
+    @torch.no_grad()
+    def switch(self, network: nn.Module, level: Level) -> None:
+        if not self.folds:
+            return super().switch(network, level)
         (t,) = self.position(level)
-        network = copy.deepcopy(self.backbone)
         for name, own in zip(self.names, self.filters, strict=True):
-            layer = network.get_submodule(name)
-            layer.weight.mul_(1 + t * own.weight)
-            if layer.bias is not None:
-                layer.bias.mul_(1 + t * own.weight.flatten()).add_(t * own.bias)
-        return network.eval().requires_grad_(False)
+            start, layer = (one.get_submodule(name) for one in (self.backbone, network))
+            layer.weight.copy_(start.weight * (1 + t * own.weight))
+            if start.bias is not None:
+                layer.bias.copy_(start.bias * (1 + t * own.weight.flatten()) + t * own.bias)

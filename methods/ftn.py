@@ -12,6 +12,7 @@ from benchmark.control import ControlSpace
 from benchmark.method import (
     TUNE,
     At,
+    Layer,
     Stage,
     WeightSpaceMethod,
     channels,
@@ -43,21 +44,27 @@ class FTN(WeightSpaceMethod):
     - Which: every convolution / - / every convolution and linear layer, the 3-channel output
       layer included; the backbone's own biases stay those of the start network.
     - Groups that do not divide the output channels / - / one group for that layer.
+    - Variant "spatial": a depthwise convolution / - / 3 x 3 over the positions of the kernel, after
+      the 1 x 1 ones; left out where a kernel has one position only.
 
     Args:
         groups: Groups of the 1 x 1 convolutions (the paper's FTN: 1, gc4: 4, gc16: 16).
+        depth: Number of 1 x 1 convolutions (the paper's "deeper" has 3).
+        depthwise: Whether the positions of a kernel are mixed too (the paper's "spatial").
     """
 
     paper = "2010.02270"
     spatial = True
 
-    def __init__(self, groups: int = 1):
+    def __init__(self, groups: int = 1, depth: int = 2, depthwise: bool = False):
         super().__init__()
-        self.groups = groups
+        if depth < 1:
+            raise ValueError(f"a transition needs depth=1 or more, not {depth}")
+        self.groups, self.depth, self.depthwise = groups, depth, depthwise
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         self.transitions = nn.ModuleList(
-            _transition(channels(layer)[1], self.groups) for layer in layers(backbone).values()
+            self._transition(layer) for layer in layers(backbone).values()
         )
 
     def stages(self, task: Task) -> Sequence[Stage]:
@@ -69,19 +76,48 @@ class FTN(WeightSpaceMethod):
         for (name, layer), transition in zip(
             layers(self.backbone).items(), self.transitions, strict=True
         ):
-            # A kernel is a batch of one, with its output channels as channels.
-            end = transition(output_rows(layer, layer.weight)[None])[0]
+            end = transition(output_rows(layer, layer.weight))
             weights[f"{name}.weight"] = torch.lerp(
                 layer.weight, from_output_rows(layer, end), level[0]
             )
         return weights
 
+    def _transition(self, layer: Layer) -> nn.Sequential:
+        """Returns grouped 1 x 1 -> PReLU -> grouped 1 x 1 ..., exactly the identity at first."""
+        width = channels(layer)[1]
+        groups = self.groups if width % self.groups == 0 else 1
+        steps: list[nn.Module] = []
+        for _ in range(self.depth):
+            steps += [_Mixer(width, groups), nn.PReLU(init=1.0)]
+        steps.pop()
+        size = layer.weight.shape[2:]
+        if self.depthwise and size.numel() > 1:
+            steps.append(_Depthwise(width, size))
+        return nn.Sequential(*steps)
 
-def _transition(width: int, groups: int) -> nn.Sequential:
-    """Returns grouped 1 x 1 -> PReLU -> grouped 1 x 1, exactly the identity at first."""
-    groups = groups if width % groups == 0 else 1
-    mixers = [nn.Conv1d(width, width, 1, groups=groups) for _ in range(2)]
-    for mixer in mixers:
-        nn.init.dirac_(mixer.weight, groups)
-        nn.init.zeros_(mixer.bias)
-    return nn.Sequential(mixers[0], nn.PReLU(init=1.0), mixers[1])
+
+class _Mixer(nn.Module):
+    """A grouped 1 x 1 convolution of a kernel given as (C_out, n), as a product of matrices."""
+
+    def __init__(self, width: int, groups: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(width // groups).repeat(groups, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(groups, width // groups, 1))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        grouped = rows.reshape(len(self.weight), -1, rows.shape[-1])
+        return torch.baddbmm(self.bias, self.weight, grouped).reshape(rows.shape)
+
+
+class _Depthwise(nn.Conv2d):
+    """A depthwise 3 x 3 convolution over the positions of a kernel given as (C_out, n)."""
+
+    def __init__(self, width: int, size: torch.Size):
+        super().__init__(width, width, 3, padding=1, groups=width)
+        self.size = size
+        nn.init.dirac_(self.weight, width)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        kernels = rows.unflatten(1, (-1, *self.size)).transpose(0, 1)
+        return super().forward(kernels).transpose(0, 1).flatten(1)

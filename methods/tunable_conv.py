@@ -68,13 +68,13 @@ class TunableConv(WeightSpaceMethod):
             ),
             *([name] for name in free_parameters(backbone)),
         ]
-        self.phi = nn.ModuleList()
+        # M and m of every layer, one above the other.
+        count = len(self.tuned_together)
+        self.phi = nn.Linear(p, count * p * self.expand)
+        self.phi.weight.data = torch.eye(p).repeat(count * self.expand, 1) / self.expand
+        nn.init.zeros_(self.phi.bias)
         self.slots = nn.ParameterList()
         for names in self.tuned_together:
-            phi = nn.Linear(p, p * self.expand)
-            phi.weight.data = torch.eye(p).repeat(self.expand, 1) / self.expand
-            nn.init.zeros_(phi.bias)
-            self.phi.append(phi)
             for own in map(backbone.get_parameter, names):
                 slots = own.detach().flatten().repeat(p * self.expand - 1, 1)
                 if self.expand > 1:
@@ -86,12 +86,12 @@ class TunableConv(WeightSpaceMethod):
 
     def weights(self, level: Tensor) -> dict[str, Tensor]:
         omega = torch.cat([1 - level.sum(0, keepdim=True), level])
+        alphas = self.phi(omega).view(len(self.tuned_together), -1)
         slots = iter(self.slots)
         weights = {}
-        for names, phi in zip(self.tuned_together, self.phi, strict=True):
-            alpha = phi(omega)
+        for names, alpha in zip(self.tuned_together, alphas.unbind(), strict=True):
+            first, others = alpha.split([1, len(alpha) - 1])
             for name in names:
                 own = self.backbone.get_parameter(name)
-                others = (alpha[1:] @ next(slots)).reshape(own.shape)
-                weights[name] = alpha[0] * own + others
+                weights[name] = (others @ next(slots)).view(own.shape).addcmul(first, own)
         return weights

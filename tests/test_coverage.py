@@ -51,7 +51,7 @@ def test_a_backbone_that_a_method_refuses_is_named_with_the_reason():
     assert coverage._outcome(reasons) == "yes, not on rrdb, swinir (too dense)"
     assert coverage._outcome({"small": "a", "rrdb": "b"}) == "no, not on small (a), not on rrdb (b)"
     shown = coverage.page({("dni", "sr", one): reason for one, reason in reasons.items()})
-    assert "1 methods x 1 tasks x 3 backbones: 1 run, 2 do not" in shown
+    assert "1 x 1 x 3; 1 run, 2 do not" in shown
     assert shown.splitlines()[-1].strip() == "yes, not on rrdb, swinir (too dense): all tasks"
 
 
@@ -60,6 +60,8 @@ def test_the_matrix_is_printed_as_text_or_json(found, monkeypatch, capsys):
     assert cli.main(["list", "--matrix"]) == 0
     shown = capsys.readouterr().out
     assert "no, takes one control axis, not 2: blur-noise" in shown
+    # Methods of the same answers stand together.
+    assert "adafm, cfsnet, dynamic_net, ftn, hypernet\n" in shown
     assert max(map(len, shown.splitlines())) <= 100
     assert cli.main(["list", "--matrix", "--json"]) == 0
     cells = json.loads(capsys.readouterr().out)

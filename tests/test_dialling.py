@@ -16,6 +16,7 @@ from benchmark.degradations.noise import gaussian_noise
 from benchmark.degradations.patterns import WEAKEST, pattern
 from benchmark.discovery import create_method
 from benchmark.errors import UserError
+from benchmark.method import Batch
 
 SMALL = ("--preset", "smoke", "--offline", "--jobs", "1", "--set", "steps=1", "--set", "patch=16")
 
@@ -68,8 +69,11 @@ def test_the_best_single_level_is_looked_for_on_the_grid(photographs):
     dial = dialling.ByMap(task, samples, Ruler(samples), True)
     _, output, _, scores = next(dial.scored((0.6,), ("psnr-rgb", "psnr-rgb-single")))
     # 0.4 is on the grid and restores without error, which has no finite PSNR; then comes 0.2 or 0.6.
-    near = dial.judged(dial.at((0.6,), 0, (0.6,)), 0, (0.6,), ("psnr-rgb",))["psnr-rgb"]
-    assert scores["psnr-rgb-single"].value == pytest.approx(near.value, abs=1e-3)
+    near = [
+        dial.judged(dial.at((at,), 0, (0.6,)), 0, (0.6,), ("psnr-rgb",))["psnr-rgb"].value
+        for at in (0.2, 0.6)
+    ]
+    assert scores["psnr-rgb-single"].value == max(near)
     assert scores["psnr-rgb"].value < scores["psnr-rgb-single"].value
     assert set(dial.pictures) == {"map", "single"}
     assert dial.pictures["map"].shape == output.shape
@@ -107,7 +111,8 @@ def test_the_estimator_learns_levels_and_stays_inside_the_anchors():
     for _ in range(60):
         level = 0.2 + 0.8 * torch.rand(16, 1)
         sigma = (5 + 75 * level)[:, :, None, None] / 255
-        loss = method.loss((clean + sigma * torch.randn_like(clean), clean, level), stage)
+        noisy = clean + sigma * torch.randn_like(clean)
+        loss = method.loss(Batch(noisy, clean, level), stage)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

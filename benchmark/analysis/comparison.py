@@ -49,6 +49,17 @@ def over_seeds(parts: Sequence[Scores]) -> Table | None:
     return Table(tuple(first.levels()), first.images, values)
 
 
+def level_means(found: Found, metric: str) -> dict[Run, dict[str, float]]:
+    """Returns the mean over images and seeds at every level; runs that lack a score are left out."""
+    means = {}
+    for run, seeds in found.items():
+        parts = [own[metric] for _, own in sorted(seeds.items()) if metric in own]
+        table = over_seeds(parts) if parts else None
+        if table is not None:
+            means[run] = dict(zip(table.levels, table.values.mean(axis=1).tolist(), strict=True))
+    return means
+
+
 def stats_table(found: Found) -> pd.DataFrame:
     """Returns one line per run, level and metric: mean, deviation over seeds, interval over images.
 

@@ -53,16 +53,22 @@ def mixed_levels_equal_one_by_one(factory: Factory, task: Task) -> None:
 
 
 def tuned_equals_forward(factory: Factory, task: Task) -> None:
-    """The tuned network gives what the method gives at that level, in both precisions."""
+    """The tuned network gives what the method gives at that level, in both precisions.
+
+    So does a network of another level that was switched to it.
+    """
     for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
         method = scrambled(factory, dtype)
         x = images(2, dtype)
+        switched = method.tuned(points(method, task)[-1])
         for point in points(method, task):
             tuned = method.tuned(point)
             expected = method(x, levels([point], dtype))
             at = f"at level {level_text(point)} in {dtype}"
             require_close(tuned(x), expected, tolerance, f"tuned and forward differ {at}")
             require(not tuned.training, f"the tuned network {at} is in training mode")
+            method.switch(switched, point)
+            require_close(switched(x), expected, tolerance, f"switched and forward differ {at}")
 
 
 def dial_changes_output(factory: Factory, task: Task) -> None:

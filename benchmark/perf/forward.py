@@ -62,7 +62,7 @@ def figures() -> Iterator[Figure]:
         folded = ready(method.tuned(task.space.spread((0.5,))), CPU)
         times = rivals(
             {
-                "switch": lambda m=method, level=level: m.tuned(next(level)),
+                "switch": lambda m=method, n=folded, level=level: m.switch(n, next(level)),
                 "folded": lambda n=folded: restored(n, crop, CPU),
                 "plain": lambda: restored(network, crop, CPU),
             },

@@ -1,0 +1,86 @@
+"""Studies that the papers make, one file each: ``dialbench analyze NAME``.
+
+A study is found by its file: ``filter_similarity.py`` holds ``STUDY``, which is called
+``filter-similarity``. No file here imports torch before its tables are computed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from benchmark import discovery
+from benchmark.analysis.study import Part, Study
+from benchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from benchmark.plan import Plan
+    from benchmark.store import Store
+
+__all__ = ["get", "listing", "names", "perform"]
+
+
+def names() -> list[str]:
+    """Returns the names of all studies."""
+    found = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name.replace("_", "-") for name in found if name != "drawing")
+
+
+def get(name: str) -> Study:
+    """Returns a study by name.
+
+    Raises:
+        UserError: If there is no such study.
+    """
+    if name not in names():
+        raise UserError(discovery.unknown("study", name, names()))
+    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}").STUDY
+
+
+def listing() -> str:
+    """Returns one line per study."""
+    lines = []
+    for name in names():
+        study = get(name)
+        lines.append(f"{name:<18} {study.summary} ({study.source}; task {study.task})")
+    return "\n".join(lines)
+
+
+def perform(name: str, plans: Sequence[Plan], store: Store) -> tuple[Path, pd.DataFrame]:
+    """Writes a study's tables (csv), figure (svg, png) and facts (about.json).
+
+    Args:
+        name: The study.
+        plans: What it asked for, trained and scored.
+        store: Where everything is kept.
+
+    Returns:
+        The folder, and the first table.
+
+    Raises:
+        JobError: If what it needs is not stored, or a file cannot be written.
+    """
+    from benchmark import store as files
+    from benchmark.report import style
+
+    study, parts = get(name), [Part(plan, store) for plan in plans]
+    task = parts[0].task
+    tables = study.tables(parts)
+    with style.drawing(name):
+        figures = style.files(study.draw(tables, task))
+    folder = store.home / "studies" / name / task.name
+    facts = {"study": name, "source": study.source, "parts": [part.facts() for part in parts]}
+    files.write(folder / "about.json", json.dumps(facts, indent=1).encode())
+    for stem, table in tables.items():
+        blob = table.to_csv(index=False, lineterminator="\n").encode()
+        files.write(folder / f"{stem}.csv", blob)
+    for suffix, blob in figures.items():
+        files.write(folder / f"figure.{suffix}", blob)
+    return folder, next(iter(tables.values()))

@@ -1,0 +1,134 @@
+"""What parts of two methods are worth: transitions of FTN, and blocks behind a hypernetwork."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from benchmark import spec
+from benchmark.analysis.comparison import level_means
+from benchmark.analysis.scores import scores
+from benchmark.analysis.study import Part, Study, Tables
+from benchmark.errors import JobError
+from benchmark.request import Choice, Request
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from benchmark.tasks import Task
+
+BLOCKS = (1, 2, 4, 16)
+"""Residual blocks of the backbone, all of them generated (HyperRes, section 4.2)."""
+
+
+def requests(request: Request) -> list[Request]:
+    """Returns the request, and the hypernetwork on backbones of 1, 2, 4 and 16 blocks."""
+    backbone = spec.parse(request.backbone)
+    return [request] + [
+        dataclasses.replace(
+            request,
+            methods=(Choice("hypernet"),),
+            backbone=str(dataclasses.replace(backbone, options={**backbone.options, "blocks": n})),
+        )
+        for n in BLOCKS
+    ]
+
+
+def tables(parts: Sequence[Part]) -> Tables:
+    """Returns one line per variant (``ablation``), and per variant and level (``levels``).
+
+    ``parameters`` is what a network must store beyond its backbone, ``folded`` what it has at one
+    level.
+    """
+    import pandas as pd
+
+    from benchmark.report.words import physical
+
+    lines, levels = [], []
+    for at, part in enumerate(parts):
+        if part.rows.empty:
+            continue
+        costs = {name: _sizes(method) for name, method in part.methods.items()}
+        means = level_means(scores(part.rows), part.task.headline)
+        for run, own in means.items():
+            if run.method not in costs:
+                continue
+            name = {"what": "blocks" if at else "transitions", "method": run.method}
+            name |= {"backbone": run.backbone, "dataset": run.dataset}
+            lines.append({**name, **costs[run.method], "mean": sum(own.values()) / len(own)})
+            for level, value in own.items():
+                text = physical(part.task, level)
+                levels.append({**name, "level": level, "physical": text, "value": value})
+    if not lines:
+        raise JobError("nothing was scored, so there is nothing to compare")
+    return {"ablation": pd.DataFrame(lines), "levels": pd.DataFrame(levels)}
+
+
+def _sizes(method) -> dict[str, int]:
+    from benchmark.layers import parameters_of
+
+    stored = sum(tensor.numel() for tensor in method.weights_to_keep().values())
+    folded = parameters_of(method.backbone)
+    return {"stored": stored, "folded": folded, "parameters": stored - folded}
+
+
+def draw(tables: Tables, task: Task) -> Figure:
+    """Draws variants of FTN over the level, and the hypernetwork over its size."""
+    from benchmark.analysis.studies import drawing
+    from benchmark.metrics.records import METRICS
+    from benchmark.report.words import axis_name
+
+    table, levels = tables["ablation"], tables["levels"]
+    metric = METRICS[task.headline]
+    unit = f", {metric.unit}" if metric.unit else ""
+    figure, grid = drawing.panels(f"{task.name}: what parts are worth", 2, side=2.2)
+    own = levels[levels["what"] == "transitions"]
+    own = own[own["dataset"] == own["dataset"].iloc[0]] if len(own) else own
+    methods = list(dict.fromkeys(own["method"]))
+    looks = drawing.distinct(methods)
+    base = own[own["method"] == methods[0]].set_index("level")["value"] if methods else {}
+    for method, part in own.groupby("method", sort=False):
+        gain = [
+            value - base[level] for level, value in zip(part["level"], part["value"], strict=True)
+        ]
+        drawing.line(grid[0][0], part["level"].astype(float), gain, looks[str(method)])
+    if methods:
+        first = own.drop_duplicates("level")
+        drawing.level_ticks(grid[0][0], first["level"], first["physical"])
+        grid[0][0].set(
+            xlabel=axis_name(task), ylabel=f"{metric.label} less that of {methods[0]}{unit}"
+        )
+    grid[0][0].set_title("transitions of FTN")
+    blocks = table[table["what"] == "blocks"]
+    blocks = blocks[blocks["dataset"] == blocks["dataset"].iloc[0]] if len(blocks) else blocks
+    look = drawing.Style(drawing.COLORS[0], "o", "-")
+    drawing.line(grid[0][1], blocks["stored"] / 1000, blocks["mean"], look)
+    for row in blocks.itertuples():
+        count = spec.parse(row.backbone).options["blocks"]
+        grid[0][1].annotate(
+            f"{count}",
+            (row.stored / 1000, row.mean),
+            (0, 7),
+            textcoords="offset points",
+            ha="center",
+        )
+    grid[0][1].margins(y=0.15)
+    grid[0][1].set(xlabel="thousand parameters stored", ylabel=f"mean {metric.label}{unit}")
+    grid[0][1].set_title("hypernet, by number of blocks")
+    sizes = table[table["what"] == "transitions"].set_index("method")["parameters"]
+    texts = {name: f"{name}\n{sizes[name] / 1000:.1f} k beside the backbone" for name in methods}
+    drawing.legend(figure, looks, texts, labelspacing=0.9)
+    return figure
+
+
+STUDY = Study(
+    summary="FTN's depth, groups and depthwise mixing; a hypernetwork with 1, 2, 4, 16 blocks",
+    source="FTN Table 1 and Figure 5, HyperRes section 4.2",
+    task="denoise",
+    methods=("ftn", "ftn:depth=3", "ftn:depthwise=true", "ftn:groups=4", "ftn:groups=16"),
+    tables=tables,
+    draw=draw,
+    requests=requests,
+    scores=True,
+)

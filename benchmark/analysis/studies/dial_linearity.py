@@ -1,0 +1,129 @@
+"""Whether the best dial at a true level is the level itself."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from benchmark.analysis import matrix
+from benchmark.analysis.matrix import Matrix
+from benchmark.analysis.scores import NoValue, Run, places, scores
+from benchmark.analysis.study import Part, Study, Tables
+from benchmark.errors import JobError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from benchmark.tasks import Task
+
+
+def matrices(rows: pd.DataFrame, task: Task) -> dict[Run, Matrix]:
+    """Returns the level x dial matrix of every run, averaged over seeds.
+
+    Raises:
+        JobError: If no run has a complete one.
+    """
+    from benchmark.analysis.dial import NO_DIAL, psnr
+
+    metric, found, reasons = psnr(task), {}, []
+    for run, seeds in scores(rows).items():
+        if run.family in NO_DIAL:
+            continue
+        try:
+            every = [Matrix.of(own[metric], True) for own in seeds.values() if metric in own]
+        except NoValue as error:
+            reasons.append(f"{run.method}: {error}")
+            continue
+        if every and all(one.levels == every[0].levels for one in every):
+            values = sum(one.values for one in every) / len(every)
+            found[run] = Matrix(every[0].levels, every[0].images, values)
+    if not found:
+        raise JobError("; ".join(reasons) or "no dial was set wrong, so there is no matrix")
+    return found
+
+
+def fits(found: Mapping[Run, Matrix], task: Task) -> Tables:
+    """Returns how straight the best dials lie (``linearity``), and the dials (``best_dials``)."""
+    import pandas as pd
+
+    from benchmark.report.words import physical
+
+    points, lines = [], []
+    for run, one in found.items():
+        name = {"method": run.method, "dataset": run.dataset}
+        try:
+            dials = matrix.best_dials(one)
+            away = matrix.deviations(one)
+            fit = {"mean_deviation": statistics.fmean(away), "max_deviation": max(away)}
+            fit["r2"] = matrix.linearity(one)
+        except NoValue as error:
+            lines.append({**name, "reason": str(error)})
+            continue
+        lines.append({**name, **fit, "images": len(one.images), "reason": ""})
+        for level, place, dial in zip(one.levels, places(one.levels), dials, strict=True):
+            values = {"physical": physical(task, level), "best_dial": dial, "off": dial - place}
+            points.append({**name, "level": level, **values})
+    columns = ["method", "dataset", "r2", "mean_deviation", "max_deviation", "images", "reason"]
+    return {
+        "linearity": pd.DataFrame(lines, columns=columns),
+        "best_dials": pd.DataFrame(
+            points, columns=["method", "dataset", "level", "physical", "best_dial", "off"]
+        ),
+    }
+
+
+def tables(parts: Sequence[Part]) -> Tables:
+    """Returns the fits and the best dials."""
+    (part,) = parts
+    return fits(matrices(part.rows, part.task), part.task)
+
+
+def draw(tables: Tables, task: Task) -> Figure:
+    """Draws the best dial against the true level, and how far it is off the straight line."""
+    from benchmark.analysis.studies import drawing
+    from benchmark.report.words import axis_name
+
+    points, fit = tables["best_dials"], tables["linearity"]
+    methods = list(dict.fromkeys(fit["method"]))
+    looks = drawing.looks(methods)
+    sets = list(dict.fromkeys(fit["dataset"]))
+    figure, grid = drawing.panels(
+        f"{task.name}: the best dial at every true level", 2, len(sets), side=2.1
+    )
+    for row, dataset in zip(grid, sets, strict=True):
+        own = points[points["dataset"] == dataset]
+        for method, part in own.groupby("method", sort=False):
+            x = part["level"].astype(float)
+            drawing.line(row[0], x, part["best_dial"], looks[str(method)])
+            drawing.line(row[1], x, part["off"], looks[str(method)])
+        ticks = own.drop_duplicates("level").sort_values("level", key=lambda one: one.astype(float))
+        for axes in row:
+            drawing.level_ticks(axes, ticks["level"], ticks["physical"])
+            axes.set_xlabel(f"true level, {axis_name(task)}")
+        ends = [ticks["level"].astype(float).min(), ticks["level"].astype(float).max()]
+        row[0].plot(ends, ends, color="#444444", linestyle="--", linewidth=1.0, zorder=1)
+        row[1].axhline(0, color="#444444", linestyle="--", linewidth=1.0, zorder=1)
+        row[0].set_ylabel("best dial (level)")
+        row[1].set_ylabel("best dial less true level")
+        row[0].set_title(dataset)
+    first = fit.drop_duplicates("method").set_index("method")
+    texts = {
+        name: f"{name}\nR² {row['r2']:.3f}, mean off {row['mean_deviation']:.3f}"
+        for name, row in first.iterrows()
+    }
+    drawing.legend(figure, looks, texts, labelspacing=0.9, title=f"on {sets[0]}")
+    return figure
+
+
+STUDY = Study(
+    summary="best dial at every true level against the straight line: R², mean and max deviation",
+    source="FTN Figure 6, HyperRes Figure 5",
+    task="denoise",
+    methods=("dni", "ftn", "ftn:groups=16", "decouple", "tunable_conv"),
+    tables=tables,
+    draw=draw,
+    scores=True,
+    matrix=True,
+)

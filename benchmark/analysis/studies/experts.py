@@ -1,0 +1,116 @@
+"""What one dial costs in quality: a method at each level against a network for that level alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from benchmark.analysis.comparison import level_means
+from benchmark.analysis.scores import scores
+from benchmark.analysis.study import Part, Study, Tables
+from benchmark.errors import JobError
+from benchmark.request import Choice, Request
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from benchmark.tasks import Task
+
+KEYS = ["method", "backbone", "dataset"]
+
+
+def with_experts(request: Request) -> list[Request]:
+    """Returns the request with experts among its methods."""
+    if any(one.method.startswith("experts") for one in request.methods):
+        return [request]
+    return [dataclasses.replace(request, methods=(*request.methods, Choice("experts")))]
+
+
+def gaps(rows: pd.DataFrame, task: Task) -> Tables:
+    """Returns the headline metric of methods less that of the experts on the same images.
+
+    Args:
+        rows: Rows of a report, experts among them.
+        task: The task; a positive difference is better, whatever its headline metric.
+
+    Returns:
+        ``experts`` (one line per method: mean and mean absolute difference over the experts'
+        levels) and ``levels`` (one line per method and level).
+
+    Raises:
+        JobError: If there are no experts, or nothing to compare them with.
+    """
+    import pandas as pd
+
+    from benchmark.metrics.records import METRICS
+    from benchmark.report.words import physical
+
+    means = level_means(scores(rows), task.headline)
+    sign = 1.0 if METRICS[task.headline].higher_is_better else -1.0
+    ceilings = {run[1:]: own for run, own in means.items() if run.family == "experts"}
+    lines = []
+    for run, own in means.items():
+        if run.family in ("experts", "floor") or run[1:] not in ceilings:
+            continue
+        other = ceilings[run[1:]]
+        for level in (one for one in own if one in other):
+            values = {"value": own[level], "expert": other[level]}
+            values["difference"] = sign * (own[level] - other[level])
+            place = {"level": level, "physical": physical(task, level)}
+            lines.append({**{key: getattr(run, key) for key in KEYS}, **place, **values})
+    if not lines:
+        raise JobError("no method was scored at the levels of experts, so nothing can be compared")
+    table = pd.DataFrame(lines)
+    grouped = table.groupby(KEYS, sort=False)["difference"]
+    summary = grouped.agg(
+        mean="mean", mean_abs=lambda one: one.abs().mean(), worst="min", levels="count"
+    )
+    return {"experts": summary.reset_index(), "levels": table}
+
+
+def tables(parts: Sequence[Part]) -> Tables:
+    """Returns the differences."""
+    (part,) = parts
+    return gaps(part.rows, part.task)
+
+
+def draw(tables: Tables, task: Task) -> Figure:
+    """Draws the difference at every level, one panel per data set and backbone."""
+    from benchmark.analysis.studies import drawing
+    from benchmark.metrics.records import METRICS
+    from benchmark.report.words import axis_name
+
+    levels = tables["levels"]
+    groups = list(levels.groupby(["dataset", "backbone"], sort=False))
+    looks = drawing.looks(dict.fromkeys(levels["method"]))
+    metric = METRICS[task.headline]
+    title = f"{task.name}: {metric.label} less that of a network for the level alone"
+    figure, grid = drawing.panels(title, len(groups), side=2.4)
+    for axes, ((dataset, backbone), own) in zip(grid[0], groups, strict=True):
+        ticks = own.drop_duplicates("level").sort_values("level", key=lambda one: one.astype(float))
+        for method, part in own.groupby("method", sort=False):
+            x = part["level"].astype(float)
+            drawing.line(axes, x, part["difference"], looks[str(method)])
+        axes.axhline(0, color="#444444", linestyle="--", linewidth=1.0, zorder=1)
+        drawing.level_ticks(axes, ticks["level"], ticks["physical"])
+        axes.set(title=f"{dataset}, {backbone}", xlabel=axis_name(task))
+        axes.set_ylabel(f"difference, {metric.unit}" if metric.unit else "difference")
+    texts = {}
+    for name, own in tables["experts"].groupby("method", sort=False):
+        texts[name] = f"{name}, mean abs. {own['mean_abs'].mean():.2f}"
+    drawing.legend(figure, looks, texts)
+    return figure
+
+
+STUDY = Study(
+    summary="each level against a network trained for that level alone",
+    source="DL Tables 1-3, HyperRes Tables 1-3",
+    task="denoise",
+    methods=("dni", "ftn", "ftn:groups=16", "decouple", "tunable_conv", "experts"),
+    tables=tables,
+    draw=draw,
+    requests=with_experts,
+    scores=True,
+)

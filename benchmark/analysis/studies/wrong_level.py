@@ -1,0 +1,210 @@
+"""What a dial set to the wrong level does: quality lost, detail lost or left, colours moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from benchmark.analysis.study import Part, Study, Tables, device
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from torch import Tensor
+
+    from benchmark.control import Level
+    from benchmark.data.samples import Samples
+    from benchmark.method import ControlMethod
+    from benchmark.tasks import Task
+
+IMAGES = 4
+"""Test images that detail and colour are measured on; PSNR is from all of them."""
+CHANNELS = ("red", "green", "blue")
+
+
+def detail(image: Tensor) -> float:
+    """Returns the mean absolute Laplacian of an image (3, H, W): how much fine structure it has."""
+    middle = image[:, 1:-1, 1:-1]
+    around = image[:, :-2, 1:-1] + image[:, 2:, 1:-1] + image[:, 1:-1, :-2] + image[:, 1:-1, 2:]
+    return float((4 * middle - around).abs().double().mean())
+
+
+def effects(restored: Tensor, clean: Tensor) -> dict[str, float]:
+    """Returns what a restoration did to an image, both (3, H, W) in [0, 1].
+
+    Returns:
+        ``detail``: its mean absolute Laplacian over that of the clean image (below 1: smoothed;
+        above: noise or ringing is left); ``red``, ``green``, ``blue``: how far the mean moved, in
+        8-bit levels; ``colour``: the mean of their absolute values.
+    """
+    moved = 255 * (restored.double() - clean.double()).mean(dim=(1, 2))
+    found = dict(zip(CHANNELS, moved.tolist(), strict=True))
+    ratio = detail(restored) / max(detail(clean), 1e-12)
+    return {"detail": ratio, **found, "colour": float(moved.abs().mean())}
+
+
+def measured(
+    method: ControlMethod, samples: Samples, levels: Sequence[Level], images: int
+) -> dict[tuple[Level, Level], dict[str, float]]:
+    """Returns the mean effects on the first images, by true level and dial."""
+    import torch
+
+    from benchmark.sweep import ready
+
+    networks = {dial: ready(method.tuned(dial), device()) for dial in levels}
+    found = {}
+    for level in levels:
+        given = [samples.degraded(index, level)[None].to(device()) for index in range(images)]
+        wanted = [samples.reference(index, level) for index in range(images)]
+        for dial, network in networks.items():
+            with torch.inference_mode():
+                outputs = [network(one)[0].clamp(0, 1).cpu() for one in given]
+            every = [effects(*pair) for pair in zip(outputs, wanted, strict=True)]
+            found[level, dial] = {key: sum(one[key] for one in every) / images for key in every[0]}
+    return found
+
+
+def tables(parts: Sequence[Part]) -> Tables:
+    """Returns the worst of every method (``wrong_level``), and every pair of levels (``matrix``)."""
+    import pandas as pd
+
+    from benchmark.analysis.studies.dial_linearity import matrices
+    from benchmark.control import parse_level
+    from benchmark.report.words import physical
+
+    (part,) = parts
+    task, samples, lines = part.task, part.samples, []
+    images = min(IMAGES, len(samples))
+    for run, one in matrices(part.rows, task).items():
+        if run.dataset != samples.images.name:
+            continue
+        means = one.over(one.images)
+        points = {text: parse_level(text) for text in one.levels}
+        found = measured(part.methods[run.method], samples, list(points.values()), images)
+        for at, level in enumerate(one.levels):
+            for to, dial in enumerate(one.levels):
+                place = {"method": run.method, "dataset": run.dataset, "level": level, "dial": dial}
+                names = {"physical": physical(task, level), "dial_physical": physical(task, dial)}
+                score = {"psnr": means[at, to], "loss": means[at].max() - means[at, to]}
+                values = found[points[level], points[dial]]
+                lines.append({**place, **names, **score, **values, "images": images})
+    table = pd.DataFrame(lines)
+    return {"wrong_level": summary(table), "matrix": table}
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns one line per method: what the two farthest wrong dials do, and the largest drift."""
+    import pandas as pd
+
+    lines = []
+    for method, own in table.groupby("method", sort=False):
+        place = own[["level", "dial"]].astype(float)
+        low, high = place["level"].min(), place["level"].max()
+        strong = own[(place["level"] == low) & (place["dial"] == high)].iloc[0]
+        weak = own[(place["level"] == high) & (place["dial"] == low)].iloc[0]
+        right = own[place["level"] == place["dial"]]
+        lines.append(
+            {
+                "method": method,
+                "loss_too_strong": strong["loss"],
+                "detail_too_strong": strong["detail"],
+                "loss_too_weak": weak["loss"],
+                "detail_too_weak": weak["detail"],
+                "detail_right": right["detail"].mean(),
+                "colour_right": right["colour"].max(),
+                "colour_wrong": own["colour"].max(),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+ROWS = (
+    ("loss", "dB lost", "cividis_r", "{:.1f}"),
+    ("detail", "detail over the clean image's", "PuOr", "{:.2f}"),
+    ("colour", "mean colour moved, of 255", "cividis_r", "{:.1f}"),
+)
+
+TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
+
+
+def draw(tables: Tables, task: Task) -> Figure:
+    """Draws three maps of true level against dial for every method: loss, detail, colour."""
+    from matplotlib.cm import ScalarMappable
+
+    from benchmark.analysis.studies import drawing
+    from benchmark.report.words import axis_name
+
+    table = tables["matrix"]
+    methods = list(dict.fromkeys(table["method"]))
+    figure, grid = drawing.panels(
+        f"{task.name}: the dial set wrong", len(methods), len(ROWS), (2.1, 2.1), side=0.9
+    )
+    for row, (column, label, colours, form) in zip(grid, ROWS, strict=True):
+        norm = _scale(table[column], column)
+        for axes, method in zip(row, methods, strict=True):
+            own = table[table["method"] == method]
+            _map(axes, own, column, norm, colours, form)
+            if column == ROWS[0][0]:
+                axes.set_title(method, fontsize=9)
+        row[0].set_ylabel(f"true {axis_name(task)}", fontsize=8)
+        bar = figure.colorbar(ScalarMappable(norm, colours), ax=row, shrink=0.85, aspect=16)
+        bar.set_label(label, fontsize=8)
+        bar.ax.tick_params(labelsize=7)
+        if column == "detail":
+            ticks = [at for at in TICKS if norm.vmin <= at <= norm.vmax]
+            bar.set_ticks(ticks, labels=[f"{at:g}" for at in ticks], minor=False)
+            bar.ax.minorticks_off()
+        bar.outline.set_visible(False)
+    for axes in grid[-1]:
+        axes.set_xlabel("dial", fontsize=8)
+    return figure
+
+
+def _scale(values: pd.Series, column: str):
+    from matplotlib.colors import LogNorm, PowerNorm
+
+    if column != "detail":
+        return PowerNorm(0.5, vmin=0.0, vmax=float(values.max()) or 1.0)
+    # The neutral middle of the colours is 1: as much detail as the clean image.
+    reach = max(float(values.max()), 1 / max(float(values.min()), 1e-3), 1.1)
+    return LogNorm(1 / reach, reach)
+
+
+def _map(axes: Axes, own: pd.DataFrame, column: str, norm, colours: str, form: str) -> None:
+    import matplotlib
+
+    from benchmark.report.marks import contrast
+
+    order = sorted(set(own["level"]), key=float)
+    names = dict(zip(own["level"], own["physical"], strict=True))
+    edges = [at - 0.5 for at in range(len(order) + 1)]
+    values = own.pivot(index="level", columns="dial", values=column).loc[order, order].to_numpy()
+    axes.pcolormesh(
+        edges, edges, values, cmap=colours, norm=norm, edgecolors="white", linewidth=0.5
+    )
+    for y, line in enumerate(values):
+        for x, value in enumerate(line):
+            seen = [255 * part for part in matplotlib.colormaps[colours](norm(value))[:3]]
+            dark = contrast(seen, (255, 255, 255)) > contrast(seen, (0, 0, 0))
+            ink = "white" if dark else "black"
+            axes.text(x, y, form.format(value), ha="center", va="center", fontsize=6.5, color=ink)
+    axes.set(xticks=range(len(order)), yticks=range(len(order)), aspect="equal")
+    axes.set_xticklabels([names[one] for one in order], fontsize=7)
+    axes.set_yticklabels([names[one] for one in order], fontsize=7)
+    axes.tick_params(length=0)
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+STUDY = Study(
+    summary="every true level under every dial: dB lost, detail smoothed away, colours moved",
+    source="FTN Figures 7 and 8",
+    task="denoise",
+    methods=("dni", "ftn", "ftn:groups=16", "decouple", "tunable_conv"),
+    tables=tables,
+    draw=draw,
+    scores=True,
+    matrix=True,
+)

@@ -1,0 +1,172 @@
+"""The form of a study: what must be trained and scored, the tables it gives, and how they are drawn.
+
+A study sees only what is in the store. This module imports no torch before a network is loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmark.errors import JobError, UserError
+from benchmark.request import Request
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+    from matplotlib.figure import Figure
+    from torch import nn
+
+    from benchmark.data.samples import Samples
+    from benchmark.method import ControlMethod
+    from benchmark.plan import Plan
+    from benchmark.store import Store
+    from benchmark.tasks import Task
+
+Tables = dict[str, "pd.DataFrame"]
+"""Tables by file stem; the first one is what a reader looks at."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study, with what it asks for when nothing else is said.
+
+    Args:
+        summary: One line for lists.
+        source: The paper's table or figure.
+        task: Task.
+        methods: Methods, best known first.
+        tables: Computes the tables from what the requests found.
+        draw: Draws them.
+        requests: Says what has to be trained and scored; by default what the user asked for.
+        trains: Whether trained weights are needed.
+        scores: Whether scores at every level are needed.
+        matrix: Whether every level is also needed with the dial set to every other one.
+    """
+
+    summary: str
+    source: str
+    task: str
+    methods: tuple[str, ...]
+    tables: Callable[[Sequence[Part]], Tables]
+    draw: Callable[[Tables, Task], Figure]
+    requests: Callable[[Request], Sequence[Request]] = lambda request: [request]
+    trains: bool = True
+    scores: bool = False
+    matrix: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one request found in the store."""
+
+    plan: Plan
+    store: Store
+
+    @property
+    def task(self) -> Task:
+        """The task."""
+        return self.plan.task
+
+    @property
+    def timed(self) -> bool:
+        """Whether the preset measures run times."""
+        return self.plan.request.preset.timing
+
+    @functools.cached_property
+    def rows(self) -> pd.DataFrame:
+        """All scores, one line per number; see ``benchmark.report.results``."""
+        from benchmark.collect import collect
+        from benchmark.plan import stored_cells
+
+        return collect(self.store, stored_cells(self.plan, self.store)).rows
+
+    @functools.cached_property
+    def methods(self) -> dict[str, ControlMethod]:
+        """The trained methods by specification, from the first seed; those that failed are left out.
+
+        Raises:
+            JobError: If none is trained.
+        """
+        from benchmark.sweep import loaded
+
+        found: dict[str, ControlMethod] = {}
+        for job in self.plan.sweeps.values():
+            stored = all(self.store.read_stage(key) for key in job.stage_keys.values())
+            if stored and job.method not in found and job.seed == self.plan.request.seeds[0]:
+                found[job.method] = loaded(job, self.task, self.store)
+        if not found:
+            raise JobError("no method of this study is trained, so there is nothing to look at")
+        return found
+
+    @functools.cached_property
+    def untrained(self) -> dict[str, ControlMethod]:
+        """The methods on a fresh backbone: enough for what does not depend on weights."""
+        from pathlib import Path
+
+        from benchmark import build, discovery
+
+        request, found = self.plan.request, {}
+        for choice in request.methods:
+            file = Path(choice.file) if choice.file else None
+            method = discovery.create_method(choice.method, file)
+            if not method.skip(self.task):
+                built = build.build_method(method, request.backbone, self.task, request.seeds[0])
+                found[choice.method] = built.eval().requires_grad_(False)
+        return found
+
+    @functools.cached_property
+    def samples(self) -> Samples:
+        """The first test set."""
+        from benchmark.data.samples import Samples
+
+        images = next(iter(self.plan.images.values()))
+        return Samples(images, self.task, self.store)
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what the numbers of a study depend on, as plain data."""
+        from benchmark.keys import preset_text
+
+        request = self.plan.request
+        return {
+            "task": request.task,
+            "methods": [one.method for one in request.methods],
+            "preset": preset_text(request.preset),
+            "backbone": request.backbone,
+            "seeds": list(request.seeds),
+            "train": list(request.train),
+            "test": {name: len(one.pictures) for name, one in self.plan.images.items()},
+        }
+
+
+def folding(methods: dict[str, ControlMethod]) -> dict[str, ControlMethod]:
+    """Returns the methods whose tuned networks are the backbone with other weights.
+
+    Raises:
+        UserError: If there are none.
+    """
+    found = {name: one for name, one in methods.items() if one.folds}
+    if not found:
+        raise UserError(
+            f"{', '.join(methods)}: no method here folds into its backbone, so there are no tuned "
+            "kernels to look at; give others with --methods, like dni,ftn"
+        )
+    return found
+
+
+def device() -> torch.device:
+    """Returns where networks run."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def kernels(network: nn.Module) -> dict[str, Any]:
+    """Returns the kernel of every layer as (C_out, n), one filter a row, by the layer's name."""
+    from benchmark.layers import layers, output_rows
+
+    return {
+        name: output_rows(layer, layer.weight.detach()) for name, layer in layers(network).items()
+    }

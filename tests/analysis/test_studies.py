@@ -1,0 +1,357 @@
+"""Studies: what can be known beforehand, and every one from an empty store to its figure."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from benchmark import cli, tasks
+from benchmark.analysis import studies
+from benchmark.analysis.studies import (
+    ablation,
+    cost,
+    dial_linearity,
+    drop_in,
+    experts,
+    filter_similarity,
+    joint,
+    kernel_map,
+    receptive_field,
+    single_layer,
+    wrong_level,
+)
+from benchmark.request import request_of
+
+DENOISE = tasks.get("denoise")
+
+
+def asked(*words: str):
+    top, _ = cli.parser()
+    return request_of(top.parse_args(["run", *words]))
+
+
+# ---- what can be known ----------------------------------------------------------------------
+
+
+def test_identical_kernels_are_alike_and_turned_ones_are_opposite():
+    kernel = torch.randn(4, 18)
+    assert filter_similarity.similarity(kernel, kernel) == pytest.approx((0, 1, 4))
+    mae, cosine, _ = filter_similarity.similarity(kernel, -kernel)
+    assert cosine == pytest.approx(-1)
+    assert mae == pytest.approx(2 * kernel.abs().mean().item())
+
+
+def test_a_filter_of_zeros_has_no_direction():
+    kernel = torch.ones(2, 3)
+    kernel[1] = 0
+    assert filter_similarity.similarity(kernel, kernel) == (0, pytest.approx(1), 1)
+    assert math.isnan(filter_similarity.similarity(0 * kernel, kernel)[1])
+
+
+def test_all_layers_together_count_every_weight_and_every_filter():
+    start = {"a": torch.ones(1, 2), "b": torch.ones(3, 2)}
+    end = {"a": torch.tensor([[2.0, 0.0]]), "b": torch.ones(3, 2)}
+    total = filter_similarity.compare("m", start, end).iloc[-1]
+    assert total["mae"] == pytest.approx(2 / 8)
+    assert total["cosine"] == pytest.approx((math.sqrt(0.5) + 3) / 4)
+
+
+@pytest.mark.parametrize(("slope", "away"), [(1.0, 0.0), (0.5, 0.25)])
+def test_a_straight_dial_has_r2_of_one_whatever_its_slope(plant, slope, away):
+    rows = plant({"ftn": lambda level, dial, at: -((dial - slope * level) ** 2)}, matrix=True)
+    found = dial_linearity.fits(dial_linearity.matrices(rows, DENOISE), DENOISE)
+    (fit,) = found["linearity"].itertuples()
+    assert fit.r2 == pytest.approx(1)
+    assert fit.mean_deviation == pytest.approx(away, abs=1e-9)
+    assert fit.max_deviation == pytest.approx(2 * away, abs=1e-9)
+    assert found["best_dials"]["best_dial"].tolist() == pytest.approx(
+        [slope * level for level in (0, 0.25, 0.5, 0.75, 1)], abs=1e-9
+    )
+
+
+def test_a_dial_without_effect_has_a_reason_instead_of_a_line(plant):
+    rows = plant({"ftn": lambda level, dial, at: level}, matrix=True)
+    found = dial_linearity.fits(dial_linearity.matrices(rows, DENOISE), DENOISE)
+    assert found["linearity"]["reason"].tolist() == ["the dial changes nothing"]
+    assert found["best_dials"].empty
+
+
+def test_effects_of_nothing_of_a_shift_and_of_smoothing():
+    clean = torch.rand(3, 16, 16) * 0.5
+    assert wrong_level.effects(clean, clean) == pytest.approx(
+        {"detail": 1, "red": 0, "green": 0, "blue": 0, "colour": 0}
+    )
+    shifted = clean.clone()
+    shifted[0] += 10 / 255
+    moved = wrong_level.effects(shifted, clean)
+    assert moved == pytest.approx(
+        {"detail": 1, "red": 10, "green": 0, "blue": 0, "colour": 10 / 3}, abs=1e-3
+    )
+    flat = clean.mean(dim=(1, 2), keepdim=True).expand_as(clean)
+    assert wrong_level.effects(flat, clean)["detail"] < 1e-6
+
+
+def test_the_farthest_wrong_dials_are_summed_up():
+    lines = [
+        {"method": "m", "level": level, "dial": dial, "loss": loss, "detail": 1 + loss, "colour": c}
+        for level, dial, loss, c in (
+            ("0", "0", 0, 1),
+            ("0", "1", 3, 9),
+            ("1", "0", 5, 4),
+            ("1", "1", 0, 2),
+        )
+    ]
+    (line,) = wrong_level.summary(pd.DataFrame(lines)).to_dict("records")
+    assert (line["loss_too_strong"], line["detail_too_weak"]) == (3, 6)
+    assert (line["colour_right"], line["colour_wrong"]) == (2, 9)
+
+
+def test_differences_to_experts_are_those_that_were_planted(plant):
+    rows = plant(
+        {
+            "ftn": lambda level, dial, at: 30 + at + 0.3 * (1 if level else -1),
+            "experts": lambda level, dial, at: 30 + at,
+        }
+    )
+    found = experts.gaps(rows[(rows["method"] == "ftn") | (rows["level"] != "0.25")], DENOISE)
+    (line,) = found["experts"].itertuples()
+    assert (line.levels, line.worst) == (4, pytest.approx(-0.3))
+    assert (line.mean, line.mean_abs) == pytest.approx((0.15, 0.3))
+
+
+def test_a_chain_of_convolutions_sees_a_square_of_known_side():
+    for depth in (0, 1, 3):
+        chain = nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=1) for _ in range(depth)))
+        for layer in chain:
+            nn.init.ones_(layer.weight)
+        field = receptive_field.gradient(chain, torch.rand(3, 20, 24), 9, 12)
+        assert receptive_field.counted(field, share=0) == (2 * depth + 1) ** 2
+        assert (receptive_field.reach(field, 9, 12) == 0) == (depth == 0)
+
+
+def test_points_lie_where_the_edges_are():
+    image = torch.full((3, 128, 160), 0.2)
+    image[:, :, 100:] = 1.0
+    image[:, 64:, 40:100] = 0.6
+    found = receptive_field.points(image)
+    assert found["strong edge"][1] in (99, 100)
+    assert found["strong edge"][0] < 64
+    row, column = found["moderate edge"]
+    assert row in (63, 64) or column in (39, 40, 99, 100)
+    row, column = found["flat"]
+    assert abs(column - 100) > 7
+
+
+def test_multiply_accumulates_of_a_layer_are_those_that_are_counted():
+    from benchmark.cost import macs
+
+    plain, mixing = cost.layer_macs(k=5, p=3, batch=1, channels=3, side=16)
+    assert macs(nn.Conv2d(3, 3, 5, padding=2), 16) == plain
+    assert mixing == 3 * (3 * 3 * 25 + 3) + 9
+    layer = cost.tunable_layer(k=5, p=3, channels=3)
+    stored = sum(tensor.numel() for tensor in layer.weights_to_keep().values())
+    assert stored == 3 * (3 * 3 * 25 + 3) + 3 * 3 + 3
+
+
+def test_all_kernel_sizes_and_numbers_of_objectives_are_in_the_table():
+    table = cost.sweep(timed=False)
+    base = table[(table["batch"] == 1) & (table["channels"] == 64)]
+    assert {(k, p) for k, p in zip(base["k"], base["p"], strict=True)} == {
+        (k, p) for k in (3, 5, 7) for p in range(2, 9)
+    }
+    assert (base["overhead_macs"] < 0.001).all()
+    assert table["overhead_time"].isna().all()
+
+
+def test_run_times_are_paired():
+    fast, slow, ratio = cost.paired(lambda: None, lambda: sum(range(20000)), rounds=3)
+    assert fast < slow
+    assert 0 <= ratio < 1
+
+
+def test_clusters_stay_apart_and_a_map_is_reproducible():
+    rng = np.random.default_rng(0)
+    vectors = np.concatenate([rng.normal(at, 0.1, (12, 30)) for at in (0, 3)])
+    points = kernel_map.embedded(vectors)
+    assert np.array_equal(points, kernel_map.embedded(vectors))
+    assert kernel_map.neighbours_agree(points, ["a"] * 12 + ["b"] * 12) == 1
+    assert kernel_map.neighbours_agree(points, ["a", "b"] * 12) < 1
+
+
+def test_parameters_are_drawn_for_every_operator():
+    task = tasks.get("operators-6")
+    every = kernel_map.drawn_levels(task, 5)
+    assert [name for name, _ in every[::5]] == ["L0", "WLS", "RTV", "RGF", "WMF", "shock"]
+    assert all(task.space.axes[1].text(task.space.physical(at)[1]) == name for name, at in every)
+    assert len({at for _, at in every}) == 30
+
+
+def test_ablation_asks_for_backbones_of_four_sizes():
+    request = asked("denoise", "--methods", "ftn", "--backbone", "small:width=8")
+    first, *rest = ablation.requests(request)
+    assert first == request
+    assert [one.backbone for one in rest] == [f"small:blocks={n}:width=8" for n in (1, 2, 4, 16)]
+    assert {one.methods[0].method for one in rest} == {"hypernet"}
+
+
+def test_drop_in_shrinks_networks_with_the_preset_and_obeys_a_backbone():
+    for preset in ("smoke", "laptop", "gpu"):
+        small = drop_in.requests(asked("denoise", "--methods", "tunable_conv", "--preset", preset))
+        assert [one.backbone.partition(":")[0] for one in small] == ["swinir", "nafnet"]
+        assert all(":" in one.backbone for one in small)
+    full = drop_in.requests(asked("denoise", "--methods", "tunable_conv", "--preset", "paper"))
+    assert [one.backbone for one in full] == ["swinir", "nafnet"]
+    (own,) = drop_in.requests(asked("denoise", "--methods", "ftn", "--backbone", "resnet16"))
+    assert own.backbone == "resnet16"
+    assert [one.method for one in own.methods] == ["ftn", "experts"]
+
+
+def test_joint_training_is_compared_on_the_same_images_and_strengths():
+    def line(operator: str, strength: str, image: str, value: float, **more: str):
+        return {"operator": operator, "strength": strength, "image": image, "value": value, **more}
+
+    single = [line("L0", "0", "a", 30), line("L0", "1", "a", 20), line("SR", "0.5", "a", 25)]
+    shared = [
+        line("SR", "0.5", "a", 24.5, task="operators-10"),
+        line("L0", "0", "a", 29, task="operators-10"),
+        line("L0", "0", "b", 5, task="operators-10"),
+        line("L0", "1", "a", 18, task="operators-6"),
+    ]
+    table = joint.compare(pd.DataFrame(single), pd.DataFrame(shared))
+    drops = {(one.operator, one.task): (one.drop, one.pairs) for one in table.itertuples()}
+    assert drops == {
+        ("L0", "operators-10"): (1, 1),
+        ("L0", "operators-6"): (2, 1),
+        ("SR", "operators-10"): (0.5, 1),
+    }
+    assert table["operator"].tolist() == ["L0", "L0", "SR"]
+
+
+@pytest.mark.parametrize(
+    ("task", "level", "image", "expected"),
+    [
+        ("operators-10", "0.5/0", "a unknown strength=0.5", ("L0", "0.5", "a")),
+        ("operators-10", "0.5/1", "a unknown strength=0.5", ("derain", "0.5", "a")),
+        ("operators-6", "1/0.2", "a", ("WLS", "1", "a")),
+        ("operators-4", "0", "a strength=0.5", ("SR", "0.5", "a")),
+        ("filter-wls", "1", "a", ("WLS", "1", "a")),
+        ("filter-shock", "0", "a", ("shock", "0", "a")),
+    ],
+)
+def test_every_score_is_of_one_operator_at_one_strength(task, level, image, expected):
+    row = {"level": level, "set_level": level, "image": image, "value": 1.0, "status": "ok"}
+    rows = pd.DataFrame([{**row, "metric": "psnr-rgb"}, {**row, "metric": "ssim-rgb"}])
+    assert list(joint.values(rows, tasks.get(task))) == [(*expected, 1.0)]
+
+
+def test_what_runs_again_is_what_lies_behind_the_first_layer_that_changed():
+    one, other = (nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=1) for _ in range(4))) for _ in "ab")
+    other.load_state_dict(one.state_dict())
+    assert single_layer.changed(one, other) == []
+    x = torch.rand(1, 3, 16, 16)
+    assert single_layer.again(one, [], x, timed=True) == (0, 0)
+    for name, share in (("3", 1 / 4), ("1", 3 / 4)):
+        other[int(name)].bias.data += 1
+        names = single_layer.changed(one, other)
+        assert name in names
+        work, spent = single_layer.again(one, names, x, timed=True)
+        assert work == pytest.approx(share)
+        assert 0 < spent < 1
+
+
+# ---- the command ----------------------------------------------------------------------------
+
+SMOKE = ("--preset", "smoke", "--set", "steps=1", "--offline", "--jobs", "1")
+SMALL = {
+    "ablation": ("--methods", "ftn", "ftn:depthwise=true", "--levels", "0.2,1"),
+    "cost": (),
+    "dial-linearity": ("--methods", "dni"),
+    "drop-in": ("--methods", "tunable_conv", "--backbone", "small:width=8:blocks=1"),
+    "experts": ("--methods", "dni"),
+    "filter-similarity": ("--task", "denoise", "--methods", "dni,ftn"),
+    "joint": (
+        "--task",
+        "operators-4",
+    ),
+    "kernel-map": (
+        "--task",
+        "operators-4",
+    ),
+    "receptive-field": ("--task", "denoise", "--methods", "dni"),
+    "single-layer": ("--methods", "dni,ftn"),
+    "wrong-level": ("--methods", "dni"),
+}
+
+
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory):
+    """One store for all studies, so that they share what is trained."""
+    folder = tmp_path_factory.mktemp("studies")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DIALBENCH_DATA", "DIALBENCH_WEIGHTS"):
+            patch.delenv(name, raising=False)
+        patch.setenv("DIALBENCH_HOME", str(folder / "runs"))
+        patch.setenv("TORCH_HOME", str(folder / "torch"))
+        patch.setattr(ablation, "BLOCKS", (1, 2))
+        yield folder / "runs"
+
+
+def test_every_study_is_tested():
+    assert sorted(SMALL) == studies.names()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_one_command_makes_a_study(name, shared_home, capsys):
+    assert cli.main(["analyze", name, *SMALL[name], *SMOKE]) == 0
+    shown = capsys.readouterr().out
+    assert "figure.svg" in shown
+    (folder,) = (shared_home / "studies" / name).iterdir()
+    assert {"about.json", "figure.png", "figure.svg"} < {path.name for path in folder.iterdir()}
+    for path in folder.glob("*.csv"):
+        assert len(pd.read_csv(path)) > 0, path
+
+
+def test_a_study_made_again_trains_nothing_and_gives_the_same_files(shared_home, capsys):
+    words = ["analyze", "wrong-level", *SMALL["wrong-level"], *SMOKE]
+    assert cli.main(words) == 0
+    stages = sorted((shared_home / "stages").iterdir())
+    (folder,) = (shared_home / "studies" / "wrong-level").iterdir()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    capsys.readouterr()
+    assert cli.main(words) == 0
+    assert "train" not in capsys.readouterr().err
+    assert sorted((shared_home / "stages").iterdir()) == stages
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_the_list_names_every_study_and_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom benchmark.cli import main\nmain(['analyze', '--list'])\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    *lines, modules = done.stdout.splitlines()
+    assert [one.split()[0] for one in lines] == studies.names()
+    assert not {"torch", "pandas", "matplotlib", "sklearn", "lightning"} & {*modules.split()}
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("filter-similarty", "did you mean 'filter-similarity'"),
+        ("wrong-level --task sr", "true levels like denoise"),
+        ("joint --task denoise", "operators-10"),
+        ("experts --task denoize", "did you mean 'denoise'"),
+        ("filter-similarity --task denoise --methods cfsnet " + " ".join(SMOKE), "folds"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home):
+    assert cli.main(["analyze", *words.split()]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("dialbench: ")
+    assert part in error
