@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from benchmark import config, keys, sweep
+from benchmark.build import build_method
 from benchmark.config import Preset
 from benchmark.control import parse_level
 from benchmark.data.samples import Samples
@@ -108,7 +109,8 @@ class Subject:
 
     def _method(self, seed: int) -> ControlMethod:
         task, job = self.entry.task, self.job(seed, "")
-        stages = [one.name for one in create_method(job.method).stages(task)]
+        bare = build_method(create_method(job.method), job.backbone, task, seed)
+        stages = [one.name for one in bare.stages(task)]
         stages += [ESTIMATOR] if task.dial == "estimate" else []
         if sorted(set(stages)) != sorted(job.stage_keys):
             raise JobError(
