@@ -334,6 +334,8 @@ def test_after_an_upload_only_changed_levels_are_logged(tmp_path, wandb):
     task, out = tasks.get("sr"), tmp_path / "report"
     tracking.mirror(build(tmp_path / "pictures", levels=("0", "1")), task, out)
     old = runs_of(out)["dni · seed 0"]
+    # Two copies of one second would share a folder.
+    old = old.rename(old.with_name(f"offline-run-20260101_000000-{old.name[-16:]}"))
     (path,) = old.glob("run-*.wandb")
     path.with_name(f"{path.name}.synced").touch()
     results = build(tmp_path / "pictures", levels=("0", "1"))
