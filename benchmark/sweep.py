@@ -156,7 +156,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     )
     given_at = functools.lru_cache(KEPT if job.crossed else 0)(samples.degraded)
     groups = batches([samples.clean(index).shape[1:] for index in range(len(samples))])
-    setter = _setter(job, task, method, samples, store, device) if task.compares_dials else None
+    setter = dial_of(job, task, method, samples, store, device) if task.compares_dials else None
     clock = _Clock(len(todo) * len(samples), say)
     for (level, dial), key, old, metrics in todo:
         shown, tuned_to = level_text(level), level_text(dial)
@@ -201,7 +201,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
         )
 
 
-def _setter(
+def dial_of(
     job: SweepJob,
     task: Task,
     method: ControlMethod,

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -213,13 +213,20 @@ def _log(
         if one.curve:
             run.log({"pd_curve": _chart(wandb, one)})
         for name, (columns, lines) in one.tables.items():
-            run.log({name: wandb.Table(columns=columns, data=lines, allow_mixed_types=True)})
+            for key, part in pieces(name, lines, wandb.Table.MAX_ROWS):
+                run.log({key: wandb.Table(columns=columns, data=part, allow_mixed_types=True)})
         if files := {name: path for name, path in one.files.items() if path.is_file()}:
             run.log_artifact(_artifact(wandb, one, task, files))
         run.summary.update(one.summary)
         code = 0
     finally:
         run.finish(exit_code=code)
+
+
+def pieces(name: str, lines: list, most: int) -> Iterator[tuple[str, list]]:
+    """Yields the parts of a table, ``rows``, ``rows-2`` and so on: wandb cuts longer ones off."""
+    for at in range(0, max(1, len(lines)), most):
+        yield (f"{name}-{at // most + 1}" if at else name), lines[at : at + most]
 
 
 def _artifact(wandb: Any, one: Mirrored, task: Task, files: dict[str, Path]) -> Any:

@@ -334,6 +334,8 @@ def test_after_an_upload_only_changed_levels_are_logged(tmp_path, wandb):
     task, out = tasks.get("sr"), tmp_path / "report"
     tracking.mirror(build(tmp_path / "pictures", levels=("0", "1")), task, out)
     old = runs_of(out)["dni · seed 0"]
+    # Two copies of one second would share a folder.
+    old = old.rename(old.with_name(f"offline-run-20260101_000000-{old.name[-16:]}"))
     (path,) = old.glob("run-*.wandb")
     path.with_name(f"{path.name}.synced").touch()
     results = build(tmp_path / "pictures", levels=("0", "1"))
@@ -390,6 +392,12 @@ def test_without_wandb_the_mirror_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
     said = tracking.mirror(build(tmp_path / "pictures"), tasks.get("sr"), tmp_path)
     assert "pip install wandb" in said.text and said.failed
+
+
+def test_long_tables_are_split_since_wandb_would_cut_them_off():
+    parts = list(tracking.pieces("rows", list(range(7)), 3))
+    assert parts == [("rows", [0, 1, 2]), ("rows-2", [3, 4, 5]), ("rows-3", [6])]
+    assert list(tracking.pieces("rows", [], 3)) == [("rows", [])]
 
 
 def test_run_ids_depend_on_who_was_trained_but_not_on_the_numbers(tmp_path):

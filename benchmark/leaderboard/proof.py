@@ -30,6 +30,11 @@ TOLERANCE = {
     "colour": 0.02,
     "lpips": 0.001,
     "niqe": 0.02,
+    "level": 0.05,
+    "step": 0.001,
+    "objective": 0.0005,
+    "content": 0.0005,
+    "style": 0.002,
 }
 """By the first word of a metric id: how far a value may move from one machine to another, where a
 few pixels round the other way."""

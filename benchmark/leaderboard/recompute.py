@@ -6,6 +6,7 @@ installed package, and its weights are read as tensors whose hash it states.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import urllib.error
@@ -18,19 +19,22 @@ import torch
 from torch import Tensor
 
 from benchmark import config, keys, sweep
-from benchmark.build import build_method, load_states
+from benchmark.build import build_method
 from benchmark.config import Preset
 from benchmark.control import parse_level
 from benchmark.data.samples import Samples
 from benchmark.data.sources import ImageSet, open_set
+from benchmark.dialling import ESTIMATOR
+from benchmark.digest import digest
 from benchmark.discovery import create_method
 from benchmark.errors import JobError, UserError
+from benchmark.jobs import SweepJob
 from benchmark.leaderboard import folder, weights
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault
 from benchmark.leaderboard.rows import Key
 from benchmark.method import ControlMethod
-from benchmark.metrics.scorer import Scorer
+from benchmark.metrics.scorer import Score, Scorer, availability
 from benchmark.store import Store
 
 PATIENCE = 20
@@ -38,11 +42,11 @@ PATIENCE = 20
 
 
 class Part(NamedTuple):
-    """Images of one test set under one seed."""
+    """Pictures of one test set under one seed, in whatever cases a task has of them."""
 
     seed: int
     dataset: str
-    images: tuple[int, ...]
+    pictures: tuple[int, ...]
 
 
 class Subject:
@@ -51,7 +55,7 @@ class Subject:
     Args:
         path: Its folder, which the referee found good.
         entry: The entry.
-        store: Where outputs of operators are kept.
+        store: Where its weights are kept, as stages, and outputs of operators.
         held: A folder that holds weights as ``<sha256>.safetensors``, for entries without them.
         offline: Whether downloads are forbidden.
 
@@ -67,7 +71,8 @@ class Subject:
         held: Path | None = None,
         offline: bool = False,
     ):
-        self.path, self.entry, self.held, self.offline = path, entry, held, offline
+        self.path, self.entry, self.store = path, entry, store
+        self.held, self.offline = held, offline
         facts, task = entry.facts, entry.task
         if facts["task_version"] != task.version:
             raise UserError(
@@ -81,36 +86,50 @@ class Subject:
                     "their folder with --weights"
                 )
         self.preset = preset_of(facts["preset"])
-        self.samples = {
-            one["name"]: Samples(_opened(one, self.preset, offline), task, store)
-            for one in facts["sets"]
-        }
+        self.sets = {one["name"]: _opened(one, self.preset, offline) for one in facts["sets"]}
         for one in facts["sets"]:
-            if list(one["images"]) != names(self.samples[one["name"]]):
+            if list(one["images"]) != _names(Samples(self.sets[one["name"]], task)):
                 raise UserError(f"its images of {one['name']} are not those of the set")
-        self.method = functools.lru_cache(1)(self._method)
         self.scorer = functools.cache(
             lambda metrics: Scorer(metrics, task.protocol, offline=offline)
         )
-        for metric, reason in self.scorer(entry.layout.metrics).unavailable().items():
-            raise UserError(f"{metric} cannot be computed here: {reason}")
+        for metric, reason in availability(entry.layout.metrics, offline).items():
+            if reason:
+                raise UserError(f"{metric} cannot be computed here: {reason}")
+        self.method = functools.lru_cache(1)(self._method)
+
+    def job(self, seed: int, dataset: str) -> SweepJob:
+        """Returns the sweep that scored a test set with the weights of a seed."""
+        facts = self.entry.facts
+        stages = {
+            one["stage"]: self._stored(one) for one in facts["weights"] if one["seed"] == seed
+        }
+        names = (facts["task"], facts["method"], None, facts["backbone"])
+        return SweepJob("", *names, self.preset, seed, stages, dataset, (), self.offline)
 
     def _method(self, seed: int) -> ControlMethod:
-        facts, task = self.entry.facts, self.entry.task
-        method = build_method(create_method(facts["method"]), facts["backbone"], task, seed)
-        own = [one for one in facts["weights"] if one["seed"] == seed]
-        stages = [stage.name for stage in method.stages(task)]
-        if sorted(stages) != sorted(one["stage"] for one in own):
+        task, job = self.entry.task, self.job(seed, "")
+        bare = build_method(create_method(job.method), job.backbone, task, seed)
+        stages = [one.name for one in bare.stages(task)]
+        stages += [ESTIMATOR] if task.dial == "estimate" else []
+        if sorted(set(stages)) != sorted(job.stage_keys):
             raise JobError(
                 f"its method has the stages {', '.join(stages) or 'none'}, but the entry has "
-                f"weights of {', '.join(one['stage'] for one in own) or 'none'}"
+                f"weights of {', '.join(job.stage_keys) or 'none'}"
             )
-        load_states(method, task, {one["stage"]: self._tensors(one) for one in own})
-        return method.eval().requires_grad_(False)
+        return sweep.loaded(job, task, self.store)
 
-    def _tensors(self, about: Mapping[str, Any]) -> dict[str, Tensor]:
+    def _stored(self, about: Mapping[str, Any]) -> str:
+        """Puts weights into the store, unless they are there, and returns their key."""
         from safetensors.torch import load
 
+        key = digest(["entry", about["sha256"]])
+        if self.store.read_stage(key) is None:
+            self.store.write_stage(key, load(self._blob(about)), {"steps": 0})
+        return key
+
+    def _blob(self, about: Mapping[str, Any]) -> bytes:
+        """Returns the file of some weights, sure that it is what its hash says."""
         name = f"{about['sha256']}.safetensors"
         if about["file"]:
             blob = folder.read(self.path / about["file"], folder.WEIGHTS)
@@ -120,18 +139,20 @@ class Subject:
             blob = _downloaded(about["url"], about["bytes"])
         else:
             raise UserError(f"the weights of {about['stage']} are not here; --weights takes {name}")
+        if hashlib.sha256(blob).hexdigest() != about["sha256"]:
+            raise UserError(f"the weights of {about['stage']} are not what their hash says")
         try:
             weights.check_header(blob, len(blob), name)
         except Fault as fault:
             raise UserError(str(fault)) from None
-        if hashlib.sha256(blob).hexdigest() != about["sha256"]:
-            raise UserError(f"the weights of {about['stage']} are not what their hash says")
-        return load(blob)
+        return blob
 
-    def outputs(self, part: Part, levels: Iterable[str]) -> Iterator[tuple[str, int, Tensor]]:
-        """Yields (level, index, output (3, H, W)) of some images, the dial at the true level."""
-        for level, _, index, output, _ in self._restored(part, [(one, one) for one in levels]):
-            yield level, index, output
+    def outputs(self, part: Part, levels: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+        """Yields (level, output (3, H, W)) of the first image of a part, the dial at the level."""
+        for level in levels:
+            for _, output, _ in self._restored(part, level, level, ()):
+                yield level, output
+                break
 
     def rows(self, part: Part, levels: Sequence[str]) -> Iterator[tuple[Key, float]]:
         """Yields keys and values of all rows of some images at some levels (and dials at them).
@@ -141,34 +162,38 @@ class Subject:
         """
         layout = self.entry.layout
         points = {metric: layout.points(metric) for metric in layout.metrics}
-        every = [
-            (level, dial)
-            for level, dial in dict.fromkeys(one for own in points.values() for one in own)
-            if level in levels and dial in levels
-        ]
-        for level, dial, index, _, scores in self._restored(part, every):
-            image = self.samples[part.dataset].name(index)
-            for metric, score in scores.items():
-                key = (metric, part.dataset, part.seed, level, dial, image)
-                if score.value is None:
-                    raise JobError(f"row {','.join(map(str, key))}: no value here: {score.reason}")
-                yield key, score.value
+        for level, dial in dict.fromkeys(one for own in points.values() for one in own):
+            if level not in levels or dial not in levels:
+                continue
+            metrics = tuple(one for one in layout.metrics if (level, dial) in points[one])
+            for image, _, scores in self._restored(part, level, dial, metrics):
+                for metric, score in scores.items():
+                    key = (metric, part.dataset, part.seed, level, dial, image)
+                    if score.value is None:
+                        row = ",".join(map(str, key))
+                        raise JobError(f"row {row}: no value here: {score.reason}")
+                    yield key, score.value
 
-    def _restored(self, part: Part, points: Sequence[tuple[str, str]]) -> Iterator[tuple]:
-        """Yields (level, dial, index, output, scores) of some images at some points."""
-        samples, layout = self.samples[part.dataset], self.entry.layout
-        method, device = self.method(part.seed), torch.device("cpu")
-        sizes = [samples.clean(index).shape[1:] for index in part.images]
-        groups = [[part.images[at] for at in group] for group in sweep.batches(sizes)]
-        for level, dial in points:
-            metrics = tuple(one for one in layout.metrics if (level, dial) in layout.points(one))
+    def _restored(
+        self, part: Part, level: str, dial: str, metrics: tuple[str, ...]
+    ) -> Iterator[tuple[str, Tensor, dict[str, Score]]]:
+        """Yields (image, output, scores) of some pictures at one point, as a sweep does."""
+        task, device = self.entry.task, torch.device("cpu")
+        method, job = self.method(part.seed), self.job(part.seed, part.dataset)
+        # The set keeps its name, which noise depends on.
+        pictures = tuple(self.sets[part.dataset].pictures[at] for at in part.pictures)
+        images = dataclasses.replace(self.sets[part.dataset], pictures=pictures)
+        samples, at = Samples(images, task, self.store), parse_level(level)
+        if task.compares_dials:
+            setter = sweep.dial_of(job, task, method, samples, self.store, device)
+            found = setter.scored(at, metrics)
+        else:
             network = sweep.ready(method.tuned(parse_level(dial)), device)
-            at = parse_level(level)
             given = functools.partial(samples.degraded, level=at)
-            for index, output, _, scores in sweep.scored(
-                network, given, samples, at, groups, self.scorer(metrics), device
-            ):
-                yield level, dial, index, output, scores
+            groups = sweep.batches([samples.clean(n).shape[1:] for n in range(len(samples))])
+            found = sweep.scored(network, given, samples, at, groups, self.scorer(metrics), device)
+        for index, output, _, scores in found:
+            yield samples.name(index), output, scores
 
     def code(self) -> dict[str, str]:
         """Returns digests of the code that computes the entry here."""
@@ -179,7 +204,7 @@ class Subject:
         }
 
 
-def names(samples: Samples) -> list[str]:
+def _names(samples: Samples) -> list[str]:
     """Returns the names of the images of a test set, as rows have them."""
     return [samples.name(index) for index in range(len(samples))]
 

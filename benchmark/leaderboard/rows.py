@@ -38,6 +38,11 @@ RANGES = {
     "colour": (0.0, 255.0),
     "lpips": (0.0, 5.0),
     "niqe": (-50.0, 1000.0),
+    "level": (0.0, 1e6),
+    "step": (0.0, 5.0),
+    "objective": (-1e6, 1e6),
+    "content": (0.0, 1e6),
+    "style": (0.0, 1e6),
 }
 """By the first word of a metric id, the values that can be."""
 

@@ -112,7 +112,7 @@ def _canary(subject: Subject, outcome: Outcome) -> dict[str, Any]:
     told = canary.parse(text, one)
     part = Part(told["seed"], told["set"], (0,))
     largest, same = 0.0, 0
-    for level, _, output in subject.outputs(part, one.layout.levels):
+    for level, output in subject.outputs(part, one.layout.levels):
         pixels = (output.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
         if pixels.shape[:2] != (told["height"], told["width"]):
             outcome.faults.append(f"canary: level {level} has another size")
@@ -139,12 +139,12 @@ def drawn(one: Entry, mode: str, draw: int) -> tuple[list[Part], tuple[str, ...]
     """Returns which images and levels of an entry are computed again."""
     from benchmark.leaderboard.recompute import Part
 
-    layout = one.layout
+    layout, cases = one.layout, len(one.task.cases)
     every = [
         (seed, name, at)
         for seed in layout.seeds
         for name, images in layout.sets
-        for at in range(len(images))
+        for at in range(len(images) // cases)
     ]
     levels = layout.levels
     if mode != "exact":
@@ -165,7 +165,7 @@ def _rows(subject: Subject, mode: str, draw: int, outcome: Outcome, say: Say) ->
     parts, levels = drawn(subject.entry, mode, draw)
     compared = _Compared(dict(zip(layout.metrics, layout.counts(), strict=True)))
     for part in parts:
-        say(f"{len(part.images)} images of {part.dataset}, seed {part.seed}")
+        say(f"{len(part.pictures)} images of {part.dataset}, seed {part.seed}")
         for key, value in subject.rows(part, levels):
             compared.add(key[0], key, claimed[key], value)
     return compared.close("row", outcome)

@@ -13,6 +13,7 @@ import pytest
 
 from benchmark import keys
 from benchmark.leaderboard import assemble, card, check, entry, proof, rows, schema, synthetic
+from benchmark.metrics.records import METRICS
 
 
 def text_of(path) -> bytes:
@@ -450,3 +451,9 @@ def test_not_even_a_sentence_holds_the_way_out_of_a_folder(put, faults, edit):
     path = put()
     edit(path, limits=["see .. for more"])
     assert "is a path that leaves the folder" in faults(path)[0]
+
+
+def test_every_metric_has_a_range_and_a_tolerance():
+    for metric in METRICS:
+        low, high = rows.limits(metric)
+        assert low < high and 0 < proof.tolerance(metric) < 1
