@@ -17,11 +17,11 @@ OPTIONS  = --preset $(PRESET) $(if $(METHODS),--methods "$(METHODS)") \
            $(if $(ENGINE),--engine $(ENGINE)) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench report entries boards perf test fuzz lint doctor
+.PHONY: help setup bench demo report entries boards perf test fuzz lint doctor
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "variables for bench and report: TASK=sr METHODS=\"dni ftn\" PRESET=laptop BACKBONE= SEEDS=0,1 ENGINE=local|ray|slurm:partition=gpu JOBS= ARGS="
+	@echo "variables for bench, demo and report: TASK=sr METHODS=\"dni ftn\" PRESET=laptop BACKBONE= SEEDS=0,1 ENGINE=local|ray|slurm:partition=gpu JOBS= ARGS="
 
 setup: $(READY)  ## create .venv and install everything into it
 
@@ -34,6 +34,9 @@ $(READY): pyproject.toml constraints.txt
 
 bench: $(READY)  ## train what is missing, sweep the dial, write the report (TASK=sr)
 	@$(BIN)/dialbench run $(TASK) $(OPTIONS)
+
+demo: $(READY)  ## turn the dial of what is trained, on images of your own, in a browser (TASK=sr)
+	@$(BIN)/dialbench demo $(TASK) $(OPTIONS)
 
 report: $(READY)  ## write the report again from what is stored (TASK=sr)
 	@$(BIN)/dialbench report $(TASK) $(OPTIONS)

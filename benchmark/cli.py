@@ -93,6 +93,8 @@ def parser() -> tuple[Parser, list[str]]:
         "hours and storage of a campaign, from what runs in the store took",
         _selection(task="+"),
     )
+    demo = add("demo", verbs.demo, "turn the dial of trained methods in a browser", wanted)
+    demo.add_argument("--port", type=int, metavar="N", help="default: the first free from 7860")
     add(
         "publish",
         verbs.publish,
@@ -116,6 +118,14 @@ def parser() -> tuple[Parser, list[str]]:
     check = add("test", verbs.test_method, "check that a method keeps the contract of all methods")
     check.add_argument("method", metavar="METHOD", help="a method, or its file like mine.py:k=3")
     check.add_argument("--backbone", metavar="B", help="the only backbone (default: small ones)")
+    new = add("new", verbs.new, "write a method that works, to be replaced by your own")
+    new.add_argument("name", metavar="NAME", help="like my_method")
+    new.add_argument(
+        "--at", type=Path, default=Path(), metavar="FOLDER", help="where its folder goes"
+    )
+    new.add_argument(
+        "--package", action="store_true", help="make the folder a package that pip can install"
+    )
     data = add("data", verbs.show_data, "show the image sets, or check them for shared pictures")
     data.add_argument(
         "action",

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from benchmark import collector
 from benchmark.report.results import CLEAN, INPUT, MAP, ROW_COLUMNS, TARGET, Failure, Results
 from benchmark.store import Cell, Row, Store
 
@@ -33,8 +34,9 @@ def collect(store: Store, cells: Sequence[Cell], failures: Iterable[Failure] = (
         {**dict(zip(RUN, run, strict=True)), **group[-1].cost, "ms_per_image": _typical(group)}
         for run, group in groups.items()
     ]
-    found = Results.of([], costs, _pictures(store, cells), tuple(dict.fromkeys(failures)))
-    return dataclasses.replace(found, rows=_rows(cells)) if cells else found
+    with collector.paused():
+        found = Results.of([], costs, _pictures(store, cells), tuple(dict.fromkeys(failures)))
+        return dataclasses.replace(found, rows=_rows(cells)) if cells else found
 
 
 def _rows(cells: Sequence[Cell]) -> pd.DataFrame:

@@ -31,7 +31,7 @@ Definition = tuple[str, str]
 
 def canonical(value: Any) -> str:
     """Returns the canonical JSON of plain data and dataclasses: sorted keys, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+    return _ENCODER.encode(value)
 
 
 def digest(value: Any) -> str:
@@ -44,6 +44,9 @@ def _plain(value: Any) -> Any:
         fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
         return {"": type(value).__name__, **fields}
     raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain)
 
 
 def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:

@@ -17,7 +17,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -78,9 +78,32 @@ def entries() -> list[Entry]:
     ]
     known = {entry.name for entry in found if entry.group != "network"}
     for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        error = f"the name is taken by {point.name}.py" if point.name in known else None
-        found.append(Entry(point.name, "method", point.value, "entry point", error=error))
+        taken = f"the name is taken by {point.name}.py" if point.name in known else None
+        found.append(_offered(point.name, point.value, taken))
     return found
+
+
+def _offered(name: str, value: str, error: str | None) -> Entry:
+    """Returns the entry of a method that an installed package offers."""
+    path = _file_of(value)
+    if path is None:
+        gone = f"its module {value} is not there; reinstall the package"
+        return Entry(name, "method", value, error=error or gone)
+    about = read_entry(path, "method")
+    return replace(about, name=name, path=value, error=error or about.error)
+
+
+def _file_of(value: str) -> Path | None:
+    """Returns the file of an entry point like ``package.module:Class``, importing nothing."""
+    top, *inner = value.partition(":")[0].strip().split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None:
+        return None
+    if not inner:
+        return Path(spec.origin) if spec.origin else None
+    paths = [Path(folder, *inner) for folder in spec.submodule_search_locations or ()]
+    files = [file for path in paths for file in (path.with_suffix(".py"), path / "__init__.py")]
+    return next((file for file in files if file.is_file()), None)
 
 
 def read_entry(path: Path, group: str) -> Entry:
@@ -174,10 +197,10 @@ def source_of(spec_text: str, file: Path | None = None) -> str:
     entry = find(parse(spec_text).name, ("method", "baseline"))
     if entry.path.endswith(".py"):
         return _dotted(entry)
-    found = importlib.util.find_spec(entry.path.partition(":")[0])
-    if found is None or not found.origin:
+    found = _file_of(entry.path)
+    if found is None:
         raise UserError(f"the entry point {entry.name} = {entry.path} leads nowhere; reinstall it")
-    return found.origin
+    return str(found)
 
 
 def backbone_source(spec_text: str) -> str:

@@ -203,18 +203,18 @@ def cell_keys(job: SweepJob, task: Task, weights: str, images: ImageSet) -> Call
         weights: ``weights_digest`` of the stages.
         images: The test set.
     """
-    shared = {
-        "weights": weights,
-        "method": method_digest(job.method, job.method_file, job.backbone),
-        "scoring": scoring_digest(task),
-        "dataset": [images.name, images.digest],
-        "run": [preset_text(job.preset), job.seed],
-    }
+    shared = digest(
+        {
+            "weights": weights,
+            "method": method_digest(job.method, job.method_file, job.backbone),
+            "scoring": scoring_digest(task),
+            "dataset": [images.name, images.digest],
+            "run": [preset_text(job.preset), job.seed],
+        }
+    )
 
     def key(point: Point) -> str:
-        level, dial = point
-        crossed = {} if dial == level else {"set_level": level_text(dial)}
-        return digest({**shared, "level": level_text(level), **crossed})
+        return digest([shared, *(level_text(level) for level in point)])
 
     return key
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark import build, discovery, keys, spec, tasks
+from benchmark import build, collector, discovery, keys, spec, tasks
 from benchmark.control import Level, level_text
 from benchmark.data.sources import ImageSet, default_sets, open_set
 from benchmark.dialling import ESTIMATOR
@@ -41,7 +41,7 @@ class Plan:
         sweeps: Every sweep by key, with all levels wanted.
         stored: Keys of the stages that are stored.
         missing: Points of the level x dial matrix without a complete cell, by sweep key.
-        complete: The cells that are complete, by their keys; they need not be read again.
+        complete: The cells that are complete, by sweep key and point; they are not read again.
         failures: Methods that cannot run because something is wrong with them.
         skipped: Methods that do not take the task, and what else limits a method's results.
         forced: Keys of stages and of cells to forget before running.
@@ -57,7 +57,7 @@ class Plan:
     sweeps: dict[str, SweepJob] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
     missing: dict[str, tuple[Point, ...]] = field(default_factory=dict)
-    complete: dict[str, Cell] = field(default_factory=dict)
+    complete: dict[tuple[str, Point], Cell] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     skipped: list[Failure] = field(default_factory=list)
     forced: tuple[set[str], set[str]] = field(default_factory=lambda: (set(), set()))
@@ -137,7 +137,8 @@ def make(request: Request, store: Store) -> Plan:
         for choice, needs in asked:
             if needs is not None:
                 _add_method(plan, store, choice, seed, set_digests, needs)
-    _look_up(plan, store)
+    with collector.paused():
+        _look_up(plan, store)
     return plan
 
 
@@ -279,8 +280,8 @@ def _look_up(plan: Plan, store: Store) -> None:
                 plan.forced[1].add(cell_key)
             if redo or waits or cell is None or cell.without(wanted, available):
                 missing.append(point)
-            elif cell_key:
-                plan.complete[cell_key] = cell
+            else:
+                plan.complete[key, point] = cell
         plan.missing[key] = tuple(missing)
 
 
@@ -298,8 +299,9 @@ def cells(
     weights, images = keys.weights_digest(hashes), plan.images[job.dataset]
     key_of = keys.cell_keys(job, plan.task, weights, images)
     for point in job.points():
-        key = key_of(point)
-        yield point, key, plan.complete.get(key) or store.read_cell(plan.task.name, key)
+        known = plan.complete.get((job.key, point))
+        key = known.key if known else key_of(point)
+        yield point, key, known or store.read_cell(plan.task.name, key)
 
 
 def stored_cells(plan: Plan, store: Store) -> list[Cell]:
@@ -309,7 +311,8 @@ def stored_cells(plan: Plan, store: Store) -> list[Cell]:
         plan.sweeps.values(),
         key=lambda job: (order[job.method], plan.request.test.index(job.dataset), job.seed),
     )
-    return [cell for job in jobs for _, _, cell in cells(plan, job, store) if cell is not None]
+    with collector.paused():
+        return [cell for job in jobs for _, _, cell in cells(plan, job, store) if cell is not None]
 
 
 def failures(plan: Plan, store: Store) -> list[Failure]:

@@ -17,7 +17,7 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -230,14 +230,19 @@ class Store:
 
     def read_cell(self, task: str, key: str) -> Cell | None:
         """Returns a cell, or None if it is missing or damaged in any way."""
-        folder = self.home / "cells" / task
+        folder = f"{self.home}/cells/{task}"
         record = read_json(f"{folder}/{key}.json") or {}
+        # Equal texts become one object: the cells of a campaign repeat few of them very often.
+        once = sys.intern
         try:
             cell = Cell(
                 record["key"],
-                {_once(name): _once(value) for name, value in record["facts"].items()},
+                {
+                    once(name): once(value) if type(value) is str else value
+                    for name, value in record["facts"].items()
+                },
                 tuple(
-                    Row(_once(image), _once(metric), value, _once(status), _once(reason))
+                    Row(once(image), once(metric), value, once(status), once(reason))
                     for image, metric, value, status, reason in record["rows"]
                 ),
                 record["cost"],
@@ -248,6 +253,13 @@ class Store:
             return None
         there = all(os.path.isfile(f"{folder}/{name}") for name in names)
         return cell if cell.key == key and cell.rows and there else None
+
+    def cells(self, task: str) -> Iterator[Cell]:
+        """Yields every intact cell of a task, in the order of their keys."""
+        for path in sorted((self.home / "cells" / task).glob("*.json")):
+            cell = self.read_cell(task, path.stem)
+            if cell is not None:
+                yield cell
 
     def write_picture(self, task: str, name: str, blob: bytes) -> None:
         """Writes a picture beside the cells."""
@@ -336,11 +348,6 @@ def read_json(path: Path | str) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return record if record.get("schema") == SCHEMA else None
-
-
-def _once(value: Any) -> Any:
-    """Returns equal texts as one object: the cells of a campaign repeat few of them very often."""
-    return sys.intern(value) if type(value) is str else value
 
 
 def _check(body: bytes) -> bytes:

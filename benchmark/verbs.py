@@ -88,6 +88,13 @@ def report(args: argparse.Namespace) -> int:
     return 0
 
 
+def demo(args: argparse.Namespace) -> int:
+    """Serves trained methods to a browser on this machine."""
+    from benchmark import demo as page
+
+    return page.run(request_of(args), args.port)
+
+
 def analyze(args: argparse.Namespace) -> int:
     """Makes a study: trains and scores what it needs, writes its tables and figure."""
     from benchmark.analysis import studies
@@ -310,6 +317,14 @@ def test_method(args: argparse.Namespace) -> int:
     from benchmark.conformance import trial
 
     return trial.main(choice.method, Path(choice.file) if choice.file else None, args.backbone)
+
+
+def new(args: argparse.Namespace) -> int:
+    """Writes a new method's folder, and says what to do with it."""
+    from benchmark import skeleton
+
+    print(skeleton.main(args.name, args.at, args.package))
+    return 0
 
 
 def show_data(args: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -26,3 +27,21 @@ def photographs(tmp_path) -> Path:
         pixels = np.random.default_rng(index).integers(0, 256, (96, 112, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"p{index}.png")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium (see ``browser.py``), or a skipped test."""
+    path = Path(__file__).with_name("browser.py")
+    about = importlib.util.spec_from_file_location("dialbench_browser", path)
+    module = importlib.util.module_from_spec(about)
+    about.loader.exec_module(module)
+    program = module.executable()
+    if program is None:
+        pytest.skip("no Chromium is installed")
+    try:
+        one = module.Browser(program)
+    except (OSError, RuntimeError) as error:
+        pytest.skip(f"Chromium does not start: {error}")
+    yield one
+    one.close()

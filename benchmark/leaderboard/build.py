@@ -90,24 +90,34 @@ def write(root: Path) -> list[Path]:
     return changed
 
 
-def pages(root: Path, out: Path) -> Path:
-    """Writes every board as a page, and one that leads to them, and returns that one.
+def pages(root: Path, out: Path, pictures: store.Store | None = None) -> Path:
+    """Writes every board and card as a page, and one that leads to the boards; returns that one.
 
     They are for publishing, and no part of the boards: the look of a page may change without them.
 
     Args:
         root: The folder of leaderboards, or of one task.
         out: Where to write.
+        pictures: Where pictures of the entries' outputs may be found.
 
     Raises:
         UserError: If there is no such folder.
         JobError: If an entry is not as it must be, or the disk is full.
     """
-    from benchmark.leaderboard.page import home, page
+    from benchmark.leaderboard import drawn
+    from benchmark.leaderboard.page import card, card_name, home, page
 
-    found = [(task.resolve().name, groups) for task, groups in each(root, compared) if groups]
-    for name, groups in found:
-        store.write(out / name / "index.html", page(groups).encode())
+    def written(task: Path) -> list[Group]:
+        groups = compared(task)
+        if groups:
+            text = page(groups, drawn.results(groups, task, pictures))
+            store.write(out / task.name / "index.html", text.encode())
+            every = {one.entry.id: one.entry for group in groups for one in group.standings}
+            for entry in every.values():
+                store.write(out / task.name / card_name(entry), card(entry).encode())
+        return groups
+
+    found = [(task.resolve().name, groups) for task, groups in each(root, written) if groups]
     path = out / "index.html"
     store.write(path, home(found).encode())
     return path

@@ -123,8 +123,9 @@ def page(args: argparse.Namespace) -> int:
     from benchmark.leaderboard import build as building
     from benchmark.store import Store
 
-    out = args.out or Store().home / "boards"
-    print(f"boards: {building.pages(args.path, out)}")
+    store = Store()
+    out = args.out or store.home / "boards"
+    print(f"boards: {building.pages(args.path, out, store)}")
     return 0
 
 

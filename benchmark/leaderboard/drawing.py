@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.leaderboard.standings import Group, Standing
+from benchmark.leaderboard.standings import Group, Question, Standing
 from benchmark.report.series import Series
 
 if TYPE_CHECKING:
@@ -58,16 +58,21 @@ def means(groups: Sequence[Group]) -> pd.DataFrame:
 
     lines = []
     for group in groups:
-        asked = group.question
-        dataset = f"{asked.dataset} ({len(asked.images)} images, {len(asked.levels)} levels)"
-        for one in _chosen(group):
-            by_level = zip(asked.levels, one.by_level(), strict=True)
+        dataset, asked = panel(group.question), group.question.levels
+        for one in chosen(group):
+            by_level = zip(asked, one.by_level(), strict=True)
             lines += [
                 (*one.entry.series, dataset, one.metric, level, mean, math.nan)
                 for level, mean in by_level
             ]
     columns = ["method", "backbone", "preset", "dataset", "metric", "level", "mean", "std"]
     return pd.DataFrame(lines, columns=columns)
+
+
+def panel(question: Question) -> str:
+    """Returns what a group is called in figures."""
+    images, levels = len(question.images), len(question.levels)
+    return f"{question.dataset} ({images} images, {levels} levels)"
 
 
 def current(figure: bytes, fresh: bytes, table: bytes) -> bool:
@@ -89,7 +94,7 @@ def _named(table: bytes) -> str:
     return f"board.csv {hashlib.sha256(table).hexdigest()}"
 
 
-def _chosen(group: Group) -> list[Standing]:
+def chosen(group: Group) -> list[Standing]:
     """Returns the best entries of a group, one of each series, and its baselines.
 
     The floor is drawn only where there is nothing else: it would squeeze all other lines.

@@ -6,19 +6,29 @@ but its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from benchmark.analysis.scores import Found, scores
 from benchmark.leaderboard.board import dial_words, heads, lines_of, rules, title
-from benchmark.leaderboard.drawing import PANELS, means
+from benchmark.leaderboard.card import sections
+from benchmark.leaderboard.card import title as card_title
+from benchmark.leaderboard.drawing import panel
+from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.standings import Group, Standing
+from benchmark.report.averages import costs, means
+from benchmark.report.gallery import gallery
 from benchmark.report.grids import Cell, Grid, Line
 from benchmark.report.html import frame, table
-from benchmark.report.page import live
-from benchmark.report.plots import plots
+from benchmark.report.matrices import matrices
+from benchmark.report.page import BANDS, live
+from benchmark.report.plots import cost_data, plots, series_of
 from benchmark.report.plots import rules as colours
+from benchmark.report.results import Results
+from benchmark.report.series import Series
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -29,21 +39,80 @@ INTERVALS = (
 )
 
 
-def page(groups: Sequence[Group]) -> str:
+def page(groups: Sequence[Group], results: Results) -> str:
     """Returns the page of a board.
 
     Args:
         groups: The groups of the board, at least one.
+        results: Output of ``drawn.results``.
     """
     task = groups[0].standings[0].entry.task
-    long = means(groups[:PANELS])
-    data = {**plots(long, task), "pair": []}
-    body = [f"<p>{escape(f'{task.summary}. {rules(task)}')}</p>", *live(data)]
+    long, found = means(results), scores(results.rows)
+    # Data sets in the order of the tables below.
+    long = long.sort_values("dataset", key=lambda names: names.map(_places(groups)), kind="stable")
+    every = series_of(long)
+    data = {
+        **plots(long, task, found),
+        "costs": cost_data(costs(results), every),
+        "pair": _pair(groups[0], every),
+        "gallery": gallery(results, task, long, every),
+    }
+    body = [f"<p>{escape(f'{task.summary}. {rules(task)}')}</p>"]
+    body += live(data, BANDS, matrices(_crossed(found), task))
     for group in groups:
-        body += [f"<h2>{escape(title(group.question, task))}</h2>", table(_grid(group, task))]
+        links = [
+            f'<a href="{quote(card_name(one.entry))}">{escape(line[1])}</a>'
+            for one, line in zip(group.standings, lines_of(group), strict=True)
+        ]
+        grid = _grid(group, task)
+        body += [f"<h2>{escape(title(group.question, task))}</h2>", table(grid, labels=links)]
     body += [f'<p class="hint">{escape(text)}</p>' for text in (dial_words(task), INTERVALS)]
     name = f"{task.name}: leaderboard"
     return frame(name, [part for part in body if part], colours(long), data, "../index.html")
+
+
+def _places(groups: Sequence[Group]) -> dict[str, int]:
+    return {panel(group.question): at for at, group in reversed(list(enumerate(groups)))}
+
+
+def _pair(group: Group, every: Sequence[Series]) -> list[int]:
+    """Returns the two best methods of a group, which the page compares first."""
+    best = [one.entry.series for one in group.standings if not one.entry.series.baseline]
+    return [every.index(one) for one in dict.fromkeys(best) if one in every][:2]
+
+
+def _crossed(found: Found) -> Found:
+    """Returns the runs whose dial was also set wrong."""
+    return {
+        run: seeds
+        for run, seeds in found.items()
+        if any(
+            level != dial
+            for own in seeds.values()
+            for one in own.values()
+            for level, dial in one.cells
+        )
+    }
+
+
+def card_name(entry: Entry) -> str:
+    """Returns the file of an entry's card, beside the page of its board."""
+    return f"{entry.id}.html"
+
+
+def card(entry: Entry) -> str:
+    """Returns the card of an entry as a page."""
+    body = [f"<p>Status: {escape(entry.status)}.</p>"]
+    for head, facts in sections(entry):
+        body += [f"<h2>{escape(head)}</h2>"] if head else []
+        body.append(f"<ul>{''.join(f'<li>{_code(text)}</li>' for text in facts)}</ul>")
+    board = f"{entry.task.name}: leaderboard"
+    return frame(card_title(entry), body, home="index.html", back=board, script=False)
+
+
+def _code(text: str) -> str:
+    """Returns text as HTML, with what stands between backticks as code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def _grid(group: Group, task: Task) -> Grid:

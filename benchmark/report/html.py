@@ -19,7 +19,13 @@ SCRIPTS = ("sort.js", "charts.js", "viewer.js", "page.js")
 
 
 def frame(
-    title: str, body: Sequence[str], css: str = "", data: Any = None, home: str | None = None
+    title: str,
+    body: Sequence[str],
+    css: str = "",
+    data: Any = None,
+    home: str | None = None,
+    back: str = "All tasks",
+    script: bool = True,
 ) -> str:
     """Returns a whole page that needs nothing from elsewhere.
 
@@ -30,15 +36,17 @@ def frame(
         body: HTML.
         css: More rules.
         data: What the script reads, as JSON takes it.
-        home: Relative address of the index, or None.
+        home: Relative address of the page above this one, or None.
+        back: What that page is called.
+        script: Whether there is anything for our script to do.
     """
-    script = _script()
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    code = _script() if script else ""
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    back = f'<nav><a href="{escape(home)}">All tasks</a></nav>' if home else ""
+    nav = f'<nav><a href="{escape(home)}">{escape(back)}</a></nav>' if home else ""
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
@@ -48,14 +56,15 @@ def frame(
         f"<style>\n{_static('page.css')}{css}\n</style></head>",
         "<body>",
         '<a class="skip" href="#main">Skip to the content</a>',
-        f"<header>{back}<h1>{escape(title)}</h1></header>",
+        f"<header>{nav}<h1>{escape(title)}</h1></header>",
         '<main id="main">',
         *body,
         "</main>",
     ]
     if data is not None:
         parts.append(f'<script type="application/json" id="data">{embedded(data)}</script>')
-    parts += [f"<script>{script}</script>", "</body></html>", ""]
+    parts += [f"<script>{code}</script>"] if script else []
+    parts += ["</body></html>", ""]
     return "\n".join(parts)
 
 

@@ -98,6 +98,13 @@ def test_tuned_networks_export_to_onnx(method):
         tuned_networks_export_to_onnx(factory_of(method, place), place.task)
 
 
+def test_a_backbone_that_onnx_cannot_run_fails_no_method():
+    pytest.importorskip("onnx")
+    place = PLACES["a tangle of layers"]
+    with pytest.raises(conformance.Skipped, match="plain backbone"):
+        tuned_networks_export_to_onnx(factory_of("dni", place), place.task)
+
+
 @pytest.mark.parametrize(
     ("method", "check", "reason"),
     [

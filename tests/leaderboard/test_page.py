@@ -1,10 +1,20 @@
 """Boards as pages: the same bytes, nothing of an entry taken for markup, the boards left alone."""
 
+import html
+import io
+import json
+import re
 from html.parser import HTMLParser
 
+import numpy as np
+import pytest
+from PIL import Image
+
 from benchmark import cli
-from benchmark.leaderboard import build, check
-from benchmark.leaderboard.page import home, page
+from benchmark.leaderboard import build, check, drawn
+from benchmark.leaderboard.entry import Entry
+from benchmark.leaderboard.page import card, home, page
+from benchmark.store import Cell, Row, Store
 
 FIELD = {"images": 5, "levels": 3, "status": "reproduced"}
 EVIL = "</script><img src=x onerror=alert(1)>\"'&<b>"
@@ -33,7 +43,10 @@ def test_pages_are_the_same_bytes_every_time_and_leave_the_boards_alone(
     names = sorted(
         str(path.relative_to(tmp_path / "one")) for path in (tmp_path / "one").rglob("*.html")
     )
-    assert names == ["denoise/index.html", "index.html", "sr/index.html"]
+    entries = sorted(path.name for path in boards.glob("*/entries/*"))
+    cards = [name for name in names if not name.endswith("index.html")]
+    assert sorted(name.partition("/")[2] for name in cards) == [f"{one}.html" for one in entries]
+    assert len(cards) == 3 and len(names) == 6
     assert all(
         (tmp_path / "one" / n).read_bytes() == (tmp_path / "two" / n).read_bytes() for n in names
     )
@@ -45,12 +58,15 @@ def test_pages_are_the_same_bytes_every_time_and_leave_the_boards_alone(
 def test_text_of_an_entry_stays_text_even_if_nobody_checked_it(put, boards):
     put(**FIELD)
     groups = build.compared(boards / "sr")
-    plain = Tags(page(groups) + home([("sr", groups)])).found
+    results = drawn.results(groups, boards / "sr")
+    plain = Tags(page(groups, results) + home([("sr", groups)])).found
+    bare = card(groups[0].standings[0].entry)
     for name in ("method", "preset", "status", "backbone"):
         groups[0].standings[0].entry.facts[name] = f"dni{EVIL}"
     groups[0].question = groups[0].question._replace(dataset=EVIL)
-    text = page(groups) + home([(EVIL, groups)])
-    assert Tags(text).found == plain
+    results.rows["method"] = f"dni{EVIL}"
+    text = page(groups, results) + home([(EVIL, groups)]) + card(groups[0].standings[0].entry)
+    assert Tags(text).found == plain + Tags(bare).found
     assert "onerror=alert(1)>" not in text and "onerror=alert" in text
 
 
@@ -60,3 +76,86 @@ def test_a_spoilt_entry_or_a_missing_folder_is_one_line(put, boards, edit, tmp_p
     assert cli.main(["board", "page", str(boards), *out]) == 1
     assert cli.main(["board", "page", str(boards / "none"), *out]) == 2
     assert capsys.readouterr().err.count("\n") == 2
+
+
+def data_of(text: str) -> dict:
+    return json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+
+
+def cell_of(one: Entry, level: str, **changes) -> Cell:
+    facts = {
+        "task": "sr",
+        "dataset": "made-up",
+        "seed": 0,
+        "level": level,
+        "set_level": level,
+        "weights_sha256": one.facts["weights_sha256"]["0"],
+        **dict(zip(("method", "backbone", "preset"), one.series, strict=True)),
+        **changes,
+    }
+    names = {kind: f"{kind}-{level}.png" for kind in ("restored", "input", "clean")}
+    key = f"{level}-{'-'.join(map(str, changes.values()))}"
+    return Cell(
+        key,
+        facts,
+        (Row("img_001", "psnr-y601", 1.0, "ok", ""),),
+        {"ms_per_image": None},
+        {"image": "img_001", **names},
+    )
+
+
+def test_pictures_are_those_of_the_same_weights_images_and_levels(put, boards, tmp_path):
+    one, _ = check.load(put(**FIELD))
+    groups, store = build.compared(boards / "sr"), Store(tmp_path / "runs")
+    png = io.BytesIO()
+    Image.fromarray(np.zeros((24, 24, 3), np.uint8)).save(png, "PNG")
+    for level in ("0", "0.5", "0.7"):
+        for kind in ("restored", "input", "clean"):
+            store.write_picture("sr", f"{kind}-{level}.png", png.getvalue())
+
+    def shown(*cells: Cell) -> list[str]:
+        for cell in cells:
+            store.write_cell("sr", cell)
+        data = data_of(page(groups, drawn.results(groups, boards / "sr", store)))
+        sets = [one for one in data["gallery"]["sets"] if one]
+        return (
+            [one["name"] for one in sets[0]["shown"] if one["files"] != [None] * 3] if sets else []
+        )
+
+    foreign = {"weights_sha256": "9" * 64}, {"dataset": "other"}, {"seed": 4}
+    assert shown(cell_of(one, "0.7"), *(cell_of(one, "0", **other) for other in foreign)) == []
+    assert shown(cell_of(one, "0"), cell_of(one, "0.5")) == ["input", "clean", "dni"]
+
+
+def test_a_page_draws_every_metric_what_it_costs_and_the_matrix(put, boards):
+    put("denoise", crossed=True, **FIELD)
+    put("denoise", method="adafm", quality=0.3, **FIELD)
+    groups = build.compared(boards / "denoise")
+    text = page(groups, drawn.results(groups, boards / "denoise"))
+    data = data_of(text)
+    names = [one["name"] for one in data["sets"][0]["metrics"]]
+    assert len(names) == len(groups[0].standings[0].entry.facts["metrics"]) and "LPIPS" in names
+    assert [names[at] for at in data["plane"]] == ["PSNR-RGB, dB", "LPIPS"]
+    assert text.count('<div class="matrix">') == 1
+    # The two best methods are compared first, whatever their order in the table of colours.
+    assert [data["series"][at]["name"] for at in data["pair"]] == ["adafm", "dni"]
+    drawn_means = [line["y"] for line in data["sets"][0]["metrics"][0]["lines"]]
+    for one in groups[0].standings:
+        at = [it["name"] for it in data["series"]].index(one.entry.facts["method"])
+        assert drawn_means[at] == pytest.approx(one.by_level(), abs=1e-5)
+
+
+def test_every_line_leads_to_its_card(put, boards, tmp_path):
+    one, _ = check.load(put(**FIELD))
+    out = build.pages(boards, tmp_path / "out").parent / "sr"
+    (link,) = re.findall(
+        r'<th scope="row"><a href="([^"]+)">dni</a>', (out / "index.html").read_text()
+    )
+    text = (out / link).read_text()
+    assert one.id in text and 'href="index.html"' in text and "<script" not in text
+    facts = re.findall("<li>(.*?)</li>", text)
+    lines = (boards / "sr" / "entries" / one.id / "card.md").read_text().splitlines()
+    facts = [html.unescape(re.sub("</?code>", "`", fact)) for fact in facts]
+    assert "Status: reproduced." in text and facts == [
+        line[2:] for line in lines if line.startswith("- ")
+    ]

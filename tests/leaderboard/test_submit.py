@@ -40,4 +40,4 @@ def test_what_is_stored_becomes_an_entry_once_and_a_board(stored, capsys):
     # What does not take the task is left out, which is no failure.
     capsys.readouterr()
     assert cli.main([*submit[:2], "filter-shock", "--methods", "dni", *submit[5:]]) == 0
-    assert "skipped: takes one control axis, not 0" in capsys.readouterr().err
+    assert "skipped: takes 1 to 3 control axes, not 0" in capsys.readouterr().err

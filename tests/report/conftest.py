@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import math
 import zlib
@@ -52,24 +51,6 @@ def lost(method: str, level: float, dial: float) -> float:
         return 0.0
     best = level + 0.15 * noise(method, "best") * level
     return (14 if dial < best else 6) * ((dial - best) ** 2 - (level - best) ** 2)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium (see ``browser.py``), or a skipped test."""
-    path = Path(__file__).with_name("browser.py")
-    about = importlib.util.spec_from_file_location("dialbench_browser", path)
-    module = importlib.util.module_from_spec(about)
-    about.loader.exec_module(module)
-    program = module.executable()
-    if program is None:
-        pytest.skip("no Chromium is installed")
-    try:
-        one = module.Browser(program)
-    except (OSError, RuntimeError) as error:
-        pytest.skip(f"Chromium does not start: {error}")
-    yield one
-    one.close()
 
 
 @pytest.fixture(scope="session")

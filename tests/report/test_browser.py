@@ -242,8 +242,16 @@ def test_a_board_has_its_slider_and_its_tables_can_be_sorted(browser, folder):
     first = column(browser, own, 0)
     browser.run(f"document.querySelector('{own} thead th button').click()")
     assert first == ["adafm", "dni", "experts"] != [] and clean(browser)
+    titles = (
+        "return [...document.querySelectorAll('#plots figcaption')].map(one => one.textContent)"
+    )
+    assert browser.run(titles)[0] == "LPIPS against PSNR-Y, dB" and len(browser.run(titles)) > 3
     browser.run(f"document.querySelector('{own} thead th button').click()")
     assert column(browser, own, 0)[:2] == ["dni", "adafm"]
+    card = browser.run(f"return document.querySelector('{own} tbody a').getAttribute('href')")
+    browser.open(folder / "boards" / "sr" / card, 390, 844)
+    assert "dni on sr" in browser.run("return document.body.innerText") and clean(browser)
+    assert browser.run("return document.documentElement.scrollWidth") <= 390
 
 
 def test_the_matrix_marks_the_level(browser, folder):

@@ -124,8 +124,10 @@ class Browser:
             case "Page.loadEventFired":
                 self.loaded = True
 
-    def open(self, page: Path, width: int = 1280, height: int = 900, scheme: str = "light") -> None:
-        """Opens a file, and forgets what was noted before."""
+    def open(
+        self, page: Path | str, width: int = 1280, height: int = 900, scheme: str = "light"
+    ) -> None:
+        """Opens a file or an address, and forgets what was noted before."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -136,7 +138,7 @@ class Browser:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.call("Emulation.setEmulatedMedia", features=[feature])
         self.requests, self.complaints, self.loaded = [], [], False
-        self.call("Page.navigate", url=page.resolve().as_uri())
+        self.call("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         limit = time.monotonic() + PATIENCE
         while not self.loaded:
             self._note(self._message(limit, "Page.navigate"))

@@ -1,0 +1,31 @@
+"""``dialbench demo``: an image of one's own, two trained methods, and the dial, in a browser."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from benchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmark.request import Request
+
+
+def run(request: Request, port: int | None = None) -> int:
+    """Serves the demo of what is trained for a request, until it is interrupted.
+
+    Raises:
+        UserError: If gradio is not installed, nothing is trained, or the port is taken.
+    """
+    if importlib.util.find_spec("gradio") is None:
+        raise UserError("the demo needs gradio; pip install 'dialbench[demo]'")
+
+    from benchmark import plan
+    from benchmark.demo.app import launch
+    from benchmark.demo.session import open_session
+    from benchmark.store import Store
+
+    store = Store()
+    store.prepare()
+    launch(open_session(plan.make(request, store), store), port)
+    return 0

@@ -1,0 +1,254 @@
+"""The demo in a browser: sliders and pictures around a ``Session``. Needs gradio."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from benchmark.control import Axis, Level, level_text
+from benchmark.data.sources import open_set
+from benchmark.demo.session import Session
+from benchmark.errors import UserError
+from benchmark.report import words
+
+STEP = 0.01
+"""How far a slider moves at least."""
+LOCAL = {
+    "server_name": "127.0.0.1",
+    "share": False,
+    "ssr_mode": False,
+    "footer_links": [],
+    "max_file_size": "50mb",
+    "quiet": True,
+    "prevent_thread_lock": True,
+}
+"""To this machine alone, through no one else's, and without a second server process."""
+QUICK = {"show_progress": "hidden", "trigger_mode": "always_last", "queue": False}
+"""How events that follow a moving slider are sent: at once, and only the last of a backlog."""
+
+WORKER = ThreadPoolExecutor(1)
+"""torch keeps threads of its own for every thread that calls it; gradio calls from many."""
+
+
+def launch(session: Session, port: int | None) -> None:
+    """Serves the demo to this machine alone until it is interrupted.
+
+    Args:
+        session: What it shows.
+        port: Where; None for the first free one from 7860.
+
+    Raises:
+        UserError: If the port is taken.
+    """
+    page = build(session)
+    try:
+        _, address, _ = page.launch(**LOCAL, server_port=port, theme=_theme())
+    except OSError as error:
+        raise UserError(f"port {port} cannot be used; choose another with --port") from error
+    print(f"{address} (Ctrl-C ends it)", flush=True)
+    page.block_thread()
+
+
+def _theme() -> Any:
+    """Returns a look whose fonts are those of the system: others would be fetched."""
+    return _gradio().themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+
+
+def _gradio() -> Any:
+    # Read when gradio is imported: no telemetry, and no look-up of newer versions.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    import gradio
+
+    return gradio
+
+
+def build(session: Session) -> Any:
+    """Returns the page as ``gradio.Blocks``."""
+    gr = _gradio()
+    task, names, count = session.task, list(session.methods), len(session.turned)
+    with gr.Blocks(
+        title=f"dialbench demo: {task.name}", analytics_enabled=False, delete_cache=(600, 600)
+    ) as page:
+        gr.Markdown(f"## {task.name}: {task.summary}")
+        image = gr.State("")
+        with gr.Row():
+            with gr.Column(scale=1, min_width=280):
+                own = gr.Image(label="Image", sources=["upload", "clipboard"], height=220)
+                degrade = gr.Checkbox(
+                    True, label="Degrade it as the task does", visible=session.degrades
+                )
+                true = [_slider(gr, axis, "Degraded at", session.varies) for axis in session.turned]
+                follow = gr.Checkbox(
+                    session.varies, label="The dial follows", visible=session.varies
+                )
+                dial = [_slider(gr, axis, "Dial") for axis in session.turned]
+                left = gr.Dropdown(names, value=names[0], label="Left method")
+                right = gr.Dropdown(
+                    names, value=names[min(1, len(names) - 1)], label="Right method"
+                )
+            with gr.Column(scale=3):
+                said = gr.Markdown()
+                shown = gr.HTML()
+        controls = [image, degrade, follow, left, right, *true, *dial]
+        answers = [shown, said, follow, *dial]
+
+        def draw(
+            key: str, degraded: bool, following: bool, one: str, other: str, *values: float
+        ) -> list[Any]:
+            set_true, set_dial = values[:count], values[count:]
+            if not key:
+                return ["", "Choose an image.", following, *set_dial]
+            level = _true(session, degraded, set_true)
+            if session.varies and degraded and following:
+                set_dial = set_true
+            at = session.level(set_dial)
+            lines = [f"dial at {_level(session, at)}"]
+            if session.varies and level is not None:
+                lines.insert(0, f"degraded at {_level(session, level)}")
+            pictures = [_figure("Input", session.given(key, level))]
+            for name in (one, other):
+                output, text = session.restored(key, level, name, at)
+                pictures.append(_figure(f"{name} {text}".strip(), output))
+            return [_row(pictures), " · ".join(lines), following, *set_dial]
+
+        def turn(key: str, degraded: bool, following: bool, *others: Any) -> list[Any]:
+            return draw(key, degraded, False, *others)
+
+        def take(pixels: np.ndarray | None) -> str:
+            return "" if pixels is None else session.add(pixels)
+
+        taken = own.change(_told(take), own, image, **QUICK)
+        taken.then(_told(draw), controls, answers, **QUICK)
+        for control in (*true, degrade, follow, left, right):
+            control.input(_told(draw), controls, answers, **QUICK)
+        for control in dial:
+            control.input(_told(turn), controls, answers, **QUICK)
+        page.load(lambda: open_set("builtin", "test", crop=256).pictures[1].read(), None, own)
+        if session.spatial:
+            _painting(gr, session, [image, degrade, *true], [*dial], taken)
+    return page
+
+
+def _painting(gr: Any, session: Session, given: list[Any], dial: list[Any], taken: Any) -> None:
+    """Adds a picture to paint on; where it is painted the first dial has another level.
+
+    Args:
+        gr: The module gradio.
+        session: What is shown.
+        given: The controls of the input: image, whether it is degraded, true level.
+        dial: The sliders of the dial, which hold where nothing is painted.
+        taken: The event after which there is another image.
+    """
+    count = len(session.turned)
+    with gr.Accordion("Paint another level", open=False), gr.Row():
+        with gr.Column(scale=1, min_width=280):
+            method = gr.Dropdown(session.spatial, value=session.spatial[0], label="Method")
+            inside = _slider(gr, session.turned[0], "Where it is painted", value=1.0)
+            fresh = gr.Button("Clear, and take the input as it is now")
+        editor = gr.ImageEditor(
+            label="Paint here", sources=(), transforms=(), layers=False, format="png", scale=2
+        )
+        output = _picture(gr, "Output", scale=2)
+
+    def start(key: str, degraded: bool, *values: float) -> Any:
+        return session.given(key, _true(session, degraded, values)) if key else None
+
+    def draw(
+        painted: dict[str, Any] | None,
+        name: str,
+        high: float,
+        key: str,
+        degraded: bool,
+        *values: float,
+    ) -> Any:
+        if not key or not painted or painted["background"] is None:
+            return None
+        level, outside = _true(session, degraded, values[:count]), values[count:]
+        where = mask(painted["layers"], painted["background"])
+        if not where.any():
+            return session.restored(key, level, name, session.level(outside))[0]
+        dials = session.level(outside), session.level((high, *outside[1:]))
+        return session.painted(key, level, name, dials, where)[0]
+
+    wanted = [editor, method, inside, *given, *dial]
+    taken.then(_told(start), given, editor, **QUICK)
+    fresh.click(_told(start), given, editor, **QUICK)
+    for control in (editor.change, method.input, inside.input, *(one.input for one in dial)):
+        control(_told(draw), wanted, output, **QUICK)
+
+
+def _told(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function that runs on the one thread that computes, and whose errors are shown."""
+
+    def run(*values: Any) -> Any:
+        try:
+            return WORKER.submit(function, *values).result()
+        except UserError as error:
+            raise _gradio().Error(str(error)) from error
+
+    return run
+
+
+def mask(layers: list[np.ndarray], background: np.ndarray) -> np.ndarray:
+    """Returns how much every pixel is painted (h, w), from 0 to 1.
+
+    Args:
+        layers: RGBA (h, w, 4), uint8.
+        background: What is painted on (h, w, c).
+    """
+    found = np.zeros(background.shape[:2], np.float32)
+    for layer in layers:
+        found = np.maximum(found, layer[..., 3].astype(np.float32) / 255)
+    return found
+
+
+def _row(figures: list[str]) -> str:
+    """Returns pictures side by side, below each other where there is no room, as HTML."""
+    style = "display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(220px,1fr))"
+    return f'<div class="pictures" style="{style}">{"".join(figures)}</div>'
+
+
+def _figure(caption: str, pixels: np.ndarray) -> str:
+    """Returns a picture, lossless, as HTML: inside the answer, it needs no further requests."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", compress_level=1)
+    source = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    text = escape(caption)
+    return (
+        f'<figure style="margin:0"><figcaption>{text}</figcaption><img alt="{text}" src="{source}" '
+        'style="width:100%;image-rendering:pixelated"></figure>'
+    )
+
+
+def _true(session: Session, degraded: bool, values: tuple[float, ...]) -> Level | None:
+    """Returns the level that an image is degraded at, or None if it is taken as it is."""
+    if not degraded or not session.degrades:
+        return None
+    return session.level(values) if session.varies else session.task.space.start
+
+
+def _slider(gr: Any, axis: Axis, what: str, visible: bool = True, value: float = 0.5) -> Any:
+    ends = f"{axis.text(axis.start)} to {axis.text(axis.end)} {axis.unit}".strip()
+    return gr.Slider(0, 1, value, step=STEP, visible=visible, label=f"{what}: {axis.name} {ends}")
+
+
+def _picture(gr: Any, label: str, scale: int = 1) -> Any:
+    return gr.Image(
+        label=label, format="png", interactive=False, buttons=["fullscreen"], scale=scale
+    )
+
+
+def _level(session: Session, level: Level) -> str:
+    text = level_text(level)
+    if not words.has_physical(session.task):
+        return text
+    return f"{text} ({words.level_name(session.task, text)})"

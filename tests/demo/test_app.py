@@ -1,0 +1,67 @@
+"""The demo in a real browser; skipped without gradio or Chromium."""
+
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("gradio")
+
+from benchmark.demo import app
+
+PATIENCE = 30
+SHOWN = "return [...document.querySelectorAll('.pictures img')].map(one => one.src)"
+SLIDERS = "[...document.querySelectorAll('input[type=range]')]"
+
+
+@pytest.fixture(scope="module")
+def served(session_of):
+    """The address of a demo with two methods that take level maps too."""
+    page = app.build(session_of("denoise", "dni", "ftn"))
+    _, address, _ = page.launch(**app.LOCAL, theme=app._theme())
+    yield address
+    page.close(verbose=False)
+
+
+def until(browser, script: str, wanted) -> object:
+    """Waits until what a script returns is as wanted, and returns it."""
+    limit = time.monotonic() + PATIENCE
+    while time.monotonic() < limit:
+        found = browser.run(script)
+        if wanted(found):
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"still {found!r} after {PATIENCE} s")
+
+
+def test_the_slider_changes_the_pictures_and_nothing_outside_is_asked(browser, served):
+    browser.open(served)
+    before = until(browser, SHOWN, lambda found: len(found) == 3)
+    text = "return document.body.innerText"
+    assert "sigma 42.5" in browser.run(text)
+    browser.run(f"{SLIDERS}[0].focus()")
+    browser.press("ArrowRight", 39)
+    until(browser, text, lambda found: "degraded at 0.51" in found and "dial at 0.51" in found)
+    after = until(browser, SHOWN, lambda found: found != before)
+    assert len(set(after) - set(before)) == 3
+    loaded = "return [...document.querySelectorAll('.pictures img')].map(one => one.naturalWidth)"
+    assert until(browser, loaded, all) == [256, 256, 256]
+    browser.run(f"{SLIDERS}[1].focus()")
+    browser.press("ArrowRight", 39)
+    until(browser, text, lambda found: "degraded at 0.51" in found and "dial at 0.52" in found)
+    assert not browser.run(
+        "return [...document.querySelectorAll('label')].find(one => one.innerText.includes"
+        "('The dial follows')).querySelector('input').checked"
+    )
+    outside = [
+        url for url in browser.requests if not url.startswith((served, "data:", "blob:", "about:"))
+    ]
+    assert served.startswith("http://127.0.0.1:") and outside == []
+
+
+def test_a_mask_is_how_opaque_the_paint_is():
+    layer = np.zeros((4, 6, 4), np.uint8)
+    layer[1, 2, 3] = 255
+    found = app.mask([layer], np.zeros((4, 6, 3), np.uint8))
+    assert found.shape == (4, 6) and found.sum() == found[1, 2] == 1
+    assert app.mask([], np.zeros((4, 6, 3), np.uint8)).sum() == 0

@@ -1,0 +1,69 @@
+"""Documents: links lead somewhere, commands parse, and figures are those of the code."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from benchmark import cli, cost, discovery, tasks
+from benchmark.build import build_method
+
+ROOT = Path(__file__).parent.parent
+PAGES = [
+    *ROOT.glob("*.md"),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / "benchmark").glob("*/*.md.txt"),
+]
+ROW = re.compile(
+    r"^\| \[`(\w+)`\]\(.*?\).*?\| .*? \| .*? \| .*? \| ([\d,]+) \| ([\d,]+) \| ([\d.]+) \|$",
+    re.MULTILINE,
+)
+
+
+def text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def test_every_default_method_has_a_row_with_the_figures_of_the_code():
+    rows = {name: found for name, *found in ROW.findall(text(ROOT / "docs" / "methods.md"))}
+    assert {*discovery.default_methods()} <= {*rows}
+    task = tasks.get("denoise")
+    for name, (stored, folded, gmacs) in rows.items():
+        method = build_method(discovery.create_method(name), "small", task, 0).eval()
+        at = (method.only_levels(task) or (task.space.end,))[-1]
+        found = cost.of_method(method, method.tuned(at))
+        assert f"{found['params_stored']:,} {found['params_folded']:,}" == f"{stored} {folded}", (
+            name
+        )
+        assert f"{found['macs'] / 1e9:.2f}" == gmacs, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", text(page)):
+        assert not target or (page.parent / target).exists(), target
+
+
+def commands() -> list[tuple[str, str]]:
+    """Returns (page, command) of every dialbench command in the blocks of all pages."""
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"^```\w*\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL):
+            for line in block.splitlines():
+                for part in re.split(r"&&|>", line.partition("#")[0]):
+                    words = re.sub(r"^\s*(\w+=\S+\s+)*", "", part)
+                    if (
+                        words.startswith("dialbench ")
+                        and "$name" not in words
+                        and "..." not in words
+                    ):
+                        found.append((page.name, words.strip()))
+    return found
+
+
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_a_command_of_a_page_is_one_that_can_be_given(page, command):
+    words = shlex.split(command)[1:]
+    top, _ = cli.parser()
+    top.parse_args(words)
