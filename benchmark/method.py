@@ -204,7 +204,10 @@ class ControlMethod(L.LightningModule, ABC):
 
     def switch(self, network: nn.Module, level: Level) -> None:
         """Sets a network that ``tuned`` gave to another level, which is faster than a new one."""
-        network.level.copy_(torch.tensor([self.control.check(level)], dtype=torch.float64))
+        if isinstance(network, Bound):
+            network.level.copy_(torch.tensor([self.control.check(level)], dtype=torch.float64))
+        else:
+            network.load_state_dict(self.tuned(level).state_dict())
 
     def loss(self, batch: Batch, stage: Stage) -> Tensor:
         """Returns the scalar training loss; by default the task's objective at ``batch.level``."""

@@ -100,6 +100,8 @@ def test_every_task_has_a_training_and_a_scoring_digest():
     from benchmark import keys, tasks
 
     found = [tasks.get(name) for name in tasks.names()]
-    digests = {keys.scoring_digest(task) for task in found}
-    digests |= {keys.training_digest(task, task.objective, ()) for task in found}
-    assert len(digests) == 2 * len(found)
+    assert len({keys.scoring_digest(task) for task in found}) == len(found)
+    # The others judge networks of these.
+    trained = [task for task in found if not task.trained_as]
+    digests = {keys.training_digest(task, task.objective, ()) for task in trained}
+    assert len(digests) == len(trained) < len(found)

@@ -193,16 +193,20 @@ def _measure(metric: str, protocol: Protocol, offline: bool) -> Measure:
             return lambda restored, clean: similar(luma(restored), luma(clean))
         case "colour-drift":
             return drift
-        case "content":
-            from benchmark.objectives.style import Content
+        case "content" | "style-brick" | "style-gravel" | "style-grass" as name:
+            from benchmark.objectives.style import SMALLEST, Content, Style
 
-            content = Content()
-            return lambda restored, clean: content(restored.clamp(0, 1)[None], clean[None]).item()
-        case "style-brick" | "style-gravel" | "style-grass" as name:
-            from benchmark.objectives.style import Style
+            loss = Content() if name == "content" else Style(name.removeprefix("style-"))
 
-            style = Style(name.removeprefix("style-"))
-            return lambda restored, clean: style(restored.clamp(0, 1)[None], clean[None]).item()
+            def of_style(restored: Tensor, clean: Tensor) -> float:
+                height, width = clean.shape[-2:]
+                if min(height, width) < SMALLEST:
+                    raise records.Unscorable(
+                        f"'{name}' needs {SMALLEST} pixels on each side, the image is {width}x{height}"
+                    )
+                return loss(restored.clamp(0, 1)[None], clean[None]).item()
+
+            return of_style
         case "lpips-alex" | "lpips-squeeze" as name:
             from benchmark.metrics.perceptual import Lpips
 

@@ -21,6 +21,8 @@ from torch.nn import functional
 SCALES = 3
 ORIENTATIONS = 4
 SIDE = 7
+SMALLEST = 2 ** (SCALES - 1) * (SIDE // 2 + 1)
+"""Pixels that an image needs on each side, so that filters can be applied at the last scale."""
 COLOURS = ((0.299, 0.587, 0.114), (0.5, -0.5, 0.0), (-0.25, -0.25, 0.5))
 """Luma, red against green, blue against yellow."""
 GAIN = 4.0

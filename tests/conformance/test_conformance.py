@@ -168,7 +168,7 @@ def test_the_command_prints_one_line_for_each_check_and_says_whether_all_is_well
     [
         (["nothing"], "unknown method 'nothing'"),
         (["nowhere/mine.py"], "there is no method file nowhere/mine.py"),
-        (["ftn:depth=2"], "unknown option of ftn 'depth'"),
+        (["ftn:size=2"], "unknown option of ftn 'size'"),
         (["dni", "--backbone", "huge"], "unknown backbone 'huge'"),
     ],
 )
