@@ -34,7 +34,10 @@ LIMITS = {
     "cfsnet": None,
     "dynamic_net": None,
 }
-"""Most that a step may take of its backbone's; None: the ratio of multiply-accumulates times 1.1."""
+"""Most that a step may take of its backbone's; None: the ratio of multiply-accumulates times 1.1.
+
+Where a step has several levels, the backbone gets the samples of each by themselves too.
+"""
 NETWORKS = {"small": "laptop", "adafm_net": "paper"}
 STEPS = 12
 """Steps of a run with the data pipeline."""
@@ -52,22 +55,35 @@ def figures() -> Iterator[Figure]:
 
 
 def _methods(backbone: str, preset: config.Preset) -> Iterator[Figure]:
+    """Yields steps against those of the backbone: on the whole batch, or on that of each level."""
     task = tasks.get(TASK)
     plain, plain_stage = _plain(backbone), start_stage()
-    steps = {"plain": step_of(plain, plain_stage, preset)}
-    ratios = {}
+    steps, ratios, parts = {"plain": step_of(plain, plain_stage, preset)}, {}, {}
     for name in LIMITS:
         method = build_method(create_method(name), backbone, task, 0)
         ratios[name] = cost.macs(method.tuned(task.space.end)) / cost.macs(plain.backbone)
         # The stage in which the method itself is trained, or its second network.
-        steps[name] = step_of(method, list(method.stages(task))[-1], preset)
+        stage = list(method.stages(task))[-1]
+        steps[name] = step_of(method, stage, preset)
+        parts[name] = (
+            1 if isinstance(stage.levels, At) else len(_batch(stage, preset).level.unique(dim=0))
+        )
+    for count in {*parts.values()} - {1}:
+        steps[f"plain in {count}"] = step_of(plain, plain_stage, preset, count)
     times = rivals(steps)
     for name, limit in LIMITS.items():
+        count = parts[name]
+        base = times["plain" if count == 1 else f"plain in {count}"]
         yield Figure(
             f"step of {name} against its backbone, {backbone}",
-            times[name] / times["plain"],
+            times[name] / base,
             limit=limit or 1.1 * ratios[name],
-            note=f"{1000 * times[name]:.0f} ms",
+            note=f"{1000 * times[name]:.0f} ms"
+            + (
+                f"; per level, {times[name] / times['plain']:.2f} x of one batch"
+                if count > 1
+                else ""
+            ),
         )
 
 
@@ -145,19 +161,26 @@ def _begin(method: ControlMethod, stage: Stage, preset: config.Preset, steps: in
     channels_last(method)
 
 
-def step_of(method: ControlMethod, stage: Stage, preset: config.Preset) -> Callable[[], None]:
-    """Returns a training step on one fixed batch, without a trainer around it."""
+def step_of(
+    method: ControlMethod, stage: Stage, preset: config.Preset, parts: int = 1
+) -> Callable[[], None]:
+    """Returns a training step on one fixed batch, or on its parts, without a trainer around it."""
     _begin(method, stage, preset, 10**6)
-    task = tasks.get(TASK)
-    patches = Patches(open_set("builtin", "train"), task, stage.levels, preset, seed=0)
-    x, y, level = patches[0]
-    layout = torch.channels_last
-    batch = Batch(x.contiguous(memory_format=layout), y.contiguous(memory_format=layout), level)
+    batch = _batch(stage, preset)
+    pieces = [Batch(*piece) for piece in zip(*(one.chunk(parts) for one in batch), strict=True)]
     (optimizer,) = method.configure_optimizers()
 
     def run() -> None:
         optimizer.zero_grad()
-        method.loss(batch, stage).backward()
+        for piece in pieces:
+            method.loss(piece, stage).backward()
         optimizer.step()
 
     return run
+
+
+def _batch(stage: Stage, preset: config.Preset) -> Batch:
+    task = tasks.get(TASK)
+    x, y, level = Patches(open_set("builtin", "train"), task, stage.levels, preset, seed=0)[0]
+    layout = torch.channels_last
+    return Batch(x.contiguous(memory_format=layout), y.contiguous(memory_format=layout), level)

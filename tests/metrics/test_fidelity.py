@@ -80,6 +80,23 @@ def test_ssim_is_the_formula_on_the_valid_region(case, clean, restored):
     assert ssim(*luma) == pytest.approx(reference_ssim(*luma), abs=1e-9)
 
 
+def test_ssim_equals_scikit_image(clean, restored):
+    from skimage.metrics import structural_similarity
+
+    for shape in ((11, 11), (40, 75), (139, 74), clean.shape[-2:]):
+        x, y = (image[:, : shape[0], : shape[1]] for image in (restored, clean))
+        theirs = structural_similarity(
+            y.double().numpy(),
+            x.double().numpy(),
+            data_range=1.0,
+            channel_axis=0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+        assert ssim(x, y) == pytest.approx(theirs, abs=1e-9)
+
+
 def test_ssim_equals_torchmetrics_without_its_padded_border(clean, restored):
     from torchmetrics.functional.image import structural_similarity_index_measure
 
