@@ -39,7 +39,8 @@ def curves(groups: Sequence[Group], task: Task, table: bytes) -> bytes:
     from benchmark.report.curves import levels
     from benchmark.report.style import drawing
 
-    long = means(groups[:PANELS])
+    homes = [group.question for group in groups if _home(group, groups) is group][:PANELS]
+    long = means([group for group in groups if _home(group, groups).question in homes])
     about = {
         "Date": None,
         "Creator": None,
@@ -58,7 +59,7 @@ def means(groups: Sequence[Group]) -> pd.DataFrame:
 
     lines = []
     for group in groups:
-        dataset, asked = panel(group.question), group.question.levels
+        dataset, asked = panel(_home(group, groups).question), group.question.levels
         for one in chosen(group):
             by_level = zip(asked, one.by_level(), strict=True)
             lines += [
@@ -67,6 +68,17 @@ def means(groups: Sequence[Group]) -> pd.DataFrame:
             ]
     columns = ["method", "backbone", "preset", "dataset", "metric", "level", "mean", "std"]
     return pd.DataFrame(lines, columns=columns)
+
+
+def _home(group: Group, groups: Sequence[Group]) -> Group:
+    """Returns the group that shows a group in its panel: experts answer at a few of its levels."""
+    asked = group.question
+    if all(one.entry.series.baseline for one in group.standings):
+        for other in groups:
+            more = set(asked.levels) < set(other.question.levels)
+            if more and asked._replace(levels=other.question.levels) == other.question:
+                return other
+    return group
 
 
 def panel(question: Question) -> str:

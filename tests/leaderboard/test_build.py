@@ -12,7 +12,7 @@ import pytest
 from benchmark import cli, tasks
 from benchmark.analysis.dial import figures
 from benchmark.analysis.scores import Scores
-from benchmark.leaderboard import build, check, entry, rows
+from benchmark.leaderboard import build, check, drawing, entry, rows
 from benchmark.leaderboard.entry import parse
 
 FIELD = {"images": 20, "levels": 5, "status": "reproduced"}
@@ -53,6 +53,13 @@ def test_what_cannot_be_told_apart_shares_a_rank_and_only_reproduced_methods_hav
 def test_intervals_overlap_exactly_where_ranks_are_shared(field):
     ends = {one["method"]: (float(one["low"]), float(one["high"])) for one in lines(field)}
     assert ends["dni"][1] < ends["adafm"][0] and ends["dni"][1] > ends["ftn:groups=4"][0]
+
+
+def test_experts_are_drawn_beside_what_they_are_the_measure_of(field):
+    drawn = drawing.means(build.compared(field / "sr"))
+    (panel,) = set(drawn["dataset"])
+    assert panel == "made-up (20 images, 5 levels)"
+    assert drawn.groupby("method")["level"].count()[["dni", "experts"]].tolist() == [5, 3]
 
 
 def test_a_board_is_the_same_bytes_every_time_and_in_any_order(field, tmp_path, put):
