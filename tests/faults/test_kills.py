@@ -75,7 +75,7 @@ def disturbed(home, kills: int, chance: random.Random) -> int:
 
 
 @pytest.mark.slow
-def test_sixty_kills_end_in_the_table_of_an_undisturbed_run(tmp_path):
+def test_sixty_kills_end_in_the_table_of_an_undisturbed_run(home, tmp_path):
     calm = start(tmp_path / "calm", 1)
     calm.wait()
     assert finished(calm)
@@ -85,12 +85,12 @@ def test_sixty_kills_end_in_the_table_of_an_undisturbed_run(tmp_path):
     }
     chance, kills, campaigns = random.Random(1), 0, 0
     while kills < KILLS:
-        home = tmp_path / f"disturbed{campaigns}"
+        folder = tmp_path / f"disturbed{campaigns}"
         campaigns += 1
-        kills += disturbed(home, KILLS - kills, chance)
+        kills += disturbed(folder, KILLS - kills, chance)
         for name, content in wanted.items():
-            assert (home / "report/sr" / name).read_bytes() == content
-        for path in home.rglob("*"):
+            assert (folder / "report/sr" / name).read_bytes() == content
+        for path in folder.rglob("*"):
             if path.suffix == ".json" and "report" not in path.parts:
                 assert read_json(path) is not None, f"{path} is torn"
             elif path.suffix == ".safetensors":
