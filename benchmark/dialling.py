@@ -167,8 +167,11 @@ class AtLevel(Dial):
         if obstacle := availability((metric,), self.offline)[metric]:
             return Score(None, "unavailable", obstacle)
         others = [self.at(one, index, level).clamp(0, 1) for one in before]
-        found = [scorer.score(output.clamp(0, 1), one)[own].value for one in others]
-        return Score(sum(found) / len(found), "ok")
+        found = [scorer.score(output.clamp(0, 1), one)[own] for one in others]
+        for score in found:
+            if score.value is None:
+                return score
+        return Score(sum(score.value for score in found) / len(found), "ok")
 
 
 def neighbours(level: Level, grid: Sequence[Level]) -> list[Level]:

@@ -102,6 +102,8 @@ def analyze(args: argparse.Namespace) -> int:
     if args.list or args.name is None:
         print(studies.listing())
         return 0
+    if args.wandb:
+        raise UserError("a study is not mirrored; leave out --wandb, or use 'dialbench publish'")
     study = studies.get(args.name)
     args.task, args.methods = args.task or study.task, args.methods or list(study.methods)
     request, store = request_of(args), Store()
