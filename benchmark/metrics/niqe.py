@@ -81,7 +81,7 @@ def luma(image: Array, single: bool = False) -> Array:
 
     In whole numbers one pixel in a thousand is an exact tie. In double precision all ties are rounded
     to even. In single precision they fall as the rounding errors do: of the sum of products in the
-    order R, G, B, where each product is added before it is rounded, as processors do.
+    order R, G, B, where each product is added before it is rounded, as recent processors do.
     """
     if not single:
         scaled = image.astype(np.float64) * 255
@@ -166,8 +166,8 @@ def halved(image: Array) -> Array:
         padded = np.pad(np.moveaxis(image, axis, 0), ((3, 4), (0, 0)), mode="symmetric")
         count = image.shape[axis]
         # In this order, on which the last digit depends.
-        image = sum(w * padded[k : k + count : 2] for k, w in enumerate(weights))
-        image = np.moveaxis(image, 0, axis)
+        parts = (weight * padded[k : k + count : 2] for k, weight in enumerate(weights))
+        image = np.moveaxis(functools.reduce(np.add, parts), 0, axis)
     return image
 
 
@@ -292,10 +292,8 @@ def _table(single: bool) -> tuple[Array, Array]:
 
     The ratio is that of (mean absolute value)^2 to mean square, which rises with the shape.
     """
-    # torch counts up in single precision, with errors of its own.
-    shapes = (
-        torch.arange(0.2, 10.001, 0.001).double().numpy()
-        if single
-        else np.arange(200, 10001) / 1000
-    )
+    shapes = np.arange(200, 10001) / 1000
+    if single:
+        # torch counts up in single precision with errors of its own.
+        shapes = torch.arange(0.2, 10.001, 0.001).double().numpy()
     return shapes, np.exp(2 * gammaln(2 / shapes) - gammaln(1 / shapes) - gammaln(3 / shapes))
