@@ -102,6 +102,9 @@ It falls with the cube of the share: at one rate, the critic of a joint stage (t
 stronger than that of a tuning stage, and the end level is driven past any gain in perception.
 """
 
+LARGEST_GRADIENT = 0.1
+"""Norm to which longer gradients are cut: networks whose ends lie far apart diverge without."""
+
 NAN_CHECK_EVERY = 25
 """Steps between checks that the loss is finite (each costs a device synchronisation)."""
 
@@ -348,6 +351,7 @@ class ControlMethod(L.LightningModule, ABC):
         optimizers[0].zero_grad()
         loss = self.loss(Batch(*batch), self.stage)
         self.manual_backward(loss)
+        self.clip_gradients(optimizers[0], gradient_clip_val=LARGEST_GRADIENT)
         optimizers[0].step()
         if len(optimizers) > 1:
             optimizers[1].zero_grad()

@@ -96,6 +96,20 @@ def test_a_loss_that_is_not_finite_fails_the_job_with_advice(tmp_path):
         train.train_stage(job(preset=wild), None, tmp_path, silent)
 
 
+def test_longer_gradients_are_cut_to_the_largest_norm(tmp_path, monkeypatch):
+    norms, step = [], torch.optim.Adam.step
+
+    def watched(self, closure):
+        gradients = [p.grad for group in self.param_groups for p in group["params"]]
+        norms.append(torch.nn.utils.get_total_norm(gradients).item())
+        return step(self, closure)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    monkeypatch.setattr("benchmark.method.LARGEST_GRADIENT", 1e-3)
+    train.train_stage(job(), None, tmp_path, silent)
+    assert len(norms) == 9 and max(norms) == pytest.approx(1e-3, rel=1e-3)
+
+
 def test_a_patch_larger_than_an_image_is_refused_and_the_image_named():
     images = train.merged(("builtin",), offline=True)
     with pytest.raises(UserError, match=r"coffee.*smaller than a training patch"):

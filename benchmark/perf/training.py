@@ -17,7 +17,7 @@ from benchmark.data.sources import open_set
 from benchmark.discovery import create_method
 from benchmark.engines.local import threads_each
 from benchmark.layers import channels_last
-from benchmark.method import Batch, ControlMethod, Recipe
+from benchmark.method import LARGEST_GRADIENT, Batch, ControlMethod, Recipe
 from benchmark.objectives import MixedObjective
 from benchmark.perf.measure import Figure, elsewhere, rivals
 from benchmark.stage import At, Stage, start_stage
@@ -169,11 +169,13 @@ def step_of(
     batch = _batch(stage, preset)
     pieces = [Batch(*piece) for piece in zip(*(one.chunk(parts) for one in batch), strict=True)]
     (optimizer,) = method.configure_optimizers()
+    moving = [one for group in optimizer.param_groups for one in group["params"]]
 
     def run() -> None:
         optimizer.zero_grad()
         for piece in pieces:
             method.loss(piece, stage).backward()
+        nn.utils.clip_grad_norm_(moving, LARGEST_GRADIENT)
         optimizer.step()
 
     return run
