@@ -147,6 +147,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     price = {
         **cost.of_method(method, method.tuned(_last_level(method, task))),
         "train_steps": steps,
+        "switch_ms": _switch(method, task, device) if job.preset.timing else None,
     }
     samples = Samples(images, task, store)
     scorer = functools.cache(lambda metrics: Scorer(metrics, task.protocol, offline=job.offline))
@@ -317,6 +318,17 @@ def _facts(
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "harness_version": benchmark.__version__,
     }
+
+
+def _switch(method: ControlMethod, task: Task, device: torch.device) -> float | None:
+    """Returns the milliseconds of setting another level, or None where nobody sets one.
+
+    That is so for networks of single levels, and where the dial is a map.
+    """
+    if method.only_levels(task) is not None or task.dial == "map":
+        return None
+    network = ready(method.tuned(task.grid[0]), device)
+    return cost.of_switch(method, network, task.grid, device)
 
 
 def _last_level(method: ControlMethod, task: Task) -> Level:

@@ -157,7 +157,7 @@ def _line(one: Standing, backbone: bool) -> list[str]:
         f"{cost['params_stored']:,}",
         f"{cost['params_folded']:,}",
         f"{cost['macs'] / 1e9:.2f} G",
-        words.NULL if cost["switch_ms"] is None else f"{cost['switch_ms']:.1f} ms",
+        words.NULL if cost["switch_ms"] is None else f"{cost['switch_ms']:.2f} ms",
         one.entry.status,
         sure,
         facts["preset"],
