@@ -22,7 +22,6 @@ PACKAGES = {
     "lightning": "2.6.4",
     "torchmetrics": "1.7",
     "lpips": "0.1.4",
-    "pyiqa": "0.1.14",
     "numpy": "2",
     "scipy": "1.14",
     "scikit-image": "0.25",
@@ -104,7 +103,7 @@ def _known_trouble() -> list[str]:
                     "note", f"pyiqa also installs packages named {strays_text}; never import those"
                 )
             )
-        lines.append(_line("note", "pyiqa (NIQE) is licensed for non-commercial use only"))
+        lines.append(_line("note", "pyiqa (tests only) is licensed for non-commercial use only"))
     return lines
 
 

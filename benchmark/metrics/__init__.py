@@ -1,1 +1,1 @@
-"""Metric records over torchmetrics, lpips and pyiqa, and the protocols they are computed under."""
+"""Metric records over torchmetrics and lpips, and the protocols they are computed under."""

@@ -27,7 +27,8 @@ numbers of two ids are never compared. What every id means:
   means, in 8-bit levels; whole image.
 - ``lpips-alex``, ``lpips-squeeze``: Zhang et al. 2018, version 0.1, whole image scaled to [-1, 1].
 - ``niqe@pyiqa``: Mittal et al. 2013 with the original (LIVE) model and pyiqa's default settings:
-  whole image, luma of YIQ rounded to 8 bits, 96 x 96 blocks, no border cut.
+  whole image, luma of YIQ rounded to 8 bits, 96 x 96 blocks, no border cut. Computed by
+  ``benchmark.metrics.niqe``, which equals that version of pyiqa to 1e-8 (tested) and does not need it.
 - ``niqe@dialbench-bsds``: the same features with a model of our own (``benchmark.metrics.niqe``), so
   that it can always be computed; its numbers are not comparable with the original's.
 """
@@ -53,6 +54,7 @@ class Metric:
         of_dial: Whether it compares dials, so that a pair of images is not enough
             (``benchmark.dialling``).
         imported: What ``dialbench import`` must have been given for it, or an empty string.
+        own: Whether our own code gives the values of the package that the id names.
     """
 
     id: str
@@ -63,6 +65,7 @@ class Metric:
     unit: str = ""
     of_dial: bool = False
     imported: str = ""
+    own: bool = False
 
     @property
     def of_target(self) -> bool:
@@ -71,9 +74,9 @@ class Metric:
 
     @property
     def package(self) -> tuple[str, str] | None:
-        """The (name, version) of the package that the id pins, or None."""
+        """The (name, version) of the package that the id pins and that is needed, or None."""
         name, _, version = self.id.partition("@")[2].rpartition("-")
-        return (name, version) if name and name != "dialbench" else None
+        return (name, version) if name and name != "dialbench" and not self.own else None
 
 
 METRICS: dict[str, Metric] = {
@@ -113,7 +116,7 @@ METRICS: dict[str, Metric] = {
         Metric("colour-drift", "colour drift", False, digits=2, unit="of 255"),
         Metric("lpips-alex@lpips-0.1.4", "LPIPS", False, asset="alexnet"),
         Metric("lpips-squeeze@lpips-0.1.4", "LPIPS-squeeze", False, asset="squeezenet1_1"),
-        Metric("niqe@pyiqa-0.1.16", "NIQE", False, asset="niqe", digits=2),
+        Metric("niqe@pyiqa-0.1.16", "NIQE", False, asset="niqe", digits=2, own=True),
         Metric("niqe@dialbench-bsds", "NIQE-BSDS", False, digits=2),
     )
 }

@@ -173,11 +173,6 @@ def _measure(metric: str, protocol: Protocol, offline: bool) -> Measure:
         image = shaved(image, shave).double()
         return y601(image) if protocol.colour == "rgb" else image.mean(dim=0, keepdim=True)
 
-    if metric == "niqe@dialbench-bsds":
-        from benchmark.metrics import niqe
-
-        bsds = niqe.Niqe()
-        return lambda restored, clean: bsds(restored.clamp(0, 1).numpy())
     match metric.partition("@")[0]:
         case "psnr-rgb" | "psnr-rgb-target":
             return lambda restored, clean: psnr(shaved(restored, shave), shaved(clean, shave))
@@ -214,10 +209,10 @@ def _measure(metric: str, protocol: Protocol, offline: bool) -> Measure:
             lpips = Lpips(name.removeprefix("lpips-"), offline)
             return lambda restored, clean: lpips(restored.clamp(0, 1), clean)
         case "niqe":
-            from benchmark.metrics.naturalness import Niqe
+            from benchmark.metrics import niqe
 
-            live = Niqe(offline)
-            return lambda restored, clean: live(restored.clamp(0, 1))
+            natural = niqe.bsds() if metric == "niqe@dialbench-bsds" else niqe.original(offline)
+            return lambda restored, clean: natural(restored.clamp(0, 1).numpy())
     raise UserError(f"metric '{metric}' has a record but no code")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -48,6 +49,8 @@ def figures() -> Iterator[Figure]:
     clean, noisy = pictures()
     yield from _against_skimage(clean, noisy)
     missing = [reason for reason in availability((LPIPS, NIQE)).values() if reason]
+    if importlib.util.find_spec("pyiqa") is None:
+        missing.append("pyiqa is not installed; pip install 'dialbench[dev]'")
     if missing:
         yield Figure("LPIPS and NIQE", math.nan, note=f"not measured: {missing[0]}")
         return

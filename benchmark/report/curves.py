@@ -27,6 +27,8 @@ PANELS_ACROSS = 3
 PANEL = (3.9, 3.4)
 """Width and height of a panel in inches."""
 LEGEND = 1.9
+LABEL = 34
+"""Letters that fit beside a panel."""
 PERCEPTION = ("lpips", "niqe")
 """Metrics that may stand for perception, best first."""
 
@@ -314,7 +316,8 @@ def _label(metric: str, towards: str) -> str:
     better = "higher" if METRICS[metric].higher_is_better else "lower"
     opposite = {"→": "←", "↑": "↓"}[towards]
     sign = towards if METRICS[metric].higher_is_better else opposite
-    return f"{words.metric_name(metric)}   {sign} {better} is better"
+    text = f"{words.metric_name(metric)}   {sign} {better} is better"
+    return text if len(text) <= LABEL else text.replace("   ", "\n")
 
 
 def _gap_label(metric: str, breaks: str = " ") -> str:

@@ -100,13 +100,17 @@ def live(data: Mapping[str, Any], bands: str = "", more: str = "") -> list[str]:
         f'<option value="{at}">{escape(one["name"])}</option>'
         for at, one in enumerate(data["sets"])
     )
-    last = len(data["levels"]) - 1
+    middle = data["levels"][len(data["levels"]) // 2]["dials"]
+    sliders = [
+        f'<label>{escape(dial["name"])} <input type="range" class="level" id="level-{at}" min="0" '
+        f'max="{len(dial["texts"]) - 1}" step="1" value="{middle[at]}" autocomplete="off"></label>'
+        for at, dial in enumerate(data["dials"])
+    ]
     return [
         '<div class="live">',
         '<div class="dial" id="dial" hidden>',
-        '<label for="level">Level</label>',
-        f'<input type="range" id="level" min="0" max="{last}" step="1" value="{(last + 1) // 2}" '
-        'autocomplete="off"><output id="now" for="level"></output>',
+        *sliders,
+        '<output id="now"></output>',
         f'<label>Set <select id="set">{sets}</select></label>' if len(data["sets"]) > 1 else "",
         "</div>",
         *_curves(data, bands),

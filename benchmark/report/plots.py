@@ -40,8 +40,9 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
         found: The scores behind it, for the bands; without them there are none.
 
     Returns:
-        ``levels`` (key, texts and place of each, and the part of a line that it belongs to), ``series`` (name and looks), ``sets`` (per data set
-        its metrics; per metric the values, bands and texts of every series at every level).
+        ``levels`` (key, texts and place of each, the part of a line that it belongs to, and where the sliders stand), ``dials`` (a slider for each
+        axis: name and values), ``series`` (name and looks), ``sets`` (per data set its metrics; per metric the values, bands and texts of every
+        series at every level).
     """
     every = series_of(long)
     looks = styles(every)
@@ -51,6 +52,7 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
     chosen = pair(metrics)
     where = places(levels) if levels else {}
     parts = {level: at for at, part in enumerate(strokes(levels)) for level in part}
+    columns = [sorted(set(column)) for column in zip(*map(level_key, levels), strict=True)]
     return {
         "axis": f"level, {words.axis_name(task)}"
         if words.has_physical(task)
@@ -65,9 +67,14 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
                 "name": _level(task, level),
                 "at": where[level],
                 "part": parts[level],
+                "dials": [
+                    column.index(value)
+                    for column, value in zip(columns, level_key(level), strict=True)
+                ],
             }
             for level in levels
         ],
+        "dials": _dials(task, levels, len(columns)),
         "series": [_series(one, names[one], looks[one]) for one in every],
         "sets": [
             {
@@ -79,6 +86,18 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
             for dataset in (long["dataset"].unique() if len(long) else ())
         ],
     }
+
+
+def _dials(task: Task, levels: list[str], count: int) -> list[dict[str, Any]]:
+    """Returns the name of every axis and its values as text, in order."""
+    if count < 2:
+        return [{"name": "Level", "texts": [_level(task, level) for level in levels]}] * count
+    names = words.axis_name(task).split(" / ")
+    found = []
+    for at, name in enumerate(names):
+        texts = {level_key(one)[at]: words.physical(task, one).split("/")[at] for one in levels}
+        found.append({"name": name, "texts": [texts[value] for value in sorted(texts)]})
+    return found
 
 
 def cost_data(cost: pd.DataFrame, every: list[Series]) -> list[dict[str, Any]]:

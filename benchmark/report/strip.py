@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ EMPTY = (232, 232, 232)
 SHADE = (225, 40, 40)
 APART = (INPUT, CLEAN, TARGET, MAP)
 """What is shown that no method made."""
+ACROSS = 11
+"""Levels that a strip shows at most."""
 NO_PICTURES = "No pictures are stored for these results."
 
 
@@ -152,7 +155,7 @@ def _content(results: Results, task: Task) -> Strip | None:
     names = {Series(INPUT, "", ""): INPUT} if given and not constant else {}
     names |= {one: one.method for one, _ in crops if one.method in (MAP, TARGET)}
     names |= labels(contestants)
-    levels = sorted({level for one, level in chosen.paths if one.method != CLEAN}, key=level_key)
+    levels = few({level for one, level in chosen.paths if one.method != CLEAN})
     scores, footer = captions(results, task, chosen)
     lines = tuple(
         (name, tuple(Tile(crops.get((one, at)), scores.get((one, at), "")) for at in levels))
@@ -167,6 +170,19 @@ def _content(results: Results, task: Task) -> Strip | None:
         lines=lines,
         footer=footer,
     )
+
+
+def few(levels: Iterable[str]) -> list[str]:
+    """Returns the levels in order; of more than fit, those at ends and middles of the axes."""
+    every = sorted(levels, key=level_key)
+    if len(every) <= ACROSS:
+        return every
+    if len(level_key(every[0])) == 1:
+        step = (len(every) - 1) / (ACROSS - 1)
+        return [every[round(at * step)] for at in range(ACROSS)]
+    halves = [one for one in every if set(level_key(one)) <= {0.0, 0.5, 1.0}]
+    ends = [one for one in halves if 0.5 not in level_key(one) or set(level_key(one)) == {0.5}]
+    return next((part for part in (halves, ends) if 0 < len(part) <= ACROSS), every[:ACROSS])
 
 
 def captions(

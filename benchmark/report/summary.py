@@ -151,7 +151,8 @@ def _scores(long: pd.DataFrame, results: Results, task: Task, preset: str) -> Sc
     for failure in _in_order(results.failures):
         one = Series(failure.method, failure.backbone, preset)
         if one not in present:
-            failed.setdefault(one, f"Failed: {_failed(failure)}")
+            word = "" if failure.reason.startswith("skipped:") else "Failed: "
+            failed.setdefault(one, f"{word}{_failed(failure)}")
     levels = sorted(long["level"].unique(), key=level_key)
     return Scores(task, tuple(ordered([*present, *failed])), tuple(levels), found, failed)
 

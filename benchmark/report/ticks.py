@@ -42,6 +42,9 @@ def mark(axes: Axes, task: Task, where: dict[str, float], labelled: bool) -> Non
     low, high = min(where.values()), max(where.values())
     margin = 0.05 * (high - low) or 0.5
     axes.set_xlim(low - margin, high + margin)
+    if task.space.d > 1:
+        _mark_strokes(axes, task, where, labelled)
+        return
     kept: list[str] = []
     for level, place in where.items():
         last = where[kept[-1]] if kept else -math.inf
@@ -51,14 +54,30 @@ def mark(axes: Axes, task: Task, where: dict[str, float], labelled: bool) -> Non
     if not labelled:
         return
     name = words.axis_name(task)
-    if task.space.d > 1:
-        # One line of numbers for each axis: side by side they would not fit.
-        texts = [words.physical(task, level).replace("/", "\n") for level in kept]
-        axes.set_xticklabels(texts)
-        axes.set_xlabel(name.replace(" / ", "\n"))
-        return
     both = words.has_physical(task)
     short = ["/".join(f"{value:.3g}" for value in level_key(level)) for level in kept]
     physical = [f"\n{words.physical(task, level)}" if both else "" for level in kept]
     axes.set_xticklabels([a + b for a, b in zip(short, physical, strict=True)])
     axes.set_xlabel(f"level\n{name}" if both else f"level ({name})")
+
+
+def _mark_strokes(axes: Axes, task: Task, where: dict[str, float], labelled: bool) -> None:
+    """Marks the ends of every line on the last axis, and below it the values of the others."""
+    *others, last = words.axis_name(task).split(" / ")
+    above: dict[float, str] = {}
+    below: dict[float, str] = {}
+    parts = strokes(list(where))
+    for part in parts:
+        *shared, _ = words.physical(task, part[0]).split("/")
+        below[(where[part[0]] + where[part[-1]]) / 2] = "\n" + "\n".join(shared)
+        # With many short lines, the ends of the first one stand for those of all.
+        for level in {part[0], part[-1]} if 2 * len(parts) <= TICKS + 1 or part is parts[0] else ():
+            above[where[level]] = words.physical(task, level).split("/")[-1]
+    axes.set_xticks(list(above), list(above.values()) if labelled else [""] * len(above))
+    axes.set_xticks(
+        list(below), list(below.values()) if labelled else [""] * len(below), minor=True
+    )
+    axes.tick_params(axis="x", which="minor", length=0)
+    axes.grid(False, axis="x", which="minor")
+    if labelled:
+        axes.set_xlabel("\n".join([last, *others]))

@@ -136,8 +136,8 @@ def test_missing_weights_make_a_metric_unavailable_and_say_how_to_get_them(
 
 def test_another_version_of_a_package_is_no_substitute(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.9")
-    reason = availability(["niqe@pyiqa-0.1.16"], offline=True)["niqe@pyiqa-0.1.16"]
-    assert "pyiqa 0.1.16 is needed (9.9 is installed)" in reason
+    reason = availability(["lpips-alex@lpips-0.1.4"], offline=True)["lpips-alex@lpips-0.1.4"]
+    assert "lpips 0.1.4 is needed (9.9 is installed)" in reason
 
 
 def test_a_package_that_does_not_import_is_unavailable(monkeypatch, clean, restored):

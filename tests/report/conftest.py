@@ -191,7 +191,7 @@ def paint(folder, judged, runs, levels, datasets, image) -> list[dict]:
                 0,
                 dataset,
                 level,
-                small + 10 * float(level) * (judged.kind == "degradation"),
+                small + 10 * parse_level(level)[0] * (judged.kind == "degradation"),
             )
         for method, backbone, seed in runs:
             for level in levels:

@@ -13,10 +13,10 @@ from benchmark import report, tasks
 from benchmark.leaderboard import assemble, build, synthetic
 from benchmark.report.results import Failure
 
-PAGES = ("sr/index.html", "denoise/index.html", "index.html")
+PAGES = ("sr/index.html", "denoise/index.html", "blur-noise/index.html", "index.html")
 PAGES += ("boards/sr/index.html", "boards/index.html")
 AXE = "axe-core@4.14.1"
-LEVEL = "document.getElementById('level')"
+LEVEL = "document.getElementById('level-0')"
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,7 @@ def folder(tmp_path_factory, builder):
                 "null": ("ssim", "lpips", "niqe"),
             },
         ),
+        ("blur-noise", {"levels": tuple(f"{a:g}/{b:g}" for a in (0, 0.5, 1) for b in (0, 1))}),
     ):
         methods = ("dni", "adafm", "ftn:groups=4", "experts", "blend", "floor")
         results = builder(
@@ -192,6 +193,19 @@ def test_what_is_missing_is_last_in_either_direction(browser, folder):
     for _ in range(2):
         browser.run("document.querySelector('#at thead th:nth-child(2) button').click()")
         assert column(browser, "#at", 1)[-1] == "—"
+
+
+def test_two_dials_have_a_slider_each(browser, folder):
+    browser.open(folder / "blur-noise" / "index.html")
+    texts = "return [...document.querySelectorAll('input.level')].map(one => one.getAttribute('aria-valuetext'))"
+    assert browser.run(texts) == ["2", "50"]
+    browser.run("document.getElementById('level-1').focus()")
+    browser.press("ArrowLeft", 37)
+    assert browser.run(texts) == ["2", "0"]
+    browser.run("document.getElementById('level-0').focus()")
+    browser.press("ArrowRight", 39)
+    assert browser.run(texts) == ["4", "0"]
+    assert "4/0" in browser.run("return document.getElementById('said').textContent")
 
 
 def test_pointing_at_a_curve_shows_its_value_and_clicking_goes_to_its_level(browser, folder):

@@ -3,17 +3,20 @@
 import io
 import math
 import re
+from itertools import product
 
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
+from benchmark import tasks
 from benchmark.report import curves, ticks
 from benchmark.report.averages import means
 from benchmark.report.results import Results
 from benchmark.report.series import Series
-from benchmark.report.strip import TILE, most_detailed, strip
+from benchmark.report.strip import ACROSS, TILE, few, most_detailed, strip
 from benchmark.report.style import drawing, styles
 
 PSNR, SSIM, LPIPS, NIQE = "psnr-y601", "ssim-y601", "lpips-alex@lpips-0.1.4", "niqe@pyiqa-0.1.16"
@@ -245,3 +248,35 @@ def test_captions_leave_out_a_metric_that_has_no_values(make):
     assert meaning == "Below each crop: PSNR-Y of the whole image."
     (caption,) = texts.values()
     assert re.fullmatch(r"\d+\.\d\d", caption)
+
+
+@pytest.mark.parametrize(
+    ("points", "d", "wanted"),
+    [
+        (5, 1, "0 0.25 0.5 0.75 1"),
+        (5, 2, "0/0 0/0.5 0/1 0.5/0 0.5/0.5 0.5/1 1/0 1/0.5 1/1"),
+        (3, 3, "0/0/0 0/0/1 0/1/0 0/1/1 0.5/0.5/0.5 1/0/0 1/0/1 1/1/0 1/1/1"),
+    ],
+)
+def test_a_strip_shows_ends_and_middles_of_several_dials(points, d, wanted):
+    every = [
+        "/".join(f"{v:g}" for v in one) for one in product(np.linspace(0, 1, points), repeat=d)
+    ]
+    assert few(reversed(every)) == wanted.split()
+
+
+def test_a_strip_of_many_levels_keeps_both_ends():
+    shown = few(f"{at / 40:g}" for at in range(41))
+    assert len(shown) == ACROSS and (shown[0], shown[-1]) == ("0", "1")
+
+
+def test_lines_of_two_dials_are_marked_at_their_ends_and_by_the_other_dial():
+    task = tasks.get("denoise-deblur")
+    figure = Figure()
+    axes = figure.subplots()
+    where = ticks.places(["0/0", "0/0.5", "0/1", "1/0", "1/0.5", "1/1"])
+    ticks.mark(axes, task, where, labelled=True)
+    ends = [text.get_text() for text in axes.get_xticklabels()]
+    lines = [text.get_text().strip() for text in axes.get_xticklabels(minor=True)]
+    assert sorted(ends) == ["0", "0", "1", "1"] and lines == ["0", "1"]
+    assert axes.get_xlabel() == "sharpening\nnoise kept"

@@ -7,8 +7,17 @@ function start() {
   if (!source || !root) return;
   const data = JSON.parse(source.textContent);
   const byId = (id) => document.getElementById(id);
-  const [level, set, gaps, bands, cost] = ["level", "set", "gaps", "bands", "cost"].map(byId);
-  const state = { level: Number(level.value), set: 0, hover: null, hidden: new Set(), pair: data.pair };
+  const [set, gaps, bands, cost] = ["set", "gaps", "bands", "cost"].map(byId);
+  const dials = [...document.querySelectorAll("input.level")];
+  const state = { level: levelAt(0), set: 0, hover: null, hidden: new Set(), pair: data.pair };
+
+  // The level nearest to where the sliders stand; the one that was moved keeps its place.
+  function levelAt(moved) {
+    const away = data.levels.map((one) => dials.reduce(
+      (sum, dial, at) => sum + (at === moved ? 1e6 : 1) * (one.dials[at] - Number(dial.value)) ** 2, 0));
+    return away.indexOf(Math.min(...away));
+  }
+
   const viewer = makeViewer(data, state, () => draw());
   const tip = document.createElement("div");
   tip.id = "tip";
@@ -121,7 +130,7 @@ function start() {
       host.addEventListener("pointerleave", () => { tip.hidden = true; hover(null); });
       host.addEventListener("click", (event) => {
         const found = charts[at] && nearest(charts[at], event);
-        if (found) { level.value = found.point.level; state.level = found.point.level; draw(); }
+        if (found) { state.level = found.point.level; draw(); }
       });
     }
     return [...plots.children];
@@ -239,7 +248,10 @@ function start() {
     const now = data.levels[state.level];
     byId("now").textContent = now.name;
     byId("at-title").textContent = `At ${now.name}`;
-    level.setAttribute("aria-valuetext", now.name);
+    dials.forEach((dial, at) => {
+      dial.value = now.dials[at];
+      dial.setAttribute("aria-valuetext", data.dials[at].texts[now.dials[at]]);
+    });
     for (const row of document.querySelectorAll("tr[data-level]")) {
       row.classList.toggle("now", row.dataset.level === now.key);
     }
@@ -248,7 +260,7 @@ function start() {
     viewer.draw();
   }
 
-  level.addEventListener("input", () => { state.level = Number(level.value); draw(); });
+  dials.forEach((dial, at) => dial.addEventListener("input", () => { state.level = levelAt(at); draw(); }));
   set?.addEventListener("change", () => { state.set = Number(set.value); viewer.reset(); draw(); });
   for (const control of [gaps, bands, cost]) control?.addEventListener("change", curves);
   for (const part of [root, byId("dial")]) part.hidden = false;
