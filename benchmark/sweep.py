@@ -147,7 +147,6 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     price = {
         **cost.of_method(method, method.tuned(_last_level(method, task))),
         "train_steps": steps,
-        "switch_ms": _switch(method, task, device) if job.preset.timing else None,
     }
     samples = Samples(images, task, store)
     scorer = functools.cache(lambda metrics: Scorer(metrics, task.protocol, offline=job.offline))
@@ -184,6 +183,9 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
             clock.tick(f"level {at}, image {len(found)}/{len(samples)}")
         rows = [row for index in sorted(found) for row in found[index]]
         timing = statistics.median(times) if job.preset.timing else None
+        # At every level anew: a disturbance of a second would spoil one measurement as a whole.
+        turned = job.preset.timing and dial == level
+        switching = _switch(method, task, device) if turned else None
         cell = Cell(
             key,
             {
@@ -194,7 +196,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
                 "level_physical": level_text(task.space.physical(level)),
             },
             tuple(rows),
-            {**price, "ms_per_image": timing},
+            {**price, "ms_per_image": timing, "switch_ms": switching},
             pictures,
         )
         store.write_cell(
