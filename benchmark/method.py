@@ -386,15 +386,13 @@ class WeightSpaceMethod(ControlMethod):
         if level.ndim == 4:
             ends = [level.new_zeros(self.control.d), *torch.eye(self.control.d).to(level)]
             return mapped(self.backbone, [self.weights(end) for end in ends], x, level)
-        distinct, member = level.unique(dim=0, return_inverse=True)
-        if len(distinct) == 1:
-            return functional_call(self.backbone, self.weights(distinct[0]), (x,))
-        order = member.argsort(stable=True)
+        # Training puts equal levels next to each other: each run of them is one pass.
+        runs, lengths = level.unique_consecutive(dim=0, return_counts=True)
         parts = [
-            functional_call(self.backbone, self.weights(one), (x[member == index],))
-            for index, one in enumerate(distinct)
+            functional_call(self.backbone, self.weights(one), (part,))
+            for one, part in zip(runs, x.split(lengths.tolist()), strict=True)
         ]
-        return torch.cat(parts)[order.argsort()]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def tuned(self, level: Level | Tensor) -> nn.Module:
         """Returns the backbone with the merged weights of one level; with a map, several of each."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from benchmark.control import ControlSpace
 from benchmark.method import (
@@ -72,14 +73,20 @@ class FTN(WeightSpaceMethod):
         return [start_stage(), tune]
 
     def weights(self, level: Tensor) -> dict[str, Tensor]:
+        found = layers(self.backbone)
+        rows = {name: output_rows(layer, layer.weight) for name, layer in found.items()}
+        transitions = dict(zip(found, self.transitions, strict=True))
+        # Kernels of one shape go through their transitions together, which is faster.
+        alike: dict[tuple, list[str]] = {}
+        for name, layer in found.items():
+            alike.setdefault((rows[name].shape, layer.weight.shape[2:]), []).append(name)
         weights = {}
-        for (name, layer), transition in zip(
-            layers(self.backbone).items(), self.transitions, strict=True
-        ):
-            end = transition(output_rows(layer, layer.weight))
-            weights[f"{name}.weight"] = torch.lerp(
-                layer.weight, from_output_rows(layer, end), level[0]
-            )
+        for names in alike.values():
+            ends = _ends([transitions[one] for one in names], [rows[one] for one in names])
+            for name, end in zip(names, ends.unbind(), strict=True):
+                start = found[name].weight
+                end = from_output_rows(found[name], end)
+                weights[f"{name}.weight"] = torch.lerp(start, end, level[0])
         return weights
 
     def _transition(self, layer: Layer) -> nn.Sequential:
@@ -96,17 +103,31 @@ class FTN(WeightSpaceMethod):
         return nn.Sequential(*steps)
 
 
+def _ends(transitions: Sequence[nn.Sequential], rows: Sequence[Tensor]) -> Tensor:
+    """Returns FTN(f) (L, C_out, n) of L kernels f (C_out, n), each by its own transition."""
+    kernels = torch.stack(tuple(rows))
+    for steps in zip(*transitions, strict=True):
+        if isinstance(steps[0], nn.PReLU):
+            slopes = torch.cat([step.weight for step in steps])
+            kernels = functional.prelu(kernels[None], slopes)[0]
+        elif isinstance(steps[0], _Mixer):
+            weight = torch.cat([step.weight for step in steps])
+            bias = torch.cat([step.bias for step in steps])
+            grouped = kernels.reshape(len(weight), -1, kernels.shape[-1])
+            kernels = torch.baddbmm(bias, weight, grouped).reshape(kernels.shape)
+        else:
+            pairs = zip(steps, kernels.unbind(), strict=True)
+            kernels = torch.stack([step(kernel) for step, kernel in pairs])
+    return kernels
+
+
 class _Mixer(nn.Module):
-    """A grouped 1 x 1 convolution of a kernel given as (C_out, n), as a product of matrices."""
+    """What a grouped 1 x 1 convolution of a kernel given as (C_out, n) multiplies with and adds."""
 
     def __init__(self, width: int, groups: int):
         super().__init__()
         self.weight = nn.Parameter(torch.eye(width // groups).repeat(groups, 1, 1))
         self.bias = nn.Parameter(torch.zeros(groups, width // groups, 1))
-
-    def forward(self, rows: Tensor) -> Tensor:
-        grouped = rows.reshape(len(self.weight), -1, rows.shape[-1])
-        return torch.baddbmm(self.bias, self.weight, grouped).reshape(rows.shape)
 
 
 class _Depthwise(nn.Conv2d):

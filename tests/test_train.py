@@ -111,6 +111,24 @@ def test_batches_depend_on_seed_and_step_alone():
     assert not torch.equal(first[3].y, first[4].y)
 
 
+def test_a_batch_is_drawn_as_numpy_would():
+    images = train.merged(("builtin",), offline=True)
+    preset = config.preset("smoke", ["batch=12"])
+    batch = Patches(images, tasks.get("denoise"), At(1.0), preset, 5)[3]
+    assert batch.x.is_contiguous(memory_format=torch.channels_last)
+    pixels = [picture.read() for picture in images.pictures]
+    area = np.array([one.shape[0] * one.shape[1] for one in pixels])
+    rng = degradations.generator("train", 5, 3)
+    for x, y in zip(batch.x, batch.y, strict=True):
+        image = pixels[rng.choice(len(pixels), p=area / area.sum())]
+        top, left = (rng.integers(side - preset.patch + 1) for side in image.shape[:2])
+        patch = np.rot90(image[top:, left:][: preset.patch, : preset.patch], rng.integers(4))
+        patch = patch[:, ::-1] if rng.integers(2) else patch
+        clean = torch.tensor(patch.copy()).permute(2, 0, 1).float() / 255
+        assert torch.equal(y, clean)
+        assert torch.equal(x, degradations.degrade("gaussian_noise", clean, (80.0,), rng))
+
+
 def test_super_resolution_inputs_are_the_shrunken_targets():
     images = train.merged(("builtin",), offline=True)
     batch = Patches(images, tasks.get("sr"), Uniform(), SMOKE, 0)[0]

@@ -55,6 +55,11 @@ def to_tensor(pixels: np.ndarray) -> Tensor:
     return torch.tensor(pixels).permute(2, 0, 1).float() / 255
 
 
+def stacked(images: Sequence[Tensor]) -> Tensor:
+    """Returns images (3, h, w) as one batch (B, 3, h, w), laid out channels last as they mostly are."""
+    return torch.stack([image.permute(1, 2, 0) for image in images]).permute(0, 3, 1, 2)
+
+
 def clean_pixels(picture: Picture, colour: str) -> np.ndarray:
     """Returns an image as uint8 (H, W, 3), as the protocol's colour asks for.
 
@@ -161,7 +166,8 @@ class Patches(Dataset):
             small = self.degradation.apply(to_tensor(pixels), (), degradations.generator("unused"))
             self.degraded.append((small * 255).round().byte().permute(1, 2, 0).numpy())
         area = np.array([pixels.shape[0] * pixels.shape[1] for pixels in self.clean], dtype=float)
-        self.share = area / area.sum()
+        below = (area / area.sum()).cumsum()
+        self.below = below / below[-1]
 
     def _filtered(
         self, filtered: Filtered, say: Callable[[str], None]
@@ -198,14 +204,14 @@ class Patches(Dataset):
         # Samples before ours are drawn as well: they take their share of the random numbers.
         pairs = [self._sample(level, rng) for level in levels]
         own = self.part.slice(len(levels))
+        given, wanted = zip(*pairs[own], strict=True)
         return Batch(
-            torch.stack([x for x, _ in pairs[own]]),
-            torch.stack([y for _, y in pairs[own]]),
-            torch.tensor(levels[own], dtype=torch.float32),
+            stacked(given), stacked(wanted), torch.tensor(levels[own], dtype=torch.float32)
         )
 
     def _sample(self, level: Level, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        index = int(rng.choice(len(self.clean), p=self.share))
+        # What rng.choice(len(share), p=share) does, without its checks of share.
+        index = int(self.below.searchsorted(rng.random(), side="right"))
         side, scale = self.side, self.task.scale
         clean = self.clean[index]
         wanted = self.outputs[level][index] if self.outputs else clean
@@ -218,13 +224,16 @@ class Patches(Dataset):
             rows, columns = (
                 slice(first // shrink, (first + side) // shrink) for first in (top, left)
             )
-            return to_tensor(_turned(pixels[rows, columns], turns, flip))
+            turned = _turned(pixels[rows, columns], turns, flip)
+            return torch.from_numpy(turned).permute(2, 0, 1).float().div_(255)
 
         if self.whole:
             return patch(self.degraded[index], scale), patch(wanted)
         case = tuple(axis.physical(float(rng.random())) for axis in self.task.unseen)
         conditions = self.task.conditions(level, case)
-        given, target = self.degradation.apply(patch(clean), conditions, rng), patch(wanted)
+        sharp = patch(clean)
+        given = self.degradation.apply(sharp, conditions, rng)
+        target = sharp if wanted is clean else patch(wanted)
         if self.task.spared:
             target = degradations.degrade(self.task.spared, target, conditions, rng)
         return given, target
@@ -246,8 +255,11 @@ def crops(images: Sequence[np.ndarray], count: int, side: int) -> list[np.ndarra
 
 
 def _turned(pixels: np.ndarray, turns: int, flip: bool) -> np.ndarray:
-    turned = np.rot90(pixels, turns)
-    return np.ascontiguousarray(turned[:, ::-1] if flip else turned)
+    """Returns a copy that was turned by ``np.rot90`` and then flipped from left to right."""
+    down = -1 if turns in (1, 2) else 1
+    right = -1 if (turns in (2, 3)) != flip else 1
+    turned = pixels.swapaxes(0, 1) if turns % 2 else pixels
+    return np.array(turned[::down, ::right], order="C")
 
 
 class Remaining(Sampler[int]):
