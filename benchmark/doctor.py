@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import benchmark
 from benchmark import assets
+from benchmark.amount import amount
 from benchmark.data import sources
 from benchmark.errors import UserError
 from benchmark.metrics.records import METRICS
@@ -130,7 +131,7 @@ def _torch() -> list[str]:
 
 def _machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return _line("ok", f"{cores} cores, {_memory()} memory")
+    return _line("ok", f"{amount(cores or 1, 'core')}, {_memory()} memory")
 
 
 def _memory() -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from benchmark.amount import amount
 from benchmark.data.sources import WITHOUT, ImageSet
 from benchmark.digest import digest
 from benchmark.errors import UserError
@@ -152,10 +153,11 @@ def check(
             lines += [f"note  {pair}" for pair in shared(one, other, store)]
     lines.append(
         f"{_counted(train)} for training, {_counted(test)} for tests: "
-        f"{len(leaked)} training images show what is tested"
+        f"{amount(len(leaked), 'training image shows', 'training images show')} what is tested"
     )
     return len(leaked), lines
 
 
 def _counted(sets: Sequence[ImageSet]) -> str:
-    return f"{len(sets)} sets ({sum(len(one.pictures) for one in sets)} images)"
+    images = sum(len(one.pictures) for one in sets)
+    return f"{amount(len(sets), 'set')} ({amount(images, 'image')})"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark import build, collector, discovery, keys, spec, tasks
+from benchmark.amount import amount
 from benchmark.control import Level, level_text
 from benchmark.data.sources import ImageSet, default_sets, open_set
 from benchmark.dialling import ESTIMATOR
@@ -84,10 +85,10 @@ class Plan:
             return []
         found = leaks(self.training, list(self.images.values()), store)
         if found:
-            text = (
-                f"trained on {len({pair.first for pair in found})} images that show what is "
-                "tested; 'dialbench data check' names them"
+            images = amount(
+                len({pair.first for pair in found}), "image that shows", "images that show"
             )
+            text = f"trained on {images} what is tested; see 'dialbench data check'"
             users = dict.fromkeys(name for names in self.users.values() for name in names)
             self.skipped += [Failure(one, self.request.backbone, None, text) for one in users]
         return found

@@ -73,7 +73,8 @@ class Cell:
         key: Its key.
         facts: The columns that all its rows share.
         rows: One per image and metric.
-        cost: Parameters, MACs, milliseconds per image, training steps.
+        cost: Parameters, MACs, milliseconds per image and level switch, training
+            steps.
         pictures: File names of the first image: ``image restored input clean``; empty where the
             dial was set to another level than the true one.
     """

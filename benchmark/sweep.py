@@ -183,6 +183,9 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
             clock.tick(f"level {at}, image {len(found)}/{len(samples)}")
         rows = [row for index in sorted(found) for row in found[index]]
         timing = statistics.median(times) if job.preset.timing else None
+        # At every level anew: a disturbance of a second would spoil one measurement as a whole.
+        turned = job.preset.timing and dial == level
+        switching = _switch(method, task, device) if turned else None
         cell = Cell(
             key,
             {
@@ -193,7 +196,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
                 "level_physical": level_text(task.space.physical(level)),
             },
             tuple(rows),
-            {**price, "ms_per_image": timing},
+            {**price, "ms_per_image": timing, "switch_ms": switching},
             pictures,
         )
         store.write_cell(
@@ -317,6 +320,17 @@ def _facts(
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "harness_version": benchmark.__version__,
     }
+
+
+def _switch(method: ControlMethod, task: Task, device: torch.device) -> float | None:
+    """Returns the milliseconds of setting another level, or None where nobody sets one.
+
+    That is so for networks of single levels, and where the dial is a map.
+    """
+    if method.only_levels(task) is not None or task.dial == "map":
+        return None
+    network = ready(method.tuned(task.grid[0]), device)
+    return cost.of_switch(method, network, task.grid, device)
 
 
 def _last_level(method: ControlMethod, task: Task) -> Level:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark import store
+from benchmark.amount import amount
 from benchmark.mirrored import Mirrored, Models, runs
 
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path, offline: bool) ->
         logged += 1
         ledger[one.id] = {"mode": mode, "name": one.name, "digests": one.digests()}
         store.write(folder / LEDGER, json.dumps(ledger, indent=1, sort_keys=True).encode())
-    said = f"W&B: {logged} runs mirrored {mode}, {len(wanted) - logged - failed} unchanged"
+    said = (
+        f"W&B: {amount(logged, 'run')} mirrored {mode}, {len(wanted) - logged - failed} unchanged"
+    )
     if mode == "offline" and logged:
         said += f"; upload with: wandb sync {folder}/offline-run-*"
     return Said("; ".join([said, *troubles]), failed)

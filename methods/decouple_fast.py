@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from benchmark.control import ControlSpace
 from benchmark.errors import LevelError
-from benchmark.method import JOINT, Stage, Uniform, WeightSpaceMethod, hooked, layers, mapped
+from benchmark.method import JOINT, Stage, Uniform, WeightSpaceMethod, layers, mapped
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -26,11 +27,11 @@ class Features(NamedTuple):
 
     Args:
         x: The images (B, 3, h, w).
-        kept: Modules of the backbone with what they gave, call by call.
+        kept: Every step ahead of the last layer with what it gave, in their order.
     """
 
     x: Tensor
-    kept: tuple[tuple[nn.Module, tuple[Tensor, ...]], ...]
+    kept: tuple[tuple[Any, Any], ...]
 
 
 class DecoupleFast(WeightSpaceMethod):
@@ -92,18 +93,10 @@ class DecoupleFast(WeightSpaceMethod):
     @torch.no_grad()
     def prepare(self, x: Tensor) -> Features:
         """Runs what does not depend on the level, for images (B, 3, h, w)."""
-        kept: dict[nn.Module, list[Tensor]] = {}
-        place = self.backbone.get_submodule(self.name)
-
-        def keep(module: nn.Module, inputs: tuple[Tensor, ...], y: Tensor) -> Tensor:
-            if place not in kept:
-                kept.setdefault(module, []).append(y)
-            return y
-
-        with hooked((part, keep) for part in _parts(self.backbone, self.name)):
+        steps = _Steps()
+        with _watched(self.backbone, self.name, steps):
             self.backbone(x)
-        kept.pop(place, None)
-        return Features(x, tuple((module, tuple(outputs)) for module, outputs in kept.items()))
+        return Features(x, tuple(steps.kept))
 
     @torch.no_grad()
     def retune(self, features: Features, level: Tensor | Sequence[float] | float) -> Tensor:
@@ -114,7 +107,7 @@ class DecoupleFast(WeightSpaceMethod):
         """
         if isinstance(level, Tensor) and level.ndim == 2 and len(level.unique(dim=0)) > 1:
             raise LevelError("prepared images get one level; prepare them one by one for several")
-        with _recalled(features.kept):
+        with _watched(self.backbone, self.name, _Steps(features.kept)):
             return self(features.x, level)
 
 
@@ -127,18 +120,59 @@ def _parts(network: nn.Module, place: str) -> Iterator[nn.Module]:
             yield child
 
 
-@contextmanager
-def _recalled(kept: Sequence[tuple[nn.Module, Sequence[Tensor]]]) -> Iterator[None]:
-    """Makes modules give what they gave before instead of computing it; later calls compute."""
-    for module, outputs in kept:
-        waiting, own = list(outputs), module.forward
+class _Steps(TorchFunctionMode):
+    """The steps of a network ahead of one layer: kept the first time, recalled from then on.
 
-        def forward(*inputs: Tensor, waiting=waiting, own=own) -> Tensor:
-            return waiting.pop(0) if waiting else own(*inputs)
+    A step is a call of a module that does not hold the layer, or of a torch function between such
+    modules: padding the input, adding a skip. What happens inside a step is none of its own.
+    """
+
+    def __init__(self, kept: Sequence[tuple[Any, Any]] | None = None):
+        super().__init__()
+        self.known = None if kept is None else iter(kept)
+        self.kept: list[tuple[Any, Any]] = []
+        self.inside = self.over = False
+
+    def step(self, what: Any, run: Callable[[], Any]) -> Any:
+        if self.inside or self.over:
+            return run()
+        if self.known is not None:
+            expected, result = next(self.known, (None, None))
+            if what != expected:
+                raise RuntimeError("the backbone goes another way than when images were prepared")
+            return result
+        self.inside = True
+        result = run()
+        self.inside = False
+        if not self.over:
+            self.kept.append((what, result))
+        return result
+
+    def __torch_function__(self, func, types, args=(), kwargs=None) -> Any:
+        def run() -> Any:
+            return func(*args, **(kwargs or {}))
+
+        # Looking at an attribute, as hooks do, is no step: it costs nothing.
+        return run() if func.__name__ == "__get__" else self.step(func, run)
+
+
+@contextmanager
+def _watched(network: nn.Module, name: str, steps: _Steps) -> Iterator[None]:
+    """Lets a network run by steps up to the layer of a name, and as ever from there on."""
+    place = network.get_submodule(name)
+    modules = dict.fromkeys((network, place, *_parts(network, name)))
+    for module in modules:
+
+        def forward(*inputs: Any, module=module, own=module.forward, **named: Any) -> Any:
+            if module is network:
+                with steps:
+                    return own(*inputs, **named)
+            steps.over |= module is place
+            return steps.step(module, lambda: own(*inputs, **named))
 
         module.forward = forward
     try:
         yield
     finally:
-        for module, _ in kept:
+        for module in modules:
             del module.forward

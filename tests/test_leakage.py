@@ -118,7 +118,7 @@ def test_data_check_names_leaks_and_pictures_that_tests_share(sets, capsys):
         "LEAK  leaky/1 is a copy of photos/0",
         "note  photos/1 is a copy of others/0",
     ]
-    assert "1 training images show what is tested" in lines[2]
+    assert "1 training image shows what is tested" in lines[2]
     assert cli.main(["data", "check", "--train", "clean", "--test", "photos"]) == 0
 
 
@@ -136,9 +136,9 @@ def test_a_run_refuses_to_train_on_what_it_tests(sets, home, capsys):
 
 def test_a_run_that_is_told_to_says_so_in_its_report(sets, home, capsys):
     assert run("--train", "leaky", "--test", "photos", "--allow-leaks") == 0
-    assert "dni: trained on 1 images that show what is tested" in capsys.readouterr().err
+    assert "dni: trained on 1 image that shows what is tested" in capsys.readouterr().err
     text = (home / "report" / "denoise" / "table.md").read_text()
-    assert "trained on 1 images that show what is tested" in text
+    assert "trained on 1 image that shows what is tested" in text
 
 
 def test_what_is_not_trained_here_cannot_leak(sets):

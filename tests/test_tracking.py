@@ -243,8 +243,7 @@ def test_the_run_of_the_report_compares_all_methods(tmp_path, wandb):
     # Once more, after the page was written again: nothing but the report is sent.
     (out / "index.html").write_text("another page")
     assert (
-        "1 runs mirrored offline, 4 unchanged"
-        in tracking.mirror(results, tasks.get("sr"), out).text
+        "1 run mirrored offline, 4 unchanged" in tracking.mirror(results, tasks.get("sr"), out).text
     )
     assert {*runs_of(out)} == {*folders} and len(offline(out)) == 5
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from benchmark.amount import amount
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -230,11 +231,14 @@ def listing() -> list[str]:
         local = _local(split)
         for name in set_names(split):
             if name == "builtin":
-                origin = f"{len(BUILTIN[split])} images, inside scikit-image and scikit-learn"
+                origin = (
+                    f"{amount(len(BUILTIN[split]), 'image')}, inside scikit-image and scikit-learn"
+                )
             elif name in local:
-                origin = f"{local[name]} images, DIALBENCH_DATA"
+                origin = f"{amount(local[name], 'image')}, DIALBENCH_DATA"
             else:
-                origin = f"{HUB[name].images} images, downloaded from {HUB[name].repository}"
+                about = HUB[name]
+                origin = f"{amount(about.images, 'image')}, downloaded from {about.repository}"
             lines.append(f"{split:<5}  {name:<20}  {origin}")
     return lines
 
@@ -308,7 +312,7 @@ def _hub(spec: str, offline: bool) -> list[Picture]:
         ) from error
     if len(pictures) != about.images:
         raise UserError(
-            f"hub set '{spec}' ({about.repository}) holds {len(pictures)} images instead of "
+            f"hub set '{spec}' ({about.repository}) holds {amount(len(pictures), 'image')} instead of "
             f"{about.images}; put the right images into a folder and name that"
         )
     return pictures

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import stopping
+from benchmark.amount import amount
 from benchmark.engines import queue
 from benchmark.engines.graph import Graph, close
 from benchmark.engines.perform import fail, settle
@@ -136,11 +137,12 @@ def run(
         arrays = sorted({one.submission.array for one in followed.values()})
         for array in arrays:
             queue.command("scontrol", "release", array)
-        print(f"following {len(followed)} jobs of SLURM job {', '.join(arrays)}", file=sys.stderr)
+        several = amount(len(followed), "job")
+        print(f"following {several} of SLURM job {', '.join(arrays)}", file=sys.stderr)
     if fresh:
         new = _submit(store, graph, fresh, places, workers, chunk, wishes)
-        count = len(new.elements)
-        print(f"SLURM job {new.array}: {len(fresh)} jobs in {count} elements", file=sys.stderr)
+        elements = amount(len(new.elements), "element")
+        print(f"SLURM job {new.array}: {amount(len(fresh), 'job')} in {elements}", file=sys.stderr)
         places = {**followed, **_places(new)}
     try:
         return _follow(graph, store, progress, places)

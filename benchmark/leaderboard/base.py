@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from benchmark.amount import amount
 from benchmark.errors import UserError
 from benchmark.leaderboard import entry, folder, proof, rows
 from benchmark.leaderboard.entry import Entry
@@ -97,13 +98,14 @@ def _moved(was: Entry, now: Entry, before: bytes, path: Path) -> Iterator[str]:
     old = dict(zip(was.layout.row_keys(), rows.read(before, was.layout).tolist(), strict=True))
     gone = sum(key not in values for key in old)
     if gone:
-        yield f"{gone} rows were removed"
+        yield f"{amount(gone, 'row was', 'rows were')} removed"
     moved = {key: abs(values[key] - value) for key, value in old.items() if key in values}
     far = [key for key, by in moved.items() if by > EPSILON]
     if far:
         worst = max(far, key=moved.__getitem__)
         row = ",".join(map(str, worst))
-        yield f"{len(far)} values changed by more than {EPSILON:g}, row {row} by {moved[worst]:.6f}"
+        many = amount(len(far), "value")
+        yield f"{many} changed by more than {EPSILON:g}, row {row} by {moved[worst]:.6f}"
 
 
 def _promoted(path: Path, known: set[str]) -> Iterator[tuple[str, str]]:

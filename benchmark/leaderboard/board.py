@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from benchmark.amount import amount
 from benchmark.leaderboard.standings import DIAL, Group, Question, Standing
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
@@ -106,7 +107,7 @@ def dial_words(task: Task) -> str:
 
 def title(question: Question, task: Task) -> str:
     """Returns what a group of a board answers, as plain text."""
-    images = f"{len(question.images)} image{'' if len(question.images) == 1 else 's'}"
+    images = amount(len(question.images), "image")
     first, last = question.levels[0], question.levels[-1]
     if words.has_physical(task):
         first, last = words.physical(task, first), words.physical(task, last)
@@ -146,7 +147,7 @@ def _line(one: Standing, backbone: bool) -> list[str]:
     name = facts["method"] + (f" · {facts['backbone']}" if backbone else "")
     half = words.number((one.high - one.low) / 2, metric.digits + 1)
     sure = f"± {half}, " if half != words.NULL else ""
-    sure += f"{len(one.question.images)} images, {seeds} seed{'' if seeds == 1 else 's'}"
+    sure += f"{amount(len(one.question.images), 'image')}, {amount(seeds, 'seed')}"
     return [
         "" if one.rank is None else str(one.rank),
         name,
@@ -157,7 +158,7 @@ def _line(one: Standing, backbone: bool) -> list[str]:
         f"{cost['params_stored']:,}",
         f"{cost['params_folded']:,}",
         f"{cost['macs'] / 1e9:.2f} G",
-        words.NULL if cost["switch_ms"] is None else f"{cost['switch_ms']:.1f} ms",
+        words.NULL if cost["switch_ms"] is None else f"{cost['switch_ms']:.2f} ms",
         one.entry.status,
         sure,
         facts["preset"],

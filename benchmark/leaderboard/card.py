@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from benchmark.amount import amount
 from benchmark.leaderboard.entry import Entry, options
 
 NAME = "card.md"
@@ -49,13 +50,13 @@ def sections(entry: Entry) -> list[tuple[str, list[str]]]:
             "Data",
             [
                 *(
-                    f"trained on {one['name']}: {_count(one['images'], 'image')}, digest "
+                    f"trained on {one['name']}: {amount(one['images'], 'image')}, digest "
                     f"{one['digest']}"
                     for one in facts["training"]
                 ),
                 *([] if facts["training"] else ["not trained here"]),
                 *(
-                    f"tested on {one['name']}: {_count(len(one['images']), 'image')}, digest "
+                    f"tested on {one['name']}: {amount(len(one['images']), 'image')}, digest "
                     f"{one['digest']}"
                     for one in facts["sets"]
                 ),
@@ -66,7 +67,7 @@ def sections(entry: Entry) -> list[tuple[str, list[str]]]:
             [
                 f"preset: {facts['preset']}",
                 f"{budget['steps']} training steps of "
-                f"{_count(budget['batch'], 'patch', 'patches')} of {budget['patch']} pixels, "
+                f"{amount(budget['batch'], 'patch', 'patches')} of {budget['patch']} pixels, "
                 f"precision {budget['precision']}",
                 f"seeds: {', '.join(map(str, facts['seeds']))}",
                 f"again: `dialbench run {' '.join(options(facts))} --methods {facts['method']}`",
@@ -110,10 +111,6 @@ def sections(entry: Entry) -> list[tuple[str, list[str]]]:
             ],
         ),
     ]
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _range(one: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
+from benchmark.amount import amount
 from benchmark.errors import JobError, UserError
 
 
@@ -37,9 +38,8 @@ def check(args: argparse.Namespace) -> int:
     verdict = referee.check(args.path, args.base, args.allow_status)
     for fault in verdict.faults:
         print(fault, file=sys.stderr)
-    entries = f"{verdict.entries} {'entry' if verdict.entries == 1 else 'entries'}"
-    many = len(verdict.faults)
-    state = f"{many} fault{'' if many == 1 else 's'}" if many else "all good"
+    entries = amount(verdict.entries, "entry", "entries")
+    state = amount(len(verdict.faults), "fault") if verdict.faults else "all good"
     print(f"{args.path}: {entries}, {state}")
     return int(bool(verdict.faults))
 

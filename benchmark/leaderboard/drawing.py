@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from benchmark.amount import amount
 from benchmark.leaderboard.standings import Group, Question, Standing
 from benchmark.report.series import Series
 
@@ -83,8 +84,8 @@ def _home(group: Group, groups: Sequence[Group]) -> Group:
 
 def panel(question: Question) -> str:
     """Returns what a group is called in figures."""
-    images, levels = len(question.images), len(question.levels)
-    return f"{question.dataset} ({images} images, {levels} levels)"
+    images, levels = amount(len(question.images), "image"), amount(len(question.levels), "level")
+    return f"{question.dataset} ({images}, {levels})"
 
 
 def current(figure: bytes, fresh: bytes, table: bytes) -> bool:

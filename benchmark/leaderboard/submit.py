@@ -17,7 +17,7 @@ from benchmark.request import Choice
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
-    from benchmark.store import Cell, Store
+    from benchmark.store import Store
 
 LEAST_STEPS = {"smoke": "a budget for tests, which says nothing about quality"}
 PUBLISHED = ("auto", "copy", "half", "none")
@@ -124,8 +124,7 @@ def files_of(plan: Plan, store: Store, choice: Choice, terms: Terms) -> dict[str
         "cost": {
             **{name: last.cost[name] for name in ("folds", "params_stored", "params_folded")},
             "macs": last.cost["macs"],
-            "ms_per_image": _median(one for sweep in sweeps for one in sweep.cells),
-            "switch_ms": None,
+            **{name: _median(sweeps, name) for name in ("ms_per_image", "switch_ms")},
         },
         "weights": weights,
         "weights_sha256": hashes,
@@ -187,11 +186,13 @@ def _paper(choice: Choice) -> str:
     return str(getattr(method, "paper", ""))
 
 
-def _median(cells: Iterator[Cell]) -> float | None:
+def _median(sweeps: Sequence[Scored], name: str) -> float | None:
+    """Returns the median of a time over cells, or None if none has it; older cells lack some."""
     import statistics
 
-    times = [one.cost["ms_per_image"] for one in cells if one.cost["ms_per_image"] is not None]
-    return round(statistics.median(times), 3) if times else None
+    times = [one.cost.get(name) for sweep in sweeps for one in sweep.cells]
+    known = [one for one in times if one is not None]
+    return round(statistics.median(known), 3) if known else None
 
 
 def _limits(

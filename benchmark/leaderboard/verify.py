@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.amount import amount
 from benchmark.errors import JobError, UserError
 from benchmark.leaderboard import canary, check, entry, folder, proof, rows
 from benchmark.leaderboard.entry import Entry
@@ -81,7 +82,7 @@ def verify(
     say("canary")
     outcome = Outcome()
     seen = _canary(subject, outcome)
-    done = f"{seen['same_pixels']} of {seen['levels']} canaries are the same in every pixel"
+    done = f"canaries the same in every pixel: {seen['same_pixels']} of {seen['levels']}"
     outcome.text = f"{done}, the others within {seen['largest']:g} of 255"
     if mode == "canary" or outcome.faults:
         return outcome
@@ -165,7 +166,7 @@ def _rows(subject: Subject, mode: str, draw: int, outcome: Outcome, say: Say) ->
     parts, levels = drawn(subject.entry, mode, draw)
     compared = _Compared(dict(zip(layout.metrics, layout.counts(), strict=True)))
     for part in parts:
-        say(f"{len(part.pictures)} images of {part.dataset}, seed {part.seed}")
+        say(f"{amount(len(part.pictures), 'image')} of {part.dataset}, seed {part.seed}")
         for key, value in subject.rows(part, levels):
             compared.add(key[0], key, claimed[key], value)
     return compared.close("row", outcome)

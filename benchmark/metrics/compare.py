@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 from torch import Tensor
 
+from benchmark.amount import amount
 from benchmark.data.patches import to_tensor
 from benchmark.data.sources import Picture, open_set
 from benchmark.degradations import degrade, generator
@@ -76,7 +77,7 @@ def of_set(name: str, scorer: Scorer, ids: tuple[str, str]) -> list[str]:
     )
     within = [spearmanr(a, b).statistic for a, b in zip(one, two, strict=True)]
     lines = [
-        f"## {images.name}: {len(one)} images, {one.size} versions",
+        f"## {images.name}: {amount(len(one), 'image')}, {amount(one.size, 'version')}",
         "",
         "| ranks by both | Spearman |",
         "|---|---|",

@@ -240,7 +240,7 @@ def test_default_sets_are_those_at_hand_else_the_built_in_ones(data, monkeypatch
 def test_the_listing_counts_images(data):
     lines = [line.split(maxsplit=2) for line in sources.listing()]
     assert ["test", "mine", "4 images, DIALBENCH_DATA"] in lines
-    assert ["test", "pairs/clean", "1 images, DIALBENCH_DATA"] in lines
+    assert ["test", "pairs/clean", "1 image, DIALBENCH_DATA"] in lines
     assert ["test", "hub/set5", "5 images, downloaded from goodfellowliu/Set5"] in lines
 
 

@@ -52,7 +52,7 @@ def test_a_value_may_move_by_no_more_than_epsilon(boards, base, path, reseal):
     assert compare(boards, base, False) == []
     reseal(path, moved(path, 0.05))
     (fault,) = compare(boards, base, False)
-    assert "1 values changed by more than 0.0001, row psnr-y601,made-up,0,0,0,img_003" in fault
+    assert "1 value changed by more than 0.0001, row psnr-y601,made-up,0,0,0,img_003" in fault
 
 
 def test_no_fact_changes_and_no_status_unless_told(boards, base, path, edit):

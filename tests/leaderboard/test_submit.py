@@ -41,3 +41,18 @@ def test_what_is_stored_becomes_an_entry_once_and_a_board(stored, capsys):
     capsys.readouterr()
     assert cli.main([*submit[:2], "filter-shock", "--methods", "dni", *submit[5:]]) == 0
     assert "dni: skipped: takes " in capsys.readouterr().err
+
+
+def test_an_entry_says_what_an_image_and_a_switch_took(home, boards):
+    wanted = ["denoise", "--methods", "decouple,floor", "--preset", "smoke", "--offline"]
+    wanted += ["--levels", "0.2,1", "--set", "steps=1", "--set", "timing=true"]
+    for verb in ("train", "sweep"):
+        assert cli.main([verb, *wanted, "--jobs", "1"]) == 0
+    assert cli.main(["board", "submit", *wanted, "--boards", str(boards)]) == 0
+    entries = (boards / "denoise" / "entries").iterdir()
+    facts = [json.loads((path / entry.NAME).read_bytes()) for path in entries]
+    costs = {one["method"]: one["cost"] for one in facts}
+    assert all(one["ms_per_image"] > 0 for one in costs.values())
+    assert costs["decouple"]["switch_ms"] > 0
+    # Nobody turns the dial of the floor.
+    assert costs["floor"]["switch_ms"] is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmark import cost, tasks
 from benchmark.build import build_method
@@ -75,6 +76,67 @@ def test_a_module_that_is_also_called_behind_the_last_layer_is_recalled_only_ahe
     features = method.prepare(x)
     for level in (0.2, 0.9):
         assert torch.equal(method.retune(features, level), method(x, level))
+
+
+class Seen(TorchDispatchMode):
+    """Counts the values that convolutions, paddings and sums give."""
+
+    def __init__(self):
+        super().__init__()
+        self.values = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            name = func.overloadpacket.__name__
+            self.values[name] = max(self.values.get(name, 0), result.numel())
+        return result
+
+
+def test_retuning_does_not_pad_the_input_nor_add_features_again():
+    method = scrambled(create_backbone("adafm_net:width=32:blocks=2", 1))
+    x = torch.rand(1, 3, 33, 48)
+    features = method.prepare(x)
+    with Seen() as full:
+        method(x, 0.5)
+    with Seen() as retuned:
+        method.retune(features, 0.5)
+    assert full.values["replication_pad2d"] and "replication_pad2d" not in retuned.values
+    weight = method.backbone.tail.weight.numel()
+    assert full.values["add"] == 32 * 17 * 24 > weight == retuned.values["add"]
+
+
+class Turned(nn.Module):
+    """Changes its features in place, and can take another way."""
+
+    def __init__(self):
+        super().__init__()
+        self.head, self.tail = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(2))
+        self.gain, self.other = nn.Parameter(torch.tensor(0.5)), False
+
+    def forward(self, x):
+        y = self.head(x)
+        if self.other:
+            y = y.abs()
+        y.mul_(self.gain)
+        y += x
+        return self.tail(y) + y
+
+
+def test_what_is_changed_in_place_ahead_of_the_last_layer_is_changed_once():
+    method, x = scrambled(Turned()), torch.rand(2, 3, 8, 8)
+    features = method.prepare(x)
+    for level in (0.2, 0.2, 0.9):
+        assert torch.equal(method.retune(features, level), method(x, level))
+
+
+def test_a_backbone_that_goes_another_way_than_before_is_refused():
+    method = scrambled(Turned())
+    features = method.prepare(torch.rand(1, 3, 8, 8))
+    method.backbone.other = True
+    with pytest.raises(RuntimeError, match="another way"):
+        method.retune(features, 0.5)
+    assert not any("forward" in vars(module) for module in method.backbone.modules())
 
 
 @pytest.mark.parametrize("backbone", ["small", "adafm_net", "cfsnet_main"])
