@@ -102,8 +102,13 @@ def sentence(error: BaseException, store: Store) -> str:
 def settle(threads: int) -> None:
     """Prepares this process for training: threads, memory allocator, and quiet libraries."""
     import torch
+    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(threads)
+    # Operators and NIQE multiply many small matrices: threads of BLAS only wait there, for each other
+    # and for those of other processes. The variable is for libraries that are yet to be loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    threadpool_limits(1, user_api="blas")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     quiet()
     keep_memory()
