@@ -14,7 +14,7 @@ from benchmark.report import words
 from benchmark.report.averages import KEYS
 from benchmark.report.series import Series, labels, level_key, ordered
 from benchmark.report.style import Style, drawing, files, styles
-from benchmark.report.ticks import mark, places, strokes
+from benchmark.report.ticks import along, mark, places, strokes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,13 +221,14 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
     shown: set[Series] = set()
     for at, dataset in enumerate(sets):
         lines = lines_of(long, dataset, metric)
-        where = places(sorted({v for one in lines.values() for v in one.levels}, key=level_key))
+        parts = strokes({v for one in lines.values() for v in one.levels}, along(task))
+        where = places(parts)
         ahead = best(lines, metric)
         for one, line in lines.items():
-            if _curve(rows[0][at], line, where, looks[one], {}):
+            if _curve(rows[0][at], line, parts, where, looks[one], {}):
                 shown.add(one)
             if gaps and one.family != "floor":
-                _curve(rows[1][at], line, where, looks[one], ahead)
+                _curve(rows[1][at], line, parts, where, looks[one], ahead)
         rows[0][at].set(title=dataset, ylabel=_label(metric, "↑"))
         if gaps:
             rows[1][at].set(ylabel=_gap_label(metric, "\n"))
@@ -239,17 +240,23 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
 
 
 def _curve(
-    axes: Axes, line: Line, places: dict[str, float], look: Style, less: dict[str, float]
+    axes: Axes,
+    line: Line,
+    parts: list[list[str]],
+    places: dict[str, float],
+    look: Style,
+    less: dict[str, float],
 ) -> bool:
     """Draws one series, minus ``less`` at every level; returns whether there was anything."""
-    known = [level for level in line.levels if math.isfinite(line.mean[level])]
-    if less:
-        known = [level for level in known if level in less]
-    if not known:
-        return False
-    for part in strokes(known):
-        _stroke(axes, line, part, places, look, less)
-    return True
+    drawn = False
+    for part in parts:
+        known = [level for level in part if math.isfinite(line.mean.get(level, math.nan))]
+        if less:
+            known = [level for level in known if level in less]
+        if known:
+            _stroke(axes, line, known, places, look, less)
+            drawn = True
+    return drawn
 
 
 def _stroke(

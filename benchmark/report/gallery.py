@@ -9,8 +9,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from benchmark.report.results import CLEAN, INPUT, MAP, TARGET, Results
-from benchmark.report.series import Series, labels, level_key, ordered
+from benchmark.report.series import Series, labels, ordered
 from benchmark.report.strip import captions, most_detailed, read, shown
+from benchmark.report.ticks import along, strokes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,8 @@ def gallery(
         ``files`` (each picture once, base64), and per data set of the curves ``image``, ``note``,
         ``shape``, and ``shown``: name, series (or None), and file and caption at every level.
     """
-    levels = sorted(long["level"].unique(), key=level_key) if len(long) else []
+    lines = strokes(long["level"].unique(), along(task)) if len(long) else []
+    levels = [level for part in lines for level in part]
     found = {}
     for dataset in sorted(results.pictures["dataset"].unique()):
         chosen = shown(results.pictures[results.pictures["dataset"] == dataset])

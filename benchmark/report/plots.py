@@ -12,7 +12,7 @@ from benchmark.report.curves import best, lines_of, pair, scored_metrics, series
 from benchmark.report.series import Series, labels, level_key
 from benchmark.report.style import Style, styles
 from benchmark.report.summary import COST_COLUMNS
-from benchmark.report.ticks import places, strokes
+from benchmark.report.ticks import along, places, strokes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,11 +47,12 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
     every = series_of(long)
     looks = styles(every)
     names = labels(every)
-    levels = sorted(long["level"].unique(), key=level_key) if len(long) else []
+    lines = strokes(long["level"].unique(), along(task)) if len(long) else []
+    levels = [level for part in lines for level in part]
     metrics = scored_metrics(long, task)
     chosen = pair(metrics)
-    where = places(levels) if levels else {}
-    parts = {level: at for at, part in enumerate(strokes(levels)) for level in part}
+    where = places(lines)
+    parts = {level: at for at, part in enumerate(lines) for level in part}
     columns = [sorted(set(column)) for column in zip(*map(level_key, levels), strict=True)]
     return {
         "axis": f"level, {words.axis_name(task)}"

@@ -155,7 +155,7 @@ def _content(results: Results, task: Task) -> Strip | None:
     names = {Series(INPUT, "", ""): INPUT} if given and not constant else {}
     names |= {one: one.method for one, _ in crops if one.method in (MAP, TARGET)}
     names |= labels(contestants)
-    levels = few({level for one, level in chosen.paths if one.method != CLEAN})
+    levels = few({level for one, level in chosen.paths if one.method != CLEAN}, task)
     scores, footer = captions(results, task, chosen)
     lines = tuple(
         (name, tuple(Tile(crops.get((one, at)), scores.get((one, at), "")) for at in levels))
@@ -172,17 +172,21 @@ def _content(results: Results, task: Task) -> Strip | None:
     )
 
 
-def few(levels: Iterable[str]) -> list[str]:
-    """Returns the levels in order; of more than fit, those at ends and middles of the axes."""
+def few(levels: Iterable[str], task: Task) -> list[str]:
+    """Returns the levels in order; of more than fit, some: those of every name at half of the dials
+    that are amounts, or those at ends and middles of all dials."""
     every = sorted(levels, key=level_key)
     if len(every) <= ACROSS:
         return every
-    if len(level_key(every[0])) == 1:
+    if task.space.d == 1:
         step = (len(every) - 1) / (ACROSS - 1)
         return [every[round(at * step)] for at in range(ACROSS)]
+    amounts = [at for at, axis in enumerate(task.space.axes) if not axis.names]
+    named = [one for one in every if all(level_key(one)[at] == 0.5 for at in amounts)]
     halves = [one for one in every if set(level_key(one)) <= {0.0, 0.5, 1.0}]
     ends = [one for one in halves if 0.5 not in level_key(one) or set(level_key(one)) == {0.5}]
-    return next((part for part in (halves, ends) if 0 < len(part) <= ACROSS), every[:ACROSS])
+    chosen = (named,) if len(amounts) < task.space.d else (halves, ends)
+    return next((part for part in chosen if 0 < len(part) <= ACROSS), every[:ACROSS])
 
 
 def captions(

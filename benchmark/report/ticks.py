@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.report import words
@@ -16,20 +16,33 @@ if TYPE_CHECKING:
     from benchmark.tasks import Task
 
 TICKS = 9
+LETTERS = 35
+"""Letters that fit below a panel in one line."""
 
 
-def strokes(levels: Sequence[str]) -> list[list[str]]:
-    """Returns levels in parts that a line may join: those that differ on the last axis only."""
-    ordered = sorted(levels, key=level_key)
-    return [list(part) for _, part in itertools.groupby(ordered, lambda one: level_key(one)[:-1])]
+def along(task: Task) -> int:
+    """Returns the axis that lines run along: the last one whose values have no names."""
+    return max((at for at, axis in enumerate(task.space.axes) if not axis.names), default=0)
 
 
-def places(levels: Sequence[str]) -> dict[str, float]:
-    """Returns where levels lie: at their value for one axis; for several, line after line."""
+def strokes(levels: Iterable[str], axis: int = 0) -> list[list[str]]:
+    """Returns levels in parts that a line may join: those that differ on one axis only."""
+
+    def shared(level: str) -> tuple[float, ...]:
+        key = level_key(level)
+        return (*key[:axis], *key[axis + 1 :])
+
+    ordered = sorted(levels, key=lambda one: (shared(one), level_key(one)))
+    return [list(part) for _, part in itertools.groupby(ordered, shared)]
+
+
+def places(parts: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Returns where the levels of strokes lie: at their value for one axis; else line after line."""
+    levels = [level for part in parts for level in part]
     if all(len(level_key(level)) == 1 and math.isfinite(level_key(level)[0]) for level in levels):
         return {level: level_key(level)[0] for level in levels}
     found, at = {}, 0.0
-    for part in strokes(levels):
+    for part in parts:
         for level in part:
             found[level] = at
             at += 1
@@ -62,22 +75,27 @@ def mark(axes: Axes, task: Task, where: dict[str, float], labelled: bool) -> Non
 
 
 def _mark_strokes(axes: Axes, task: Task, where: dict[str, float], labelled: bool) -> None:
-    """Marks the ends of every line on the last axis, and below it the values of the others."""
-    *others, last = words.axis_name(task).split(" / ")
+    """Marks the ends of every line on its axis, and below it the values of the others."""
+    axis = along(task)
+    names = words.axis_name(task).split(" / ")
     above: dict[float, str] = {}
     below: dict[float, str] = {}
-    parts = strokes(list(where))
+    parts = strokes(where, axis)
     for part in parts:
-        *shared, _ = words.physical(task, part[0]).split("/")
-        below[(where[part[0]] + where[part[-1]]) / 2] = "\n" + "\n".join(shared)
+        values = words.physical(task, part[0]).split("/")
+        shared = values[:axis] + values[axis + 1 :]
+        below[(where[part[0]] + where[part[-1]]) / 2] = "\n".join(shared)
         # With many short lines, the ends of the first one stand for those of all.
         for level in {part[0], part[-1]} if 2 * len(parts) <= TICKS + 1 or part is parts[0] else ():
-            above[where[level]] = words.physical(task, level).split("/")[-1]
+            above[where[level]] = words.physical(task, level).split("/")[axis]
     axes.set_xticks(list(above), list(above.values()) if labelled else [""] * len(above))
     axes.set_xticks(
         list(below), list(below.values()) if labelled else [""] * len(below), minor=True
     )
-    axes.tick_params(axis="x", which="minor", length=0)
+    axes.tick_params(axis="x", which="minor", length=0, pad=17)
+    if sum(map(len, below.values())) > LETTERS:
+        for text in axes.get_xticklabels(minor=True):
+            text.set(rotation=35, ha="right", rotation_mode="anchor")
     axes.grid(False, axis="x", which="minor")
     if labelled:
-        axes.set_xlabel("\n".join([last, *others]))
+        axes.set_xlabel("\n".join([names.pop(axis), *names]))

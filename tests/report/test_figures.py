@@ -3,7 +3,6 @@
 import io
 import math
 import re
-from itertools import product
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from benchmark import tasks
+from benchmark.control import level_text
 from benchmark.report import curves, ticks
 from benchmark.report.averages import means
 from benchmark.report.results import Results
@@ -182,15 +182,22 @@ def test_drawing_leaves_the_users_matplotlib_alone(make):
 
 
 def test_two_axes_are_drawn_line_after_line():
-    levels = ["0/0", "0/1", "1/0.5"]
-    assert list(ticks.places(levels).values()) == [0.0, 1.0, 2.5]
-    assert ticks.strokes(levels) == [["0/0", "0/1"], ["1/0.5"]]
+    parts = ticks.strokes(["0/0", "1/0.5", "0/1"], 1)
+    assert parts == [["0/0", "0/1"], ["1/0.5"]]
+    assert list(ticks.places(parts).values()) == [0.0, 1.0, 2.5]
+
+
+def test_lines_run_along_the_last_dial_whose_values_have_no_names():
+    axes = [ticks.along(tasks.get(name)) for name in ("sr", "blur-noise", "operators-6")]
+    assert axes == [0, 1, 0]
+    parts = ticks.strokes(["0/0", "0/1", "1/0", "1/1"], 0)
+    assert parts == [["0/0", "1/0"], ["0/1", "1/1"]]
 
 
 def test_one_axis_is_drawn_as_one_line_at_its_levels():
     levels = ["0", "0.25", "1"]
-    assert ticks.places(levels) == {"0": 0.0, "0.25": 0.25, "1": 1.0}
     assert ticks.strokes(levels) == [levels]
+    assert ticks.places([levels]) == {"0": 0.0, "0.25": 0.25, "1": 1.0}
 
 
 def test_the_window_with_most_detail_is_found():
@@ -251,22 +258,26 @@ def test_captions_leave_out_a_metric_that_has_no_values(make):
 
 
 @pytest.mark.parametrize(
-    ("points", "d", "wanted"),
+    ("name", "points", "wanted"),
     [
-        (5, 1, "0 0.25 0.5 0.75 1"),
-        (5, 2, "0/0 0/0.5 0/1 0.5/0 0.5/0.5 0.5/1 1/0 1/0.5 1/1"),
-        (3, 3, "0/0/0 0/0/1 0/1/0 0/1/1 0.5/0.5/0.5 1/0/0 1/0/1 1/1/0 1/1/1"),
+        ("sr", 5, "0 0.25 0.5 0.75 1"),
+        ("blur-noise", 5, "0/0 0/0.5 0/1 0.5/0 0.5/0.5 0.5/1 1/0 1/0.5 1/1"),
+        (
+            "blur-noise-jpeg",
+            3,
+            "0/0/0 0/0/1 0/1/0 0/1/1 0.5/0.5/0.5 1/0/0 1/0/1 1/1/0 1/1/1",
+        ),
+        ("operators-6", 5, "0.5/0 0.5/0.2 0.5/0.4 0.5/0.6 0.5/0.8 0.5/1"),
     ],
 )
-def test_a_strip_shows_ends_and_middles_of_several_dials(points, d, wanted):
-    every = [
-        "/".join(f"{v:g}" for v in one) for one in product(np.linspace(0, 1, points), repeat=d)
-    ]
-    assert few(reversed(every)) == wanted.split()
+def test_a_strip_of_several_dials_shows_ends_and_middles_or_every_name(name, points, wanted):
+    task = tasks.get(name)
+    every = [level_text(level) for level in task.space.lattice(points)]
+    assert few(reversed(every), task) == wanted.split()
 
 
 def test_a_strip_of_many_levels_keeps_both_ends():
-    shown = few(f"{at / 40:g}" for at in range(41))
+    shown = few((f"{at / 40:g}" for at in range(41)), tasks.get("sr"))
     assert len(shown) == ACROSS and (shown[0], shown[-1]) == ("0", "1")
 
 
@@ -274,7 +285,7 @@ def test_lines_of_two_dials_are_marked_at_their_ends_and_by_the_other_dial():
     task = tasks.get("denoise-deblur")
     figure = Figure()
     axes = figure.subplots()
-    where = ticks.places(["0/0", "0/0.5", "0/1", "1/0", "1/0.5", "1/1"])
+    where = ticks.places([["0/0", "0/0.5", "0/1"], ["1/0", "1/0.5", "1/1"]])
     ticks.mark(axes, task, where, labelled=True)
     ends = [text.get_text() for text in axes.get_xticklabels()]
     lines = [text.get_text().strip() for text in axes.get_xticklabels(minor=True)]
