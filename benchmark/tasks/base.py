@@ -70,6 +70,8 @@ class Task:
             ``-target`` compare with.
         dial: How the dial is set for an image: at its ``level``, by a ``map`` of levels for every
             pixel, or at an ``estimate`` (``benchmark.dialling``).
+        harmless: Levels that leave an image as it is. A network that does so too has no finite PSNR
+            there, so entries of leaderboards leave these levels out.
         trained_as: Name of the task whose networks, and whose noise on test images, this one
             shares; empty for its own.
     """
@@ -95,6 +97,7 @@ class Task:
     spared: str = ""
     target: str = "clean"
     dial: str = "level"
+    harmless: tuple[Level, ...] = ()
     trained_as: str = ""
 
     @property

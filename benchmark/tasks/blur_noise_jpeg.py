@@ -32,4 +32,5 @@ TASK = Task(
     train_sets=("bsds500-train", "bsds500-test"),
     test_sets=("cbsd68",),
     effort=1.5,
+    harmless=(SPACE.start,),
 )

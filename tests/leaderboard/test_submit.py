@@ -56,3 +56,12 @@ def test_an_entry_says_what_an_image_and_a_switch_took(home, boards):
     assert costs["decouple"]["switch_ms"] > 0
     # Nobody turns the dial of the floor.
     assert costs["floor"]["switch_ms"] is None
+
+
+def test_a_level_that_leaves_images_as_they_are_is_left_out(home, boards):
+    wanted = ["blur-noise", "--methods", "floor", "--preset", "smoke", "--offline"]
+    assert cli.main(["sweep", *wanted, "--jobs", "1"]) == 0
+    assert cli.main(["board", "submit", *wanted, "--boards", str(boards)]) == 0
+    (path,) = (boards / "blur-noise" / "entries").iterdir()
+    levels = json.loads((path / entry.NAME).read_bytes())["levels"]
+    assert "0/0" not in levels and len(levels) == 8
