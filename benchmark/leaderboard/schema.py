@@ -19,8 +19,8 @@ Shape = Callable[[Any, str], None]
 
 MARKUP = re.compile(r"[<>]|://|&#|&\w+;|\b(?:javascript|vbscript|data)\s*:", re.IGNORECASE)
 CODE = re.compile(
-    r"\w\(|[`{}\\$|]|__|\[\s*['\"\d]|#!|!!|\b(?:eval|exec|lambda|getattr|subprocess)\b"
-    r"|\b(?:os|sys)\.\w|\bimport\s+(?:os|sys|subprocess|torch|pickle)\b"
+    r"\w\(|[`{}\\$|]|__|\[\s*['\"\d]|#!|!!|\b(?:eval|exec|getattr|subprocess)\b"
+    r"|\blambda\b[^:]*:|\b(?:os|sys)\.\w|\bimport\s+(?:os|sys|subprocess|torch|pickle)\b"
 )
 PROSE = re.compile(r"[\w .,;:()'\"%+\-–—/·±²=*#@~!?×&]*")
 

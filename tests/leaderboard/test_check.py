@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from benchmark import keys
+from benchmark import keys, tasks
 from benchmark.leaderboard import assemble, card, check, entry, proof, rows, schema, synthetic
 from benchmark.metrics.records import METRICS
 
@@ -27,6 +27,12 @@ def test_a_good_entry_has_no_fault(put, faults):
         {"task": "denoise", "crossed": True, "seeds": (0, 3)},
     ):
         assert faults(put(**options)) == []
+
+
+def test_what_every_task_calls_its_dials_is_no_code():
+    names = {axis.name for name in tasks.names() for axis in tasks.get(name).space.axes}
+    assert "lambda" in names and all(schema.is_prose(name, 60) for name in names)
+    assert not schema.is_prose("lambda x: x", 60)
 
 
 def test_a_changed_digit_is_found_by_the_check_sum(put, faults):
