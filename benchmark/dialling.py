@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.control import Level
-from benchmark.errors import UserError
+from benchmark.errors import LevelError, UserError
 from benchmark.metrics import records
 from benchmark.metrics.scorer import Score, Scorer, availability
 from benchmark.objectives import MixedObjective
@@ -166,7 +166,10 @@ class AtLevel(Dial):
         scorer = self.scorer((own,))
         if obstacle := availability((metric,), self.offline)[metric]:
             return Score(None, "unavailable", obstacle)
-        others = [self.at(one, index, level).clamp(0, 1) for one in before]
+        try:
+            others = [self.at(one, index, level).clamp(0, 1) for one in before]
+        except LevelError as error:
+            return Score(None, "failed", str(error))
         found = [scorer.score(output.clamp(0, 1), one)[own] for one in others]
         for score in found:
             if score.value is None:

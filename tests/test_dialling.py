@@ -15,7 +15,7 @@ from benchmark.degradations import degrade, generator
 from benchmark.degradations.noise import gaussian_noise
 from benchmark.degradations.patterns import WEAKEST, pattern
 from benchmark.discovery import create_method
-from benchmark.errors import UserError
+from benchmark.errors import LevelError, UserError
 from benchmark.method import Batch
 
 SMALL = ("--preset", "smoke", "--offline", "--jobs", "1", "--set", "steps=1", "--set", "patch=16")
@@ -99,6 +99,24 @@ def test_steps_are_taken_along_every_axis_of_the_grid():
     assert dialling.neighbours((0.0, 0.0), grid) == []
     assert dialling.neighbours((1.0, 0.0), grid) == [(0.5, 0.0)]
     assert dialling.neighbours((0.5, 0.5), grid) == [(0.0, 0.5), (0.5, 0.0)]
+
+
+def test_a_step_from_a_level_that_a_method_does_not_have_is_a_null_with_the_reason(
+    photographs, monkeypatch
+):
+    task = tasks.get("style")
+    samples = Samples(open_set(str(photographs), "test"), task)
+
+    def restore(dial, image):
+        raise LevelError("there is no expert at level 0.25; ask for one of: 0, 0.5, 1")
+
+    dial = dialling.AtLevel(task, samples, restore, True)
+    dial.scorer = lambda ids: None
+    (metric,) = (one for one in task.metrics if one.startswith("step-"))
+    monkeypatch.setattr(dialling, "availability", lambda *asked: {metric: ""})
+    score = dial.compared(metric, 0, (0.5,), samples.clean(0))
+    assert (score.value, score.status) == (None, "failed")
+    assert "no expert at level 0.25" in score.reason
 
 
 def test_the_estimator_learns_levels_and_stays_inside_the_anchors():
