@@ -164,14 +164,16 @@ def _number(line: Line, metric: str, where: str) -> str:
 
 def commands(lines: Sequence[Line]) -> list[str]:
     """Returns the commands that train, score and hand in these entries again."""
-    found: dict[tuple[str, ...], list[str]] = {}
+    found: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for line in lines:
         facts = line.standing.entry.facts
-        found.setdefault(entry.options(facts), []).append(facts["method"])
+        inside = any(one["file"] for one in facts["weights"])
+        kept = "" if inside or not facts["weights"] else " --weights none"
+        found.setdefault((entry.options(facts), kept), []).append(facts["method"])
     return [
-        f"dialbench {verb} {' '.join(words)} --methods {' '.join(dict.fromkeys(methods))}"
-        for words, methods in found.items()
-        for verb in ("run", "board submit")
+        f"dialbench {verb} {' '.join(words)} --methods {' '.join(dict.fromkeys(methods))}{more}"
+        for (words, kept), methods in found.items()
+        for verb, more in (("run", ""), ("board submit", kept))
     ]
 
 
