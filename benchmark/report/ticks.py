@@ -86,7 +86,8 @@ def _mark_strokes(axes: Axes, task: Task, where: dict[str, float], labelled: boo
         shared = values[:axis] + values[axis + 1 :]
         below[(where[part[0]] + where[part[-1]]) / 2] = "\n".join(shared)
         # With many short lines, the ends of the first one stand for those of all.
-        for level in {part[0], part[-1]} if 2 * len(parts) <= TICKS + 1 or part is parts[0] else ():
+        ends = (part[0], part[-1])
+        for level in ends if 2 * len(parts) <= TICKS + 1 or part is parts[0] else ():
             above[where[level]] = words.physical(task, level).split("/")[axis]
     axes.set_xticks(list(above), list(above.values()) if labelled else [""] * len(above))
     axes.set_xticks(
