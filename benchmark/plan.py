@@ -127,7 +127,7 @@ def make(request: Request, store: Store) -> Plan:
         for name in request.test
     }
     training = tuple(open_set(one, "train", offline=request.offline) for one in request.train)
-    plan = Plan(request, task, _levels(request, task), tests, training)
+    plan = Plan(request, task, levels_of(request, task), tests, training)
     set_digests = tuple(one.digest for one in training)
     try:
         build.build_backbone(request.backbone, task, request.seeds[0])
@@ -143,7 +143,8 @@ def make(request: Request, store: Store) -> Plan:
     return plan
 
 
-def _levels(request: Request, task: Task) -> tuple[Level, ...]:
+def levels_of(request: Request, task: Task) -> tuple[Level, ...]:
+    """Returns the levels that a request asks for: its own, the preset's, or the task's grid."""
     if request.levels is not None:
         return tuple(dict.fromkeys(task.space.check(level) for level in request.levels))
     if request.preset.points:

@@ -130,14 +130,16 @@ def _table(lines: Sequence[Line], task: Task) -> str:
     every_level = in_order(level for line in lines for level in line.standing.question.levels)
     levels = few(every_level, task)
     name = words.metric_name(task.headline)
-    # Of several dials there are too many levels to show.
-    mean = [f"{name}, mean of {len(every_level)} levels"] if len(levels) < len(every_level) else []
+    columns = [(f"{name} at {_level(level, task)}", level) for level in levels]
+    if len(levels) < len(every_level):
+        # Of several dials there are too many levels to show.
+        columns.insert(0, (f"{name}, mean of {len(every_level)} levels", "mean"))
     ends = list(dict.fromkeys((levels[0], levels[-1])))
     others = [
         one for one in task.metrics if one != task.headline and any(one in x.means for x in lines)
     ]
     heads = ["rank", "method", "preset", "status"]
-    heads += [*mean, *(f"{name} at {_level(level, task)}" for level in levels)]
+    heads += [head for head, _ in columns]
     heads += [f"{words.metric_name(one)} at {_level(end, task)}" for one in others for end in ends]
     heads += ["gap to experts", "coverage", "dial quality", "folded", "MACs"]
     every = []
@@ -145,7 +147,7 @@ def _table(lines: Sequence[Line], task: Task) -> str:
         one, facts = line.standing, line.standing.entry.facts
         cells = [words.NULL if one.rank is None else str(one.rank), facts["method"]]
         cells += [facts["preset"], one.entry.status]
-        points = [(task.headline, level) for level in (*("mean" for _ in mean), *levels)]
+        points = [(task.headline, where) for _, where in columns]
         points += [(metric, end) for metric in others for end in ends]
         cells += [_number(line, *point) for point in points]
         cells += [_number(line, task.headline, name) for name in ("gap", "coverage", "dial")]
