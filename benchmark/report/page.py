@@ -100,10 +100,9 @@ def live(data: Mapping[str, Any], bands: str = "", more: str = "") -> list[str]:
         f'<option value="{at}">{escape(one["name"])}</option>'
         for at, one in enumerate(data["sets"])
     )
-    middle = data["levels"][len(data["levels"]) // 2]["dials"]
     sliders = [
         f'<label>{escape(dial["name"])} <input type="range" class="level" id="level-{at}" min="0" '
-        f'max="{len(dial["texts"]) - 1}" step="1" value="{middle[at]}" autocomplete="off"></label>'
+        f'max="{len(dial["texts"]) - 1}" step="1" value="{len(dial["texts"]) // 2}" autocomplete="off"></label>'
         for at, dial in enumerate(data["dials"])
     ]
     return [
