@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from benchmark.control import ControlSpace
-from benchmark.method import JOINT, Batch, ControlMethod, Stage, Uniform
+from benchmark.method import JOINT, Adam, Batch, ControlMethod, Stage, Uniform
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["LevelEstimator"]
 
 WIDTH = 32
+FAST = 3.0
+SMALLEST = 19
+"""Side of the smallest image that the convolutions leave a pixel of."""
 
 
 class LevelEstimator(ControlMethod):
@@ -38,20 +42,24 @@ class LevelEstimator(ControlMethod):
         sizes = ((3, WIDTH, 1), (WIDTH, WIDTH, 2), (WIDTH, WIDTH, 2), (WIDTH, WIDTH, 1))
         self.features = nn.Sequential()
         for taken, given, stride in sizes:
-            self.features.append(nn.Conv2d(taken, given, 3, stride=stride, padding=1))
+            self.features.append(nn.Conv2d(taken, given, 3, stride=stride))
             self.features.append(nn.ReLU())
         self.head = nn.Sequential(
             nn.Linear(2 * WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, control.d)
         )
 
     def stages(self, task: Task) -> Sequence[Stage]:
-        return [Stage("level_estimator", ("features.", "head."), levels=Uniform(), share=JOINT)]
+        trains = ("features.", "head.")
+        return [Stage("level_estimator", trains, Uniform(), share=JOINT, optimizer=Adam(FAST))]
 
     def skip(self, task: Task) -> str | None:
         return "it restores nothing; the tasks 'blind' and 'blind-dejpeg' set the dial by it"
 
     def estimate(self, x: Tensor) -> Tensor:
         """Returns levels (B, d) of images (B, 3, h, w); they may leave [0, 1]."""
+        short = [max(0, SMALLEST - side) for side in x.shape[-2:]]
+        if any(short):
+            x = functional.pad(x, (0, short[1], 0, short[0]), mode="replicate")
         features = self.features(x - 0.5)
         deviation, mean = torch.std_mean(features, dim=(2, 3), correction=0)
         return self.head(torch.cat([mean, deviation], dim=1))

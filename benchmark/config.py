@@ -22,7 +22,8 @@ class Preset:
         patch_sr: Side of the input patch of a super-resolution task.
         lr: Peak learning rate.
         schedule: ``one-cycle`` or ``constant``.
-        precision: Lightning precision string; bf16 falls back to 32-bit without a GPU.
+        precision: ``32-true``, or ``bf16-mixed``, which falls back to 32 bits without a GPU
+            or a CPU with AMX.
         points: Number of evenly spaced levels to sweep; 0 means the task's own grid.
         crop: Side of the centre crop of built-in test images; 0 means whole images.
         perceptual: Whether objectives with an adversarial end add a perceptual term.
@@ -56,6 +57,8 @@ class Preset:
     crops: int = 16
     devices: int = 1
 
+
+PRECISIONS = ("32-true", "bf16-mixed")
 
 PRESETS = {
     preset.name: preset
@@ -93,6 +96,8 @@ def preset(name: str, overrides: Sequence[str] = ()) -> Preset:
             )
         values[key] = _parsed(key, text, type(getattr(chosen, key)))
     made = dataclasses.replace(chosen, **values)
+    if made.precision not in PRECISIONS:
+        raise UserError(f"--set precision={made.precision}: choose {' or '.join(PRECISIONS)}")
     if made.devices < 1 or made.batch % made.devices:
         raise UserError(
             f"--set devices={made.devices}: the batch of {made.batch} cannot be split evenly; "

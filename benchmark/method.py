@@ -351,7 +351,9 @@ class ControlMethod(L.LightningModule, ABC):
         optimizers[0].zero_grad()
         loss = self.loss(Batch(*batch), self.stage)
         self.manual_backward(loss)
-        self.clip_gradients(optimizers[0], gradient_clip_val=LARGEST_GRADIENT)
+        # Lightning's own clipping refuses fused optimisers where precision is mixed.
+        moving = [one for group in optimizers[0].param_groups for one in group["params"]]
+        nn.utils.clip_grad_norm_(moving, LARGEST_GRADIENT)
         optimizers[0].step()
         if len(optimizers) > 1:
             optimizers[1].zero_grad()
@@ -392,9 +394,12 @@ class WeightSpaceMethod(ControlMethod):
             return mapped(self.backbone, [self.weights(end) for end in ends], x, level)
         # Training puts equal levels next to each other: each run of them is one pass.
         runs, lengths = level.unique_consecutive(dim=0, return_counts=True)
+        # Where images pass in half precision, kernels are still merged in full.
+        with torch.autocast(x.device.type, enabled=False):
+            merged = [self.weights(one) for one in runs]
         parts = [
-            functional_call(self.backbone, self.weights(one), (part,))
-            for one, part in zip(runs, x.split(lengths.tolist()), strict=True)
+            functional_call(self.backbone, weights, (part,))
+            for weights, part in zip(merged, x.split(lengths.tolist()), strict=True)
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 

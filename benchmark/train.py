@@ -124,6 +124,7 @@ def train_stage(
             "seconds": round(time.monotonic() - began, 3),
             "first": first,
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            "precision": precision_of(job.preset),
             "loss": float(method.trainer.callback_metrics.get("loss", float("nan"))),
         },
     )
@@ -139,8 +140,7 @@ def merged(specs: Sequence[str], offline: bool) -> ImageSet:
 
 
 def trainer(preset: Preset, *callbacks: Callback, part: Part = WHOLE) -> L.Trainer:
-    """Returns a quiet Trainer; half precision is used only where a GPU is."""
-    precision = preset.precision if torch.cuda.is_available() else "32-true"
+    """Returns a quiet Trainer."""
     # A critic's parameters take no part in the network's step, and the other way round.
     strategy = DDPStrategy(find_unused_parameters=True) if part.of > 1 else "auto"
     enough = torch.cuda.device_count() >= part.of
@@ -152,7 +152,7 @@ def trainer(preset: Preset, *callbacks: Callback, part: Part = WHOLE) -> L.Train
         # Inside a SLURM job Lightning would take over its signals and requeue it.
         plugins=LightningEnvironment(),
         use_distributed_sampler=False,
-        precision=precision,
+        precision=precision_of(preset),
         callbacks=list(callbacks),
         logger=False,
         enable_checkpointing=False,
@@ -161,6 +161,20 @@ def trainer(preset: Preset, *callbacks: Callback, part: Part = WHOLE) -> L.Train
         benchmark=False,
         deterministic=not torch.cuda.is_available(),
     )
+
+
+def precision_of(preset: Preset) -> str:
+    """Returns the preset's precision, or 32 bits where half of them would only be slower.
+
+    Faster are GPUs, and CPUs with units for products of bf16 matrices (AMX).
+    """
+    units = torch.cuda.is_available() or _cpu_has("amx_bf16")
+    return preset.precision if units else "32-true"
+
+
+def _cpu_has(unit: str) -> bool:
+    # Older releases of torch cannot say.
+    return bool(getattr(torch.cpu, "get_capabilities", dict)().get(unit))
 
 
 def _prepared(

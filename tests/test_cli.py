@@ -70,6 +70,7 @@ def test_a_method_file_joins_the_methods(tmp_path):
         ("run sr --backbone smal", "did you mean 'small'"),
         ("run sr --set stepps=3", "steps"),
         ("run sr --set steps=many", "steps"),
+        ("run sr --set precision=16-mixed", "bf16-mixed"),
         ("run sr --levels 0,2", r"\[0, 1\]"),
         ("run sr --levels zero", "not a level"),
         ("run denoise --physical 500", "sigma"),
