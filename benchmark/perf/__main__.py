@@ -14,7 +14,7 @@ from benchmark.engines.perform import settle
 from benchmark.perf.measure import Figure
 from benchmark.store import Store, now
 
-SUITES = ("forward", "scoring", "sweeping", "training", "campaign", "boards")
+SUITES = ("forward", "scoring", "sweeping", "training", "campaign", "boards", "gpu")
 COLUMNS = ("utc", "machine", "cores", "suite", "name", "value", "unit", "limit", "verdict", "note")
 
 
@@ -31,10 +31,14 @@ def main() -> int:
     missed = 0
     for name in chosen:
         print(f"\n{name}", flush=True)
+        measured = 0
         for figure in importlib.import_module(f"benchmark.perf.{name}").figures():
             print(told(figure), flush=True)
             keep(history, name, figure)
             missed += figure.verdict == "MISSED"
+            measured += 1
+        if not measured:
+            print("  nothing to measure on this machine")
     print(f"\nhistory: {history}")
     return 1 if missed else 0
 

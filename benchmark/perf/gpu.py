@@ -1,0 +1,94 @@
+"""Training on a GPU: images a second, how busy it is, and against a loop as one writes it first.
+
+Without a GPU there is nothing to measure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from benchmark import config, tasks
+from benchmark.build import build_method
+from benchmark.discovery import create_method
+from benchmark.perf.measure import Figure, rivals, seconds
+from benchmark.perf.training import LIMITS, TASK, plain_of, script_of, step_of
+from benchmark.stage import Stage, start_stage
+from benchmark.train import steps_of
+
+PRESET = dataclasses.replace(config.PRESETS["gpu"], workers=0)
+SMALL_PATCH = 64
+"""Side of the patches on which steps are compared with the plain loop."""
+TURNS = 20
+"""Steps that are timed as one."""
+
+
+def figures() -> Iterator[Figure]:
+    """Yields nothing without a GPU."""
+    if torch.cuda.is_available():
+        yield from measured(torch.device("cuda"))
+
+
+def measured(device: torch.device) -> Iterator[Figure]:
+    """Yields, for the backbone and every method on it, speed, use and what the ``gpu`` preset takes."""
+    task = tasks.get(TASK)
+    small = dataclasses.replace(PRESET, patch=SMALL_PATCH)
+    script = repeated(script_of(PRESET.backbone, small, device))
+    for name in ("plain", *LIMITS):
+        stages = [start_stage()]
+        if name != "plain":
+            stages = list(build_method(create_method(name), PRESET.backbone, task, 0).stages(task))
+        step, patch = (
+            repeated(_step(name, stages[-1], preset, device)) for preset in (PRESET, small)
+        )
+        times = rivals({"script": script, "step": step, "patch": patch})
+        each = times["step"] / TURNS
+        budget = sum(steps_of(stage, PRESET, task) for stage in stages)
+        yield Figure(
+            f"training of {name}, {PRESET.patch}x{PRESET.patch}",
+            PRESET.batch / each,
+            "images/s",
+            note=f"gpu preset: {budget * each / 60:.1f} min for {budget} steps",
+        )
+        yield Figure(f"time that the GPU computes, {name}", busy(step))
+        yield Figure(
+            f"plain fp32 eager loop against {name}, {SMALL_PATCH}x{SMALL_PATCH}",
+            times["script"] / times["patch"],
+            limit=3,
+            at_least=True,
+        )
+
+
+def _step(
+    name: str, stage: Stage, preset: config.Preset, device: torch.device
+) -> Callable[[], None]:
+    backbone = preset.backbone
+    if name == "plain" or stage.network:
+        method = plain_of(backbone)
+    else:
+        method = build_method(create_method(name), backbone, tasks.get(TASK), 0)
+    return step_of(method, stage, preset, device=device)
+
+
+def repeated(run: Callable[[], None]) -> Callable[[], None]:
+    """Returns ``TURNS`` calls that end when the GPU has done them."""
+
+    def all_of_them() -> None:
+        for _ in range(TURNS):
+            run()
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()
+
+    return all_of_them
+
+
+def busy(run: Callable[[], None]) -> float:
+    """Returns the time that kernels ran, over the time that passed without anybody watching."""
+    run()
+    passed = seconds(run)
+    with profile(activities=[ProfilerActivity.CUDA]) as seen:
+        run()
+    return sum(one.self_device_time_total for one in seen.key_averages()) / 1e6 / passed
