@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmark.analysis.plane import won
 from benchmark.analysis.scores import Found, NoValue, Run, Scores, in_order
 from benchmark.analysis.statistics import (
     ONE_IMAGE,
@@ -146,7 +147,8 @@ def pairs_table(found: Found, task: Task) -> pd.DataFrame:
 def ranking(found: Found, task: Task, contest: Sequence[Run]) -> dict[Run, tuple[int | None, str]]:
     """Returns the rank of every contestant on its data set, or None and the reason.
 
-    Ranks are by the headline metric, averaged over all levels for every image.
+    Ranks are by the headline metric, averaged over all levels for every image, or by the area won in
+    the plane where the task has one.
 
     Args:
         found: Output of ``scores.scores``.
@@ -156,15 +158,12 @@ def ranking(found: Found, task: Task, contest: Sequence[Run]) -> dict[Run, tuple
     placed: dict[Run, tuple[int | None, str]] = {}
     for dataset in sorted({run.dataset for run in contest}):
         own = [run for run in contest if run.dataset == dataset]
-        values = {
-            run: table
-            for run, table in contestants(found, dataset, task.headline).items()
-            if run in own
-        }
+        tables = contestants(found, dataset, task.headline)
+        values = {run: table for run, table in tables.items() if run in own}
         levels = in_order(level for table in values.values() for level in table.levels)
         images = {image for table in values.values() for image in table.images}
         whole = {
-            run: table.over(levels)
+            run: table
             for run, table in values.items()
             if list(table.levels) == levels and set(table.images) == images
         }
@@ -172,7 +171,51 @@ def ranking(found: Found, task: Task, contest: Sequence[Run]) -> dict[Run, tuple
             placed[run] = (None, "not every level and image was scored")
         if len(images) < 2:
             placed.update(dict.fromkeys(own, (None, ONE_IMAGE)))
-        elif whole:
-            order = ranks(whole, METRICS[task.headline].higher_is_better)
+            continue
+        if task.perception:
+            merits, reason = _areas(found, task, whole, tables)
+            placed.update(dict.fromkeys(whole, (None, reason)))
+            upwards = True
+        else:
+            merits = {run: table.over(levels) for run, table in whole.items()}
+            upwards = METRICS[task.headline].higher_is_better
+        if merits:
+            order = ranks(merits, upwards)
             placed.update({run: (rank, "") for run, rank in order.items()})
     return placed
+
+
+def _areas(
+    found: Found, task: Task, whole: dict[Run, Table], tables: dict[Run, Table]
+) -> tuple[dict[Run, np.ndarray], str]:
+    """Returns the area that runs win on every image, and why others have none.
+
+    Args:
+        found: Output of ``scores.scores``.
+        task: A task that has a ``perception`` metric.
+        whole: The headline metric of the runs to rank, all of one data set.
+        tables: The headline metric of all runs on it.
+    """
+    metric = METRICS[task.perception].label
+    datasets = {run.dataset for run in whole}
+    other = {
+        run: table
+        for dataset in datasets
+        for run, table in contestants(found, dataset, task.perception).items()
+    }
+    floors = [run for run in tables if run.family == "floor"]
+    if not floors:
+        return {}, "it is the area won over the floor, which was not scored; add the method 'floor'"
+    lacking = f"it is an area in the plane of two metrics, and {metric} is missing"
+    floor = floors[0]
+    if floor not in other:
+        return {}, lacking
+    merits = {
+        run: won(
+            task, (table.values, other[run].values), (tables[floor].values, other[floor].values)
+        )
+        for run, table in whole.items()
+        if run in other and (other[run].levels, other[run].images) == (table.levels, table.images)
+        if table.images == tables[floor].images == other[floor].images
+    }
+    return merits, lacking

@@ -21,8 +21,17 @@ DIGITS = 6
 """Decimals in board.csv."""
 COLUMNS = (
     *("version", "set", "set_digest", "images", "levels", "rank", "id", "method", "backbone"),
-    *("preset", "metric", "headline", "low", "high", "seeds", "gap_to_experts", "dial_quality"),
-    *("coverage", "folds", "params_stored", "params_folded", "macs", "switch_ms"),
+    *("preset", "metric", "headline", "ranked_by", "merit", "low", "high", "seeds"),
+    *(
+        "gap_to_experts",
+        "dial_quality",
+        "coverage",
+        "folds",
+        "params_stored",
+        "params_folded",
+        "macs",
+        "switch_ms",
+    ),
     *("ms_per_image", "train_steps", "status", "paper", "created_utc"),
 )
 HEADS = ("rank", "method", "headline", "gap to experts", "dial quality", "coverage", "stored")
@@ -50,7 +59,9 @@ def _record(one: Standing) -> list[object]:
         "" if one.rank is None else one.rank,
         *(facts[name] for name in ("id", "method", "backbone", "preset")),
         one.metric,
-        *(_exact(value) for value in (one.mean, one.low, one.high)),
+        _exact(one.mean),
+        words.merit(one.entry.task) if one.entry.task.perception else one.metric,
+        *(_exact(value) for value in (one.merit, one.low, one.high)),
         len(facts["seeds"]),
         *(_exact(value) for value in (one.gap, one.dial, one.coverage)),
         str(cost["folds"]).lower(),
@@ -84,9 +95,8 @@ def markdown(groups: Sequence[Group], task: Task) -> bytes:
 def rules(task: Task) -> str:
     """Returns what decides the ranks."""
     return (
-        f"Ranks are by {words.metric_name(task.headline)} {words.arrow(task.headline)}, the mean over "
-        "levels and images, and shared where intervals overlap; only entries whose numbers were "
-        "reproduced are ranked."
+        f"Ranks are by {words.merit_rule(task)}, the mean over images, and shared where intervals "
+        "overlap; only entries whose numbers were reproduced are ranked."
     )
 
 
@@ -125,14 +135,17 @@ def _table(group: Group) -> str:
         line[1] = f"[{line[1]}](entries/{one.entry.id}/card.md)"
         lines.append(line)
     left = {"method", "status", "confidence", "preset"}
-    rule = [":--" if head in left else "--:" for head in HEADS]
+    rule = [":--" if head in left else "--:" for head in heads(group)]
     return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
 
 
 def heads(group: Group) -> list[str]:
     """Returns the headings of a group's table."""
-    metric = words.metric_name(group.standings[0].metric)
-    return [metric if head == "headline" else head for head in HEADS]
+    first = group.standings[0]
+    found = [words.metric_name(first.metric) if head == "headline" else head for head in HEADS]
+    if first.entry.task.perception:
+        found.insert(HEADS.index("headline") + 1, words.merit(first.entry.task))
+    return found
 
 
 def lines_of(group: Group) -> list[list[str]]:
@@ -145,13 +158,15 @@ def _line(one: Standing, backbone: bool) -> list[str]:
     facts, metric = one.entry.facts, METRICS[one.metric]
     cost, seeds = facts["cost"], len(facts["seeds"])
     name = facts["method"] + (f" · {facts['backbone']}" if backbone else "")
-    half = words.number((one.high - one.low) / 2, metric.digits + 1)
+    task = one.entry.task
+    half = words.number((one.high - one.low) / 2, words.merit_digits(task) + 1)
     sure = f"± {half}, " if half != words.NULL else ""
     sure += f"{amount(len(one.question.images), 'image')}, {amount(seeds, 'seed')}"
     return [
         "" if one.rank is None else str(one.rank),
         name,
         words.number(one.mean, metric.digits),
+        *([words.number(one.merit, words.merit_digits(task))] if task.perception else []),
         words.number(one.gap, metric.digits),
         words.number(one.dial, 2),
         words.number(one.coverage, 2),

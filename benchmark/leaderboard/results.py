@@ -2,8 +2,8 @@
 
 Between ``<!-- table TASK -->`` and ``<!-- end -->`` stands what the entries of a task make, with the
 commands that give the numbers again. A figure inside a sentence stands between
-``<!-- TASK SET METHOD METRIC LEVEL -->`` and ``<!-- / -->``, where LEVEL may also be ``mean``, ``gap``,
-``coverage`` or ``dial`` (of the headline metric). Everything else is left as it is.
+``<!-- TASK SET METHOD METRIC LEVEL -->`` and ``<!-- / -->``, where LEVEL may also be ``mean``, ``merit``,
+``gap``, ``coverage`` or ``dial`` (of the headline metric). Everything else is left as it is.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NEW = """# Results
 
 What the entries of the [leaderboards](../leaderboards) say; `dialbench board results` writes tables and figures anew.
 """
-DERIVED = ("mean", "gap", "coverage", "dial")
+DERIVED = ("mean", "merit", "gap", "coverage", "dial")
 
 
 class Line(NamedTuple):
@@ -138,7 +138,8 @@ def _table(lines: Sequence[Line], task: Task) -> str:
     others = [
         one for one in task.metrics if one != task.headline and any(one in x.means for x in lines)
     ]
-    heads = ["rank", "method", "preset", "status"]
+    merits = ["merit"] if task.perception else []
+    heads = ["rank", "method", "preset", "status", *(words.merit(task) for _ in merits)]
     heads += [head for head, _ in columns]
     heads += [f"{words.metric_name(one)} at {_level(end, task)}" for one in others for end in ends]
     heads += ["gap to experts", "coverage", "dial quality", "folded", "MACs"]
@@ -147,7 +148,8 @@ def _table(lines: Sequence[Line], task: Task) -> str:
         one, facts = line.standing, line.standing.entry.facts
         cells = [words.NULL if one.rank is None else str(one.rank), facts["method"]]
         cells += [facts["preset"], one.entry.status]
-        points = [(task.headline, where) for _, where in columns]
+        points = [(task.headline, where) for where in merits]
+        points += [(task.headline, where) for _, where in columns]
         points += [(metric, end) for metric in others for end in ends]
         cells += [_number(line, *point) for point in points]
         cells += [_number(line, task.headline, name) for name in ("gap", "coverage", "dial")]
@@ -164,6 +166,8 @@ def _level(level: str, task: Task) -> str:
 def _number(line: Line, metric: str, where: str) -> str:
     """Returns a figure of an entry as it is shown."""
     one, digits = line.standing, METRICS[metric].digits
+    if where == "merit":
+        digits = words.merit_digits(one.entry.task)
     if where in DERIVED and metric == one.metric:
         return words.number(getattr(one, where), 2 if where in ("coverage", "dial") else digits)
     return words.number(line.means.get(metric, {}).get(where, float("nan")), digits)

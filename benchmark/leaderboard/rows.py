@@ -159,6 +159,17 @@ def read(blob: bytes, layout: Layout) -> np.ndarray:
     return values
 
 
+def by_metric(blob: bytes, layout: Layout) -> list[np.ndarray]:
+    """Returns the values of all rows, metric by metric.
+
+    Raises:
+        Fault: If a row is missing, is there twice, or has no finite value in range.
+    """
+    import numpy as np
+
+    return np.split(read(blob, layout), np.cumsum(layout.counts())[:-1])
+
+
 def read_headline(blob: bytes, layout: Layout) -> np.ndarray:
     """Returns the values of the first metric only, reading no further.
 

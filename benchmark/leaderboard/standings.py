@@ -3,7 +3,8 @@
 Entries compete where they answered the same question: the same version of the task, the same images
 and the same levels. What an interval says is how sure the difference to the field is: every image counts
 with its distance from the mean of the field on it, so that hard images, which all find hard, do
-not hide differences. Ranks are shared where intervals overlap.
+not hide differences. Ranks are shared where intervals overlap. What an image is worth is the headline
+metric, or the area won in the plane of two metrics where the task has one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.analysis.dial import NO_DIAL, figures
+from benchmark.analysis.plane import won
 from benchmark.analysis.scores import Scores
 from benchmark.analysis.statistics import interval
 from benchmark.leaderboard import rows
@@ -65,7 +67,11 @@ class Standing:
         question: What it answered.
         values: The headline metric, (seeds, points, images).
         points: The (level, dial) pairs.
-        mean: Mean over levels, images and seeds.
+        perceived: The perception metric of a task that has one, with the dial at the true level,
+            (seeds, levels, images), or None if the entry lacks it.
+        worth: What every image is worth, or None if that cannot be said.
+        mean: Mean of the headline metric over levels, images and seeds.
+        merit: Mean of what images are worth.
         low: Lower end of the interval around it, or NaN.
         high: Upper end.
         gap: Mean absolute difference to the experts, or NaN.
@@ -78,7 +84,10 @@ class Standing:
     question: Question
     values: np.ndarray
     points: list[tuple[str, str]]
+    perceived: np.ndarray | None = None
+    worth: np.ndarray | None = None
     mean: float = NAN
+    merit: float = NAN
     low: float = NAN
     high: float = NAN
     gap: float = NAN
@@ -92,8 +101,9 @@ class Standing:
 
     @property
     def sign(self) -> float:
-        """1 if larger values are better, else -1."""
-        return 1.0 if METRICS[self.metric].higher_is_better else -1.0
+        """1 if a larger merit is better, else -1."""
+        upwards = METRICS[self.metric].higher_is_better or self.entry.task.perception
+        return 1.0 if upwards else -1.0
 
     def matched(self) -> np.ndarray:
         """Returns the values with the dial at the true level, (seeds, levels, images)."""
@@ -132,16 +142,32 @@ def of_entry(entry: Entry, blob: bytes) -> list[Standing]:
     Raises:
         Fault: If the rows are not as they must be.
     """
-    values = rows.read_headline(blob, entry.layout)
     layout, facts = entry.layout, entry.facts
+    perception = entry.task.perception
     points = layout.points(layout.metrics[0])
-    found, at = [], 0
-    for about, (name, images) in zip(facts["sets"], layout.sets, strict=True):
-        shape = (len(layout.seeds), len(points), len(images))
-        own = values[at : at + math.prod(shape)].reshape(shape)
-        at += own.size
+    if perception in layout.metrics:
+        every = dict(zip(layout.metrics, rows.by_metric(blob, layout), strict=True))
+        values = _by_set(every[layout.metrics[0]], layout, len(points))
+        perceived = _by_set(every[perception], layout, len(layout.points(perception)))
+    else:
+        values = _by_set(rows.read_headline(blob, layout), layout, len(points))
+        perceived = [None] * len(values)
+    found = []
+    for at, (about, (name, images)) in enumerate(zip(facts["sets"], layout.sets, strict=True)):
         question = Question(facts["task_version"], name, about["digest"], images, layout.levels)
-        found.append(Standing(entry, question, own, points))
+        one = Standing(entry, question, values[at], points, perceived[at])
+        one.mean = float(one.matched().mean())
+        found.append(one)
+    return found
+
+
+def _by_set(values: np.ndarray, layout: rows.Layout, points: int) -> list[np.ndarray]:
+    """Returns the values of one metric as (seeds, points, images), by test set."""
+    found, at = [], 0
+    for _, images in layout.sets:
+        shape = (len(layout.seeds), points, len(images))
+        found.append(values[at : at + math.prod(shape)].reshape(shape))
+        at += math.prod(shape)
     return found
 
 
@@ -160,6 +186,7 @@ def standings(entries: Iterable[tuple[Entry, bytes]]) -> list[Group]:
             groups.setdefault(one.question, Group(one.question)).standings.append(one)
     every = [one for group in groups.values() for one in group.standings]
     _quality(every)
+    _worth(every)
     for group in groups.values():
         _compare(group.standings)
         group.standings.sort(key=_place)
@@ -174,14 +201,38 @@ def _order(question: Question) -> tuple:
 def _place(one: Standing) -> tuple:
     """Sorts the ranked first, then those that are not, then baselines; better ones first."""
     group = 0 if one.rank is not None else 2 if one.entry.series.baseline else 1
-    return group, one.rank or 0, -one.sign * one.mean, one.entry.id
+    known = one.mean if math.isnan(one.merit) else one.merit
+    return group, one.rank or 0, math.isnan(one.merit), -one.sign * known, one.entry.id
+
+
+def _worth(every: Sequence[Standing]) -> None:
+    """Fills in what every image is worth; an area needs an entry of the floor on the same images."""
+    floors: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
+    for one in sorted(every, key=lambda one: one.entry.id):
+        trusted = one.entry.series.family == "floor" and one.entry.status in RANKED
+        if trusted and one.perceived is not None:
+            # It has no dial: entries of other levels say the same of it.
+            floors.setdefault(one.question[:4], _over_seeds(one))
+    for one in every:
+        task, floor = one.entry.task, floors.get(one.question[:4])
+        if not task.perception:
+            one.worth = one.matched().mean(axis=(0, 1))
+        elif floor is not None and one.perceived is not None:
+            one.worth = won(task, _over_seeds(one), floor)
+
+
+def _over_seeds(one: Standing) -> tuple[np.ndarray, np.ndarray]:
+    return one.matched().mean(axis=0), one.perceived.mean(axis=0)
 
 
 def _compare(group: Sequence[Standing]) -> None:
     """Fills in means, intervals and ranks of entries that can be compared."""
     import numpy as np
 
-    per_image = np.array([one.matched().mean(axis=(0, 1)) for one in group])
+    group = [one for one in group if one.worth is not None]
+    if not group:
+        return
+    per_image = np.array([one.worth for one in group])
     contest = [
         at
         for at, one in enumerate(group)
@@ -196,7 +247,7 @@ def _compare(group: Sequence[Standing]) -> None:
         apart = per_image[start : start + CHUNK] - centre
         low, high = interval(apart.T)
         for at, one in enumerate(part):
-            one.mean = float(per_image[start + at].mean())
+            one.merit = float(per_image[start + at].mean())
             one.low, one.high = float(low[at]) + level, float(high[at]) + level
     if per_image.shape[1] < 2:
         return

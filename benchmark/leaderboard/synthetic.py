@@ -35,6 +35,8 @@ def value_of(metric: str, quality: float, level: float, dial: float, image: str)
     hard = zlib.crc32(image.encode()) / 2**32
     if metric.startswith("psnr"):
         return 30 + quality - 4 * level + 3 * hard - 8 * (level - dial) ** 2
+    if metric.startswith("lpips"):
+        return 0.5 - 0.2 * level + 0.1 * hard - 0.01 * quality
     return 0.5 + 0.2 * level + 0.1 * hard
 
 

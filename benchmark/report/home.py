@@ -28,7 +28,7 @@ FACTS = (
     ("levels", "levels"),
     ("methods", "methods"),
     ("preset", "preset"),
-    ("headline", "ranked by"),
+    ("ranked", "ranked by"),
     ("leaders", "rank 1"),
     ("value", "mean over levels"),
 )
@@ -72,6 +72,7 @@ def about(task: Task, preset: str, long: pd.DataFrame, derived: Derived) -> byte
         own.loc[(own[["method", "backbone", "preset"]] == list(one)).all(axis=1), "mean"].mean()
         for one in leaders
     ]
+    mean = statistics.fmean(values) if values else float("nan")
     facts = {
         "task": task.name,
         "summary": task.summary,
@@ -79,11 +80,9 @@ def about(task: Task, preset: str, long: pd.DataFrame, derived: Derived) -> byte
         "levels": len(levels),
         "methods": len(contest),
         "preset": preset,
-        "headline": f"{words.metric_name(task.headline)} {words.arrow(task.headline)}",
+        "ranked": words.merit_name(task),
         "leaders": ", ".join(names[one] for one in leaders),
-        "value": words.number(
-            statistics.fmean(values) if values else float("nan"), METRICS[task.headline].digits
-        ),
+        "value": f"{METRICS[task.headline].label} {words.fixed(task.headline, mean)}",
     }
     return (json.dumps(facts, indent=1) + "\n").encode()
 

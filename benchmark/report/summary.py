@@ -176,7 +176,7 @@ def _summary(
             columns.append((heading, words.level_name(task, level)))
             cells.append(lambda one, m=metric, at=level: scores.cell(one, m, at, notes))
     if len(ranks) > 1:
-        columns.append(("rank", METRICS[task.headline].label))
+        columns.append(("rank", words.merit(task)))
         cells.append(lambda one: _rank(ranks.get(one), notes))
     spent = {Series(line.method, line.backbone, line.preset): line for line in cost.itertuples()}
     for name, key, scale, digits, untold in COST_COLUMNS:
@@ -263,9 +263,9 @@ def _facts(results: Results, task: Task, preset: str, long: pd.DataFrame) -> lis
         ("averages", "over the images of a seed, then over seeds; ± is the deviation over seeds"),
         (
             "rank",
-            f"1 + the number of methods that are better in {METRICS[task.headline].label}, averaged "
-            "over the levels: their paired difference has a 95 % bootstrap interval over images "
-            "that excludes 0. Methods that cannot be told apart share a rank",
+            f"1 + the number of methods that are better in {words.merit_rule(task)}: their paired "
+            "difference has a 95 % bootstrap interval over images that excludes 0. Methods that "
+            "cannot be told apart share a rank",
         ),
         ("cost", "parameters as stored and as folded at one level; MACs of a 256x256 input"),
         ("dialbench", distinct("harness_version")),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from benchmark.tasks import Task
 
 NULL = "—"
+AREA_DIGITS = 3
 
 
 def arrow(metric: str) -> str:
@@ -29,6 +30,36 @@ def metric_name(metric: str) -> str:
     """Returns a metric's label with its unit: ``PSNR (Y), dB``."""
     record = METRICS[metric]
     return f"{record.label}, {record.unit}" if record.unit else record.label
+
+
+def merit(task: Task) -> str:
+    """Returns what ranks the methods of a task, as short as a column heading."""
+    if not task.perception:
+        return METRICS[task.headline].label
+    return f"area of {METRICS[task.headline].label} and {METRICS[task.perception].label}"
+
+
+def merit_name(task: Task) -> str:
+    """Returns what ranks the methods of a task, with its unit and direction."""
+    if not task.perception:
+        return f"{metric_name(task.headline)} {arrow(task.headline)}"
+    unit = METRICS[task.headline].unit
+    return f"{merit(task)}{f', {unit}' if unit else ''} ↑"
+
+
+def merit_digits(task: Task) -> int:
+    """Returns the decimals of what ranks the methods of a task."""
+    return AREA_DIGITS if task.perception else METRICS[task.headline].digits
+
+
+def merit_rule(task: Task) -> str:
+    """Returns what ranks the methods of a task, in a sentence."""
+    if not task.perception:
+        return f"{METRICS[task.headline].label}, averaged over the levels"
+    return (
+        f"the area that their levels win over floor in the plane of {METRICS[task.headline].label} and "
+        f"{METRICS[task.perception].label}, where a level worse than floor in either wins nothing"
+    )
 
 
 def number(value: float, digits: int) -> str:

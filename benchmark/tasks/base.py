@@ -54,7 +54,10 @@ class Task:
         objective: What training minimises.
         protocol: Every detail of scoring that changes a number.
         metrics: Metric ids, in table order.
-        headline: The metric id that ranks.
+        headline: The metric id that ranks, averaged over levels.
+        perception: A metric id that, with the headline, makes the plane in which methods are ranked
+            by the area that they win over ``floor`` (``benchmark.analysis.plane``); empty where the
+            headline ranks alone.
         train_sets: Folder names used for training when DIALBENCH_DATA holds them.
         test_sets: Folder names used for testing when DIALBENCH_DATA holds them.
         scale: Output size over input size.
@@ -99,6 +102,7 @@ class Task:
     dial: str = "level"
     harmless: tuple[Level, ...] = ()
     trained_as: str = ""
+    perception: str = ""
 
     @property
     def base(self) -> str:

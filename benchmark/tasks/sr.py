@@ -32,4 +32,5 @@ TASK = Task(
     train_sets=("bsds500-train:without=302003", "bsds500-test", "t91:without=t20"),
     test_sets=("set5", "set14"),
     scale=4,
+    perception="lpips-alex@lpips-0.1.4",
 )

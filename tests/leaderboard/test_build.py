@@ -25,11 +25,12 @@ def lines(boards, task="sr") -> list[dict[str, str]]:
 
 @pytest.fixture
 def field(boards, put):
-    """Four ranked methods in two pairs, one that is claimed, and two baselines."""
+    """Four ranked methods in two pairs, one that is claimed, and three baselines."""
     for method, quality in (("dni", 0.0), ("ftn:groups=4", 0.0), ("adafm", 0.3), ("hypernet", 0.3)):
         put(method=method, quality=quality, **FIELD)
     put(method="cfsnet", quality=9.0, images=20, levels=5)
     put(method="blend", quality=9.0, **FIELD)
+    put(method="floor", quality=-10.0, **FIELD)
     put(method="experts", quality=0.5, **{**FIELD, "levels": 3})
     build.write(boards)
     return boards
@@ -44,10 +45,11 @@ def test_what_cannot_be_told_apart_shares_a_rank_and_only_reproduced_methods_hav
         "ftn:groups=4": "3",
         "cfsnet": "",
         "blend": "",
+        "floor": "",
         "experts": "",
     }
     order = [line["method"] for line in lines(field) if line["levels"] == "0 0.25 0.5 0.75 1"]
-    assert order[4:] == ["cfsnet", "blend"] and {*order[:2]} == {"adafm", "hypernet"}
+    assert order[4:] == ["cfsnet", "blend", "floor"] and {*order[:2]} == {"adafm", "hypernet"}
 
 
 def test_intervals_overlap_exactly_where_ranks_are_shared(field):
@@ -122,12 +124,59 @@ def test_a_degradation_task_judges_the_dial_by_the_matrix(boards, put):
 
 
 def test_entries_of_other_images_levels_or_versions_do_not_compete(boards, put):
-    put(**FIELD)
-    put(method="ftn", **{**FIELD, "levels": 3})
-    put(method="adafm", **{**FIELD, "images": 10})
+    put("denoise", **FIELD)
+    put("denoise", method="ftn", **{**FIELD, "levels": 3})
+    put("denoise", method="adafm", **{**FIELD, "images": 10})
     build.write(boards)
-    assert [one["rank"] for one in lines(boards)] == ["1", "1", "1"]
-    assert (boards / "sr" / "board.md").read_text().count("\n## ") == 3
+    assert [one["rank"] for one in lines(boards, "denoise")] == ["1", "1", "1"]
+    assert (boards / "denoise" / "board.md").read_text().count("\n## ") == 3
+
+
+def test_in_a_plane_ranks_are_by_the_area_over_a_floor_that_was_computed_again(field, put, boards):
+    from benchmark.analysis.plane import won
+
+    def values(method, metric):
+        path = next((field / "sr" / "entries").glob(f"{method}-*"))
+        one = parse((path / entry.NAME).read_bytes())
+        own = dict(
+            zip(
+                one.layout.metrics,
+                rows.by_metric((path / rows.NAME).read_bytes(), one.layout),
+                strict=True,
+            )
+        )
+        return own[metric].reshape(5, 20)
+
+    pair = ("psnr-y601", "lpips-alex@lpips-0.1.4")
+    area = won(
+        tasks.get("sr"),
+        *(tuple(values(method, one) for one in pair) for method in ("dni", "floor")),
+    )
+    (line,) = (one for one in lines(field) if one["method"] == "dni")
+    assert line["ranked_by"] == "area of PSNR-Y and LPIPS"
+    assert float(line["merit"]) == pytest.approx(area.mean(), abs=1e-6)
+    assert float(line["low"]) < float(line["merit"]) < float(line["high"])
+    # Experts answer at other levels, and are measured against the same floor.
+    (line,) = (one for one in lines(field) if one["method"] == "experts")
+    assert float(line["merit"]) > area.mean()
+    assert "area that their levels win over floor" in (field / "sr" / "board.md").read_text()
+
+
+def test_without_a_floor_that_can_be_trusted_nobody_has_a_rank_in_a_plane(boards, put):
+    put(**FIELD)
+    put(method="ftn", quality=1.0, **FIELD)
+    put(method="floor", quality=-10.0, **{**FIELD, "status": "claimed"})
+    build.write(boards)
+    assert {(one["rank"], one["merit"], one["low"]) for one in lines(boards)} == {("", "", "")}
+    assert all(float(one["headline"]) for one in lines(boards))
+
+
+def test_an_entry_without_the_perception_metric_is_listed_in_a_plane_but_has_no_rank(field, put):
+    put(method="dynamic_net", metrics=1, **FIELD)
+    build.write(field)
+    own = {one["method"]: one for one in lines(field)}
+    assert (own["dynamic_net"]["rank"], own["dynamic_net"]["merit"]) == ("", "")
+    assert own["dni"]["rank"] == "3"
 
 
 def test_one_image_gives_no_rank(boards, put):
@@ -140,10 +189,10 @@ def test_lower_is_better_where_the_metric_says_so(boards, put, monkeypatch):
     from benchmark.leaderboard import standings
     from benchmark.metrics.records import METRICS, Metric
 
-    monkeypatch.setitem(METRICS, "psnr-y601", Metric("psnr-y601", "PSNR-Y", False))
+    monkeypatch.setitem(METRICS, "psnr-rgb", Metric("psnr-rgb", "PSNR-RGB", False))
     for method, quality in (("dni", 0.0), ("adafm", 0.3)):
-        put(method=method, quality=quality, **FIELD)
-    (group,) = standings.standings(build._entries(boards / "sr"))
+        put("denoise", method=method, quality=quality, **FIELD)
+    (group,) = standings.standings(build._entries(boards / "denoise"))
     assert [(one.entry.facts["method"], one.rank) for one in group.standings] == [
         ("dni", 1),
         ("adafm", 2),
@@ -190,7 +239,7 @@ def test_a_spoilt_entry_stops_the_build_with_one_line(put, boards, edit, capsys)
 
 
 def test_facts_of_cost_and_budget_are_columns(field):
-    line = lines(field)[0]
+    line = next(one for one in lines(field) if one["method"] == "dni")
     facts = json.loads((field / "sr" / "entries" / line["id"] / entry.NAME).read_bytes())
     assert line["params_stored"] == str(facts["cost"]["params_stored"])
     assert (line["preset"], line["status"], line["switch_ms"]) == ("laptop", "reproduced", "")

@@ -35,6 +35,7 @@ def test_pages_are_the_same_bytes_every_time_and_leave_the_boards_alone(
 ):
     put(**FIELD)
     put(method="adafm", quality=0.3, **FIELD)
+    put(method="floor", quality=-10.0, **FIELD)
     put("denoise", **FIELD)
     build.write(boards)
     for out in ("one", "two"):
@@ -46,7 +47,7 @@ def test_pages_are_the_same_bytes_every_time_and_leave_the_boards_alone(
     entries = sorted(path.name for path in boards.glob("*/entries/*"))
     cards = [name for name in names if not name.endswith("index.html")]
     assert sorted(name.partition("/")[2] for name in cards) == [f"{one}.html" for one in entries]
-    assert len(cards) == 3 and len(names) == 6
+    assert len(cards) == 4 and len(names) == 7
     assert all(
         (tmp_path / "one" / n).read_bytes() == (tmp_path / "two" / n).read_bytes() for n in names
     )

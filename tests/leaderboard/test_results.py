@@ -17,6 +17,7 @@ FIELD = {"images": 6, "levels": 3, "status": "reproduced"}
 def field(boards, put):
     put(method="dni", **FIELD)
     put(method="ftn:groups=4", quality=0.3, **FIELD)
+    put(method="floor", quality=-10.0, **FIELD)
     put(method="experts", quality=0.5, **{**FIELD, "levels": 2})
     return boards
 

@@ -106,7 +106,8 @@ def test_figures_that_no_method_has_are_left_out_with_the_reason(make):
 
 def test_ranks_are_in_the_summary_and_baselines_have_none(make):
     names = ("dni", "ftn", "adafm", "blend")
-    results, task = make(methods=names, levels=LEVELS, pictures=False, images=tuple("abcdefgh"))
+    images = tuple("abcdefgh")
+    results, task = make("denoise", methods=names, levels=LEVELS, pictures=False, images=images)
     rows = results.rows
     ours = rows[rows["method"] == "dni"].set_index(["level", "image", "metric"])["value"]
     for method, less in (("ftn", 0.0), ("adafm", 0.7)):
@@ -114,7 +115,7 @@ def test_ranks_are_in_the_summary_and_baselines_have_none(make):
         keys = list(zip(*(rows.loc[own, key] for key in ("level", "image", "metric")), strict=True))
         rows.loc[own, "value"] = ours.loc[keys].to_numpy() - less
     table = section(markdown(document(results, task, "laptop")), "## set5")
-    assert {name: table[name]["rank PSNR-Y"] for name in names} == {
+    assert {name: table[name]["rank PSNR-RGB"] for name in names} == {
         "dni": "1",
         "ftn": "1",
         "adafm": "3",
@@ -122,10 +123,59 @@ def test_ranks_are_in_the_summary_and_baselines_have_none(make):
     }
 
 
-def test_one_image_gives_no_rank_but_a_reason(make):
-    results, task = make(methods=("dni", "ftn"), levels=("0",), images=("a",), pictures=False)
+PLANE = "rank area of PSNR-Y and LPIPS"
+
+
+def planar(make, names):
+    """Returns results on sr, where every method has PSNR 30 - 2 t and LPIPS .4 - .2 t."""
+    images = tuple("abcdefgh")
+    results, task = make(methods=names, levels=LEVELS, pictures=False, images=images)
+    rows = results.rows
+    hard = rows["image"].map({name: at / 10 for at, name in enumerate(images)})
+    level = rows["level"].astype(float)
+    psnr, lpips = rows["metric"] == task.headline, rows["metric"] == task.perception
+    rows.loc[psnr, "value"] = 30 - 2 * level + hard
+    rows.loc[lpips, "value"] = 0.4 - 0.2 * level + hard
+    floor = rows["method"] == "floor"
+    rows.loc[psnr & floor, "value"] = 26 + hard
+    rows.loc[lpips & floor, "value"] = 0.5 + hard
+    return results, task
+
+
+def test_in_a_plane_a_dial_that_does_not_move_wins_less_whatever_its_psnr(make):
+    results, task = planar(make, ("dni", "ftn", "adafm", "floor"))
+    rows = results.rows
+    still = (rows["method"] == "adafm") & (rows["metric"] == task.headline)
+    rows.loc[still, "value"] = rows.loc[still, "value"] + 2 * rows.loc[still, "level"].astype(float)
+    same = (rows["method"] == "adafm") & (rows["metric"] == task.perception)
+    rows.loc[same, "value"] = rows.loc[same, "value"] + 0.2 * rows.loc[same, "level"].astype(float)
     text = markdown(document(results, task, "laptop"))
-    assert section(text, "## set5")["dni"]["rank PSNR-Y"].startswith("—")
+    table = section(text, "## set5")
+    ranks = {name: table[name][PLANE] for name in ("dni", "ftn", "adafm", "floor")}
+    assert ranks == {"dni": "1", "ftn": "1", "adafm": "3", "floor": ""}
+    assert "the area that their levels win over floor" in text
+
+
+def test_a_plane_without_floor_or_perception_has_no_ranks_but_a_reason(make):
+    results, task = planar(make, ("dni", "ftn"))
+    text = markdown(document(results, task, "laptop"))
+    assert section(text, "## set5")["dni"][PLANE].startswith("—")
+    assert "add the method 'floor'" in text
+    results, task = planar(make, ("dni", "ftn", "floor"))
+    rows = results.rows
+    gone = rows["metric"] == task.perception
+    rows.loc[gone, "status"], rows.loc[gone, "reason"] = "missing", "no weights"
+    rows.loc[gone, "value"] = float("nan")
+    text = markdown(document(results, task, "laptop"))
+    assert section(text, "## set5")["dni"][PLANE].startswith("—")
+    assert "LPIPS is missing" in text
+
+
+def test_one_image_gives_no_rank_but_a_reason(make):
+    facts = {"levels": ("0",), "images": ("a",), "pictures": False}
+    results, task = make("denoise", methods=("dni", "ftn"), **facts)
+    text = markdown(document(results, task, "laptop"))
+    assert section(text, "## set5")["dni"]["rank PSNR-RGB"].startswith("—")
     assert "Rank: one image gives no interval." in text
 
 
