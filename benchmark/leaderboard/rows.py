@@ -7,13 +7,14 @@ comes first, so that a board reads no further.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gzip
 import itertools
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -159,31 +160,37 @@ def read(blob: bytes, layout: Layout) -> np.ndarray:
     return values
 
 
-def by_metric(blob: bytes, layout: Layout) -> list[np.ndarray]:
-    """Returns the values of all rows, metric by metric.
+def read_some(blob: bytes, layout: Layout, metrics: Collection[str]) -> list[np.ndarray]:
+    """Returns the values of some metrics in the order of the file, reading no further than the last.
+
+    Args:
+        blob: The file.
+        layout: What it must say.
+        metrics: Some of the layout's metrics.
 
     Raises:
-        Fault: If a row is missing, is there twice, or has no finite value in range.
+        Fault: If the rows of these metrics are not as they must be.
     """
     import numpy as np
 
-    return np.split(read(blob, layout), np.cumsum(layout.counts())[:-1])
-
-
-def read_headline(blob: bytes, layout: Layout) -> np.ndarray:
-    """Returns the values of the first metric only, reading no further.
-
-    Raises:
-        Fault: If they are not as they must be.
-    """
-    first = Layout(layout.metrics[:1], layout.sets, layout.seeds, layout.levels, layout.crossed)
-    starts, lengths, _ = _expected(first)
+    last = max(layout.metrics.index(one) for one in metrics)
+    begun = dataclasses.replace(layout, metrics=layout.metrics[: last + 1])
+    starts, lengths, _ = _expected(begun)
     limit = len(HEADER) + int(lengths.sum()) + LONGEST * len(starts)
     body = _body(unzipped(blob, limit, whole=False))
-    values = _values(body, first, more=True)
-    if values is None:
-        raise Fault(f"{NAME}: rows of the headline metric are wrong; run 'dialbench board check'")
-    return values
+    ends = np.flatnonzero(np.frombuffer(body, np.uint8) == 10) + 1
+    found, at, begin = [], 0, 0
+    for metric, count in zip(begun.metrics, begun.counts(), strict=True):
+        at += count
+        end = int(ends[at - 1]) if at <= len(ends) else len(body)
+        if metric in metrics:
+            own = dataclasses.replace(layout, metrics=(metric,))
+            values = _values(body[begin:end], own)
+            if values is None:
+                raise Fault(f"{NAME}: rows of {metric} are wrong; run 'dialbench board check'")
+            found.append(values)
+        begin = end
+    return found
 
 
 def limits(metric: str) -> tuple[float, float]:
@@ -197,22 +204,18 @@ def _body(text: bytes) -> bytes:
     return text[len(HEADER) :]
 
 
-def _values(body: bytes, layout: Layout, more: bool = False) -> np.ndarray | None:
+def _values(body: bytes, layout: Layout) -> np.ndarray | None:
     """Returns the values if every line is as it must be, else None.
 
     Args:
         body: The lines.
         layout: What they must say.
-        more: Whether other lines may follow.
     """
     import numpy as np
 
     starts, lengths, text = _expected(layout)
     letters = np.frombuffer(body, np.uint8)
     ends = np.flatnonzero(letters == 10)
-    if more:
-        ends = ends[: len(starts)]
-        letters = letters[: ends[-1] + 1 if len(ends) else 0]
     if len(ends) != len(starts) or (len(letters) != (ends[-1] + 1 if len(ends) else 0)):
         return None
     begins = np.concatenate(([0], ends[:-1] + 1))

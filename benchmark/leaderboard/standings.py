@@ -143,15 +143,15 @@ def of_entry(entry: Entry, blob: bytes) -> list[Standing]:
         Fault: If the rows are not as they must be.
     """
     layout, facts = entry.layout, entry.facts
-    perception = entry.task.perception
     points = layout.points(layout.metrics[0])
-    if perception in layout.metrics:
-        every = dict(zip(layout.metrics, rows.by_metric(blob, layout), strict=True))
-        values = _by_set(every[layout.metrics[0]], layout, len(points))
-        perceived = _by_set(every[perception], layout, len(layout.points(perception)))
-    else:
-        values = _by_set(rows.read_headline(blob, layout), layout, len(points))
-        perceived = [None] * len(values)
+    wanted = [layout.metrics[0]]
+    if entry.task.perception in layout.metrics:
+        wanted.append(entry.task.perception)
+    first, *others = rows.read_some(blob, layout, wanted)
+    values = _by_set(first, layout, len(points))
+    perceived: list[np.ndarray | None] = [None] * len(values)
+    for other in others:
+        perceived = [*_by_set(other, layout, len(layout.points(wanted[1])))]
     found = []
     for at, (about, (name, images)) in enumerate(zip(facts["sets"], layout.sets, strict=True)):
         question = Question(facts["task_version"], name, about["digest"], images, layout.levels)
