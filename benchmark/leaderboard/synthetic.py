@@ -175,12 +175,16 @@ def name_of(files: Mapping[str, bytes]) -> str:
     return json.loads(files[entry.NAME])["id"]
 
 
+BASELINES = ("experts", "floor")
+"""What the first of many entries are of."""
+
+
 def many(folder: Path, entries: int, levels: int, images: int, metrics: int) -> None:
     """Writes many entries into a folder of leaderboards, without checking each."""
     pool = [
         make(
-            method="experts" if at == 0 else "dni",
-            quality=0.05 * at,
+            method=BASELINES[at] if at < len(BASELINES) else "dni",
+            quality=-10 if at == BASELINES.index("floor") else 0.05 * at,
             levels=levels,
             images=images,
             metrics=metrics,
@@ -192,7 +196,10 @@ def many(folder: Path, entries: int, levels: int, images: int, metrics: int) -> 
     ]
     for at in range(entries):
         files = pool[at % POOL]
-        facts = {**json.loads(files[entry.NAME]), **({"method": f"method{at}"} if at else {})}
+        facts = {
+            **json.loads(files[entry.NAME]),
+            **({"method": f"method{at}"} if at >= len(BASELINES) else {}),
+        }
         facts["id"] = entry.entry_id(facts)
         own = {entry.NAME: schema.written(facts), card.NAME: card.card(Entry(facts))}
         own[proof.NAME] = proven({**files, **own}, "reproduced")
