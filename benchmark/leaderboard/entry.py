@@ -316,20 +316,16 @@ def _ranges(task: str) -> list[dict[str, Any]]:
 
 def ranges(task: Task) -> list[dict[str, Any]]:
     """Returns the physical ranges of a task: of its dial, and of what methods are trained for."""
-    ends = zip(
-        task.space.axes,
-        task.space.physical(task.space.first),
-        task.space.physical(task.space.last),
-        strict=True,
-    )
+    # Axis by axis: on a simplex the far ends of all axes together are no level.
+    ends = zip(task.space.axes, task.space.first, task.space.last, strict=True)
     return [
         {
             "axis": axis.name,
             "unit": axis.unit,
             "start": float(axis.start),
             "end": float(axis.end),
-            "first": first,
-            "last": last,
+            "first": axis.physical(first),
+            "last": axis.physical(last),
         }
         for axis, first, last in ends
     ]

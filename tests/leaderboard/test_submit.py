@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmark import cli
+from benchmark import cli, tasks
 from benchmark.leaderboard import entry
 
 WANTED = ["sr", "--methods", "floor", "--preset", "smoke", "--offline"]
@@ -65,3 +65,18 @@ def test_a_level_that_leaves_images_as_they_are_is_left_out(home, boards):
     (path,) = (boards / "blur-noise" / "entries").iterdir()
     levels = json.loads((path / entry.NAME).read_bytes())["levels"]
     assert "0/0" not in levels and len(levels) == 8
+
+
+@pytest.mark.parametrize("task", ["style-3", "blur-noise", "denoise-deblur"])
+def test_tasks_with_several_dials_have_entries_too(home, boards, task, capsys):
+    wanted = [task, *WANTED[1:], "--levels", "0/0.5,0.5/0"]
+    assert cli.main(["run", *wanted, "--jobs", "1"]) == 0
+    assert cli.main(["board", "submit", *wanted, "--boards", str(boards)]) == 0
+    (path,) = (boards / task / "entries").iterdir()
+    facts = json.loads((path / entry.NAME).read_bytes())
+    assert [one["last"] for one in facts["range"]] == [
+        axis.physical(far)
+        for axis, far in zip(tasks.get(task).space.axes, tasks.get(task).space.last, strict=True)
+    ]
+    assert cli.main(["board", "build", str(boards)]) == 0
+    assert cli.main(["board", "check", str(boards)]) == 0
