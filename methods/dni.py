@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from benchmark.control import ControlSpace
-from benchmark.method import Stage, WeightSpaceMethod, between_corners, corner_stages
+from benchmark.method import JOINT, Stage, WeightSpaceMethod, between_corners, corner_stages
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -33,11 +34,19 @@ class DNI(WeightSpaceMethod):
     - Which: all parameters / the same, no training code exists / all parameters, norms included.
     - Running statistics of batch norms: not said / no norms / interpolated like the weights; whole
       numbers such as step counters stay those of the start network.
+
+    Args:
+        apart: Trains every network from scratch, which the paper warns of: kernels at the same place
+            then do not belong together. All see as many steps as a tuned one.
     """
 
     paper = "1811.10515"
     axes = range(1, 4)
     spatial = True
+
+    def __init__(self, apart: bool = False):
+        super().__init__()
+        self.apart = apart
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         # Products of levels are not affine in them.
@@ -45,7 +54,13 @@ class DNI(WeightSpaceMethod):
         self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in control.corners[1:])
 
     def stages(self, task: Task) -> Sequence[Stage]:
-        return corner_stages(task.space)
+        stages = corner_stages(task.space)
+        if not self.apart:
+            return stages
+        return [
+            dataclasses.replace(one, name=f"{one.name}-apart", share=JOINT, starts_from=None)
+            for one in stages
+        ]
 
     def weights(self, level: Tensor) -> dict[str, Tensor]:
         networks = [one.state_dict(keep_vars=True) for one in (self.backbone, *self.ends)]

@@ -377,3 +377,13 @@ def test_residual_blocks_are_found_without_their_names():
     network = create_backbone("cfsnet_main:width=8:blocks=3", 4)
     assert list(residual_blocks(network)) == ["blocks.0", "blocks.1", "blocks.2"]
     assert after_blocks(network)[0] == "up.0"
+
+
+def test_networks_of_dni_that_stay_apart_all_start_from_scratch():
+    usual, apart = (
+        create_method(name).stages(tasks.get("denoise")) for name in ("dni", "dni:apart=true")
+    )
+    assert [one.starts_from for one in usual] == [None, "start"]
+    assert [one.starts_from for one in apart] == [None, None]
+    assert {one.share for one in apart} == {sum(one.share for one in usual)}
+    assert [one.levels for one in apart] == [one.levels for one in usual]
