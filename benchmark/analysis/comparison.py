@@ -173,7 +173,9 @@ def ranking(found: Found, task: Task, contest: Sequence[Run]) -> dict[Run, tuple
             placed.update(dict.fromkeys(own, (None, ONE_IMAGE)))
             continue
         if task.perception:
-            merits, reason = _areas(found, task, whole, tables)
+            merits, reason = _areas(
+                whole, tables, contestants(found, dataset, task.perception), task
+            )
             placed.update(dict.fromkeys(whole, (None, reason)))
             upwards = True
         else:
@@ -186,23 +188,17 @@ def ranking(found: Found, task: Task, contest: Sequence[Run]) -> dict[Run, tuple
 
 
 def _areas(
-    found: Found, task: Task, whole: dict[Run, Table], tables: dict[Run, Table]
+    whole: dict[Run, Table], tables: dict[Run, Table], other: dict[Run, Table], task: Task
 ) -> tuple[dict[Run, np.ndarray], str]:
     """Returns the area that runs win on every image, and why others have none.
 
     Args:
-        found: Output of ``scores.scores``.
-        task: A task that has a ``perception`` metric.
         whole: The headline metric of the runs to rank, all of one data set.
         tables: The headline metric of all runs on it.
+        other: The perception metric of all runs on it.
+        task: A task that has one.
     """
     metric = METRICS[task.perception].label
-    datasets = {run.dataset for run in whole}
-    other = {
-        run: table
-        for dataset in datasets
-        for run, table in contestants(found, dataset, task.perception).items()
-    }
     floors = [run for run in tables if run.family == "floor"]
     if not floors:
         return {}, "it is the area won over the floor, which was not scored; add the method 'floor'"

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from benchmark.tasks import Task
 
-AREA = "area over floor"
-
 
 def area(better: np.ndarray, nicer: np.ndarray) -> np.ndarray:
     """Returns the area of the union of rectangles (0, 0) to (better, nicer), for every image.

@@ -22,16 +22,8 @@ DIGITS = 6
 COLUMNS = (
     *("version", "set", "set_digest", "images", "levels", "rank", "id", "method", "backbone"),
     *("preset", "metric", "headline", "ranked_by", "merit", "low", "high", "seeds"),
-    *(
-        "gap_to_experts",
-        "dial_quality",
-        "coverage",
-        "folds",
-        "params_stored",
-        "params_folded",
-        "macs",
-        "switch_ms",
-    ),
+    *("gap_to_experts", "dial_quality", "coverage", "folds", "params_stored", "params_folded"),
+    *("macs", "switch_ms"),
     *("ms_per_image", "train_steps", "status", "paper", "created_utc"),
 )
 HEADS = ("rank", "method", "headline", "gap to experts", "dial quality", "coverage", "stored")

@@ -149,9 +149,11 @@ def of_entry(entry: Entry, blob: bytes) -> list[Standing]:
         wanted.append(entry.task.perception)
     first, *others = rows.read_some(blob, layout, wanted)
     values = _by_set(first, layout, len(points))
-    perceived: list[np.ndarray | None] = [None] * len(values)
-    for other in others:
-        perceived = [*_by_set(other, layout, len(layout.points(wanted[1])))]
+    perceived = (
+        _by_set(others[0], layout, len(layout.points(wanted[1])))
+        if others
+        else [None] * len(values)
+    )
     found = []
     for at, (about, (name, images)) in enumerate(zip(facts["sets"], layout.sets, strict=True)):
         question = Question(facts["task_version"], name, about["digest"], images, layout.levels)
