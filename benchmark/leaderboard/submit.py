@@ -118,7 +118,7 @@ def files_of(plan: Plan, store: Store, choice: Choice, terms: Terms) -> dict[str
             "steps": last.cost["train_steps"],
             "batch": request.preset.batch,
             "patch": request.preset.patch_sr if task.scale > 1 else request.preset.patch,
-            "precision": request.preset.precision,
+            "precision": _precision(trained, store, request.preset.precision),
         },
         "range": entry.ranges(task),
         "cost": {
@@ -141,6 +141,13 @@ def files_of(plan: Plan, store: Store, choice: Choice, terms: Terms) -> dict[str
         return assemble.assemble(whole, values, seen, blobs)
     except KeyError as error:
         raise Incomplete(f"row {error} is not stored") from None
+
+
+def _precision(trained: Sequence[Scored], store: Store, asked: str) -> str:
+    """Returns the precision that stages were trained in: bf16 is asked for, not had, on most CPUs."""
+    stages = [store.read_stage(key) for one in trained for key in one.job.stage_keys.values()]
+    found = {stage.facts.get("precision", asked) for stage in stages if stage is not None}
+    return "-".join(sorted(found)) or asked
 
 
 def _images(sweeps: Sequence[Scored], dataset: str) -> list[str]:

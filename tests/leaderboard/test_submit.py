@@ -80,3 +80,18 @@ def test_tasks_with_several_dials_have_entries_too(home, boards, task, capsys):
     ]
     assert cli.main(["board", "build", str(boards)]) == 0
     assert cli.main(["board", "check", str(boards)]) == 0
+
+
+def test_an_entry_says_in_which_precision_it_was_trained_not_which_was_asked_for(
+    home, boards, monkeypatch
+):
+    from benchmark import train
+
+    monkeypatch.setattr(train, "precision_of", lambda preset: "32-true")
+    wanted = ["denoise", "--methods", "decouple_fast", *WANTED[3:], "--set", "precision=bf16-mixed"]
+    assert cli.main(["run", *wanted, "--jobs", "1"]) == 0
+    assert cli.main(["board", "submit", *wanted, "--boards", str(boards)]) == 0
+    (path,) = (boards / "denoise" / "entries").iterdir()
+    facts = json.loads((path / entry.NAME).read_bytes())
+    assert facts["budget"]["precision"] == "32-true"
+    assert facts["preset"] == "smoke:precision=bf16-mixed"
