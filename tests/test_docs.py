@@ -46,11 +46,18 @@ def test_links_lead_somewhere(page):
 
 
 def commands() -> list[tuple[str, str]]:
-    """Returns (page, command) of every dialbench command in the blocks of all pages."""
+    """Returns (page, command) of every dialbench command in the blocks of all pages.
+
+    A variable that a block of the page sets, such as LONGER="--train ...", is put in its place.
+    """
     found = []
     for page in PAGES:
-        for block in re.findall(r"^```\w*\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL):
+        blocks = re.findall(r"^```\w*\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL)
+        variables = dict(re.findall(r'^([A-Z]+)="(.*)"$', "\n".join(blocks), re.MULTILINE))
+        for block in blocks:
             for line in block.splitlines():
+                for name, value in variables.items():
+                    line = line.replace(f"${name}", value)
                 for part in re.split(r"&&|>", line.partition("#")[0]):
                     words = re.sub(r"^\s*(\w+=\S+\s+)*", "", part)
                     if (
