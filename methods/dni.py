@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
 from benchmark.control import ControlSpace
@@ -36,8 +37,9 @@ class DNI(WeightSpaceMethod):
       numbers such as step counters stay those of the start network.
 
     Args:
-        apart: Trains every network from scratch, which the paper warns of: kernels at the same place
-            then do not belong together. All see as many steps as a tuned one.
+        apart: Trains every network from scratch, from random weights of its own, which the paper
+            warns of: kernels at the same place then do not belong together. All see as many steps
+            as a tuned one.
     """
 
     paper = "1811.10515"
@@ -52,15 +54,21 @@ class DNI(WeightSpaceMethod):
         # Products of levels are not affine in them.
         self.spatial = control.d == 1 or control.simplex
         self.ends = nn.ModuleList(copy.deepcopy(backbone) for _ in control.corners[1:])
+        if self.apart:
+            # The same values in another order: whatever the backbone's initialisation is, as random.
+            for own in self.ends.parameters():
+                own.data = own.data.flatten()[torch.randperm(own.numel())].view_as(own)
 
     def stages(self, task: Task) -> Sequence[Stage]:
-        stages = corner_stages(task.space)
+        start, *tuned = corner_stages(task.space)
         if not self.apart:
-            return stages
-        return [
-            dataclasses.replace(one, name=f"{one.name}-apart", share=JOINT, starts_from=None)
-            for one in stages
-        ]
+            return [start, *tuned]
+        ends: list[Stage] = []
+        for one in tuned:
+            name, trains = f"{one.name}-apart", (f"{one.network}.",)
+            before = ends[-1].name if ends else None
+            ends.append(Stage(name, trains, one.levels, JOINT, starts_from=before))
+        return [*ends, dataclasses.replace(start, name="start-apart", share=JOINT)]
 
     def weights(self, level: Tensor) -> dict[str, Tensor]:
         networks = [one.state_dict(keep_vars=True) for one in (self.backbone, *self.ends)]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TunableConv"]
 
+RATE = 0.1
+"""r: how far the learnt part of alpha moves in a step, next to a kernel."""
+
 
 class TunableConv(WeightSpaceMethod):
     """Tunable Convolutions with Parametric Multi-Loss Optimization (CVPR 2023; 2304.00898).
@@ -30,17 +33,19 @@ class TunableConv(WeightSpaceMethod):
     For p objectives weighted by omega, every layer holds p kernels and biases and an affine map of
     its own (eq. 3 to 5); all is trained jointly for random omega, the loss weighted by omega too:
 
-        k(omega) = sum_i alpha_i k_i,   b(omega) = sum_i alpha_i b_i,   alpha = M omega + m
+        k(omega) = sum_i alpha_i k_i,   b(omega) = sum_i alpha_i b_i,   alpha = omega + r (M omega + m)
 
     Per layer, paper / released code / here:
 
     - Which: any / convolutions, dense layers, scales of branches and position tables, never norms /
       every parameter that belongs to no norm; kernel and bias of a layer share alpha.
-    - alpha: an MLP / one linear layer, no activation / the same.
+    - alpha: an MLP / one linear layer, no activation / the same, as omega and what is learnt beside
+      it. An alpha moves a whole layer at once, so a step of the rate that suits kernels is too long
+      for it: r = 0.1 makes it ten times shorter.
     - omega: each drawn from U(0, 1) / - (inference only) / omega = (1 - sum t, t_1 .. t_d) at level
       t, p = d + 1: the weights of the suite's objectives. A t per batch or per sample: the harness.
     - Start: - / kernels normal with std .01, slots different, M normal, so that k starts near 0 /
-      all slots are copies of the backbone's own start, M = I, m = 0: a plain network at each level.
+      all slots are copies of the backbone's own start, M = m = 0: a plain network at each level.
 
     Slot 0 is the backbone's own parameter.
 
@@ -69,9 +74,8 @@ class TunableConv(WeightSpaceMethod):
             *([name] for name in free_parameters(backbone)),
         ]
         # M and m of every layer, one above the other.
-        count = len(self.tuned_together)
-        self.phi = nn.Linear(p, count * p * self.expand)
-        self.phi.weight.data = torch.eye(p).repeat(count * self.expand, 1) / self.expand
+        self.phi = nn.Linear(p, len(self.tuned_together) * p * self.expand)
+        nn.init.zeros_(self.phi.weight)
         nn.init.zeros_(self.phi.bias)
         self.slots = nn.ParameterList()
         for names in self.tuned_together:
@@ -86,7 +90,8 @@ class TunableConv(WeightSpaceMethod):
 
     def weights(self, level: Tensor) -> dict[str, Tensor]:
         omega = torch.cat([1 - level.sum(0, keepdim=True), level])
-        alphas = self.phi(omega).view(len(self.tuned_together), -1)
+        learnt = RATE * self.phi(omega).view(len(self.tuned_together), -1)
+        alphas = omega.repeat(self.expand) / self.expand + learnt
         slots = iter(self.slots)
         weights = {}
         for names, alpha in zip(self.tuned_together, alphas.unbind(), strict=True):

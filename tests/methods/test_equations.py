@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmark import tasks
+from benchmark.build import build_method
 from benchmark.control import Axis, ControlSpace
 from benchmark.discovery import create_backbone, create_method
 from benchmark.errors import LevelError, UserError
@@ -386,4 +387,23 @@ def test_networks_of_dni_that_stay_apart_all_start_from_scratch():
     assert [one.starts_from for one in usual] == [None, "start"]
     assert [one.starts_from for one in apart] == [None, None]
     assert {one.share for one in apart} == {sum(one.share for one in usual)}
-    assert [one.levels for one in apart] == [one.levels for one in usual]
+    assert {one.levels for one in apart} == {one.levels for one in usual}
+
+
+@pytest.mark.parametrize("task", ["denoise", "denoise-deblur"])
+def test_networks_of_dni_that_stay_apart_start_from_other_weights_and_train_alone(task):
+    task = tasks.get(task)
+    method = build_method(create_method("dni:apart=true"), "small:width=8:blocks=1", task, 0)
+    for end in method.ends:
+        for own, other in zip(method.backbone.parameters(), end.parameters(), strict=True):
+            assert torch.equal(own.flatten().sort().values, other.flatten().sort().values)
+        assert not torch.equal(method.backbone.head.weight, end.head.weight)
+    *stages, start = method.stages(task)
+    assert start.network == "backbone" and len(stages) == len(method.ends)
+    for index, stage in enumerate(stages):
+        method.begin(stage, nn.Identity(), None)
+        moving = {name for name, own in method.named_parameters() if own.requires_grad}
+        assert moving and all(name.startswith(f"ends.{index}.") for name in moving)
+        x = torch.rand(1, 3, 16, 16)
+        there = method(x, torch.tensor([stage.levels.level]))
+        torch.testing.assert_close(there, method.ends[index](x))
