@@ -6,9 +6,12 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from benchmark import cli, dialling, tasks
+from baselines.level_estimator import cosines
+from benchmark import cli, config, dialling, tasks
 from benchmark.control import Axis, ControlSpace
+from benchmark.data.patches import Patches
 from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
 from benchmark.degradations import degrade, generator
@@ -140,6 +143,35 @@ def test_the_estimator_learns_levels_and_stays_inside_the_anchors():
     )
     assert quiet[0] < 0.5 < loud[0]
     assert min(quiet + loud) >= 0.2
+
+
+def test_the_estimator_learns_the_quality_of_jpeg():
+    torch.manual_seed(0)
+    task, preset = tasks.get("blind-dejpeg"), config.preset("laptop")
+    method = create_method("level_estimator").assemble(nn.Conv2d(3, 3, 1), task.space)
+    (stage,) = method.stages(task)
+    patches = Patches(open_set("builtin", "train"), task, stage.levels, preset, seed=0)
+    optimiser = torch.optim.Adam(method.parameters(), lr=3e-3)
+    for step in range(300):
+        loss = method.loss(Batch(*patches[step]), stage)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    samples = Samples(open_set("builtin", "test", crop=288), task)
+    with torch.no_grad():
+        good, bad = (
+            sum(float(method.estimate(samples.degraded(i, level)[None])) for i in range(3)) / 3
+            for level in ((0.0,), (1.0,))
+        )
+    assert good < 0.4 and bad > 0.5
+
+
+def test_the_cosine_transform_of_blocks_is_orthonormal_and_of_luma():
+    planes = cosines().sum(1).flatten(1)
+    torch.testing.assert_close(planes @ planes.T, torch.eye(64), atol=1e-6, rtol=0)
+    gray = torch.full((1, 3, 8, 8), 0.25)
+    sizes = F.conv2d(gray, cosines()).flatten()
+    assert sizes[0] == pytest.approx(8 * 0.25) and sizes[1:].abs().max() < 1e-6
 
 
 def test_blind_and_pixel_adaptive_judge_the_networks_of_denoise(home, photographs, capsys):
