@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from benchmark.control import ControlSpace
 from benchmark.errors import LevelError
 from benchmark.method import JOINT, Stage, Uniform, WeightSpaceMethod, layers, mapped
+from benchmark.prepared import Prepared, prepared, recalled
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
 
-__all__ = ["DecoupleFast", "Features"]
+__all__ = ["DecoupleFast"]
 
 HIDDEN = 16
-
-
-class Features(NamedTuple):
-    """What ``prepare`` computed once for images: all that does not depend on the level.
-
-    Args:
-        x: The images (B, 3, h, w).
-        kept: Every step ahead of the last layer with what it gave, in their order.
-    """
-
-    x: Tensor
-    kept: tuple[tuple[Any, Any], ...]
 
 
 class DecoupleFast(WeightSpaceMethod):
@@ -91,15 +78,12 @@ class DecoupleFast(WeightSpaceMethod):
         return mapped(self.backbone, [self._weights(corner) for corner in corners], x, hidden)
 
     @torch.no_grad()
-    def prepare(self, x: Tensor) -> Features:
+    def prepare(self, x: Tensor) -> Prepared:
         """Runs what does not depend on the level, for images (B, 3, h, w)."""
-        steps = _Steps()
-        with _watched(self.backbone, self.name, steps):
-            self.backbone(x)
-        return Features(x, tuple(steps.kept))
+        return prepared(self.backbone, self.name, x)
 
     @torch.no_grad()
-    def retune(self, features: Features, level: Tensor | Sequence[float] | float) -> Tensor:
+    def retune(self, images: Prepared, level: Tensor | Sequence[float] | float) -> Tensor:
         """Returns exactly what the method gives for prepared images at a level, or a level map.
 
         Raises:
@@ -107,72 +91,5 @@ class DecoupleFast(WeightSpaceMethod):
         """
         if isinstance(level, Tensor) and level.ndim == 2 and len(level.unique(dim=0)) > 1:
             raise LevelError("prepared images get one level; prepare them one by one for several")
-        with _watched(self.backbone, self.name, _Steps(features.kept)):
-            return self(features.x, level)
-
-
-def _parts(network: nn.Module, place: str) -> Iterator[nn.Module]:
-    """Returns the largest modules that do not hold the place, and the place itself."""
-    for name, child in network.named_children():
-        if place.startswith(f"{name}."):
-            yield from _parts(child, place.removeprefix(f"{name}."))
-        else:
-            yield child
-
-
-class _Steps(TorchFunctionMode):
-    """The steps of a network ahead of one layer: kept the first time, recalled from then on.
-
-    A step is a call of a module that does not hold the layer, or of a torch function between such
-    modules: padding the input, adding a skip. What happens inside a step is none of its own.
-    """
-
-    def __init__(self, kept: Sequence[tuple[Any, Any]] | None = None):
-        super().__init__()
-        self.known = None if kept is None else iter(kept)
-        self.kept: list[tuple[Any, Any]] = []
-        self.inside = self.over = False
-
-    def step(self, what: Any, run: Callable[[], Any]) -> Any:
-        if self.inside or self.over:
-            return run()
-        if self.known is not None:
-            expected, result = next(self.known, (None, None))
-            if what != expected:
-                raise RuntimeError("the backbone goes another way than when images were prepared")
-            return result
-        self.inside = True
-        result = run()
-        self.inside = False
-        if not self.over:
-            self.kept.append((what, result))
-        return result
-
-    def __torch_function__(self, func, types, args=(), kwargs=None) -> Any:
-        def run() -> Any:
-            return func(*args, **(kwargs or {}))
-
-        # Looking at an attribute, as hooks do, is no step: it costs nothing.
-        return run() if func.__name__ == "__get__" else self.step(func, run)
-
-
-@contextmanager
-def _watched(network: nn.Module, name: str, steps: _Steps) -> Iterator[None]:
-    """Lets a network run by steps up to the layer of a name, and as ever from there on."""
-    place = network.get_submodule(name)
-    modules = dict.fromkeys((network, place, *_parts(network, name)))
-    for module in modules:
-
-        def forward(*inputs: Any, module=module, own=module.forward, **named: Any) -> Any:
-            if module is network:
-                with steps:
-                    return own(*inputs, **named)
-            steps.over |= module is place
-            return steps.step(module, lambda: own(*inputs, **named))
-
-        module.forward = forward
-    try:
-        yield
-    finally:
-        for module in modules:
-            del module.forward
+        with recalled(self.backbone, self.name, images):
+            return self(images.x, level)
