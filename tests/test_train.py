@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+import torch.utils.deterministic
 
 from benchmark import config, degradations, tasks, train
 from benchmark.build import build_backbone
@@ -46,6 +47,16 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
     assert same(runs[0].state, runs[1].state)
     assert not same(runs[0].state, runs[2].state)
     assert runs[0].facts["steps"] == 9  # 6, times the effort of the task
+
+
+@pytest.mark.parametrize("task", ["denoise", "sr"])
+def test_nothing_is_read_that_nobody_wrote(tmp_path, monkeypatch, task):
+    # Where torch fills new tensors, it does so with values that are not numbers.
+    runs = []
+    for filled in (True, False):
+        monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", filled)
+        runs.append(train.train_stage(job(task), None, tmp_path / str(filled), silent).state)
+    assert same(*runs)
 
 
 @pytest.mark.parametrize("task", ["denoise", "sr"])

@@ -102,9 +102,13 @@ def sentence(error: BaseException, store: Store) -> str:
 def settle(threads: int) -> None:
     """Prepares this process for training: threads, memory allocator, and quiet libraries."""
     import torch
+    import torch.utils.deterministic
     from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(threads)
+    # Where results are to be the same every time, torch also fills each new tensor, in case somebody
+    # reads what nobody wrote. That takes time in every step and changes no result.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     # Operators and NIQE multiply many small matrices: threads of BLAS only wait there, for each other
     # and for those of other processes. The variable is for libraries that are yet to be loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
