@@ -95,6 +95,16 @@ def parser() -> tuple[Parser, list[str]]:
     )
     demo = add("demo", verbs.demo, "turn the dial of trained methods in a browser", wanted)
     demo.add_argument("--port", type=int, metavar="N", help="default: the first free from 7860")
+    out = add(
+        "export",
+        verbs.export,
+        "write trained networks for other programs, one for each level",
+        wanted,
+    )
+    out.add_argument("--to", type=Path, metavar="FOLDER", help="default: runs/export/TASK")
+    out.add_argument(
+        "--onnx", action="store_true", help="as ONNX too, also one file that takes the level"
+    )
     add(
         "publish",
         verbs.publish,

@@ -95,6 +95,21 @@ def demo(args: argparse.Namespace) -> int:
     return page.run(request_of(args), args.port)
 
 
+def export(args: argparse.Namespace) -> int:
+    """Writes trained networks for other programs."""
+    request, store = request_of(args), Store()
+
+    from benchmark import export as exporting
+    from benchmark import plan as planning
+
+    plan = planning.make(request, store)
+    for line in exporting.run(
+        plan, store, args.to or store.home / "export" / plan.task.name, args.onnx
+    ):
+        print(line)
+    return 0
+
+
 def analyze(args: argparse.Namespace) -> int:
     """Makes a study: trains and scores what it needs, writes its tables and figure."""
     from benchmark.analysis import studies

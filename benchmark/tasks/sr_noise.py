@@ -18,7 +18,7 @@ TASK = Task(
     protocol=PROTOCOLS["rgb"].at(scale=4),
     metrics=("psnr-rgb", "ssim-rgb", "lpips-alex@lpips-0.1.4", "niqe@dialbench-bsds"),
     headline="psnr-rgb",
-    train_sets=("bsds500-train", "bsds500-test", "t91"),
+    train_sets=("bsds500-train:without=302003", "bsds500-test", "t91:without=t20"),
     test_sets=("set5", "set14"),
     scale=4,
 )

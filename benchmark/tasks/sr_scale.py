@@ -18,7 +18,7 @@ TASK = Task(
     protocol=PROTOCOLS["rgb"],
     metrics=("psnr-y601", "ssim-y601", "lpips-alex@lpips-0.1.4"),
     headline="psnr-y601",
-    train_sets=("bsds500-train", "bsds500-test", "t91"),
+    train_sets=("bsds500-train:without=302003", "bsds500-test", "t91:without=t20"),
     test_sets=("set5", "bsd100"),
     effort=1.5,
 )

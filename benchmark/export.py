@@ -1,0 +1,237 @@
+"""Trained networks for other programs: one network for each level, and one with a dial."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+import benchmark
+from benchmark import spec
+from benchmark.control import Level, level_text
+from benchmark.discovery import backbone_source
+from benchmark.errors import JobError, UserError
+from benchmark.jobs import SweepJob
+from benchmark.keys import preset_text
+from benchmark.method import ControlMethod, WeightSpaceMethod
+from benchmark.plan import Plan
+from benchmark.store import Store, write
+from benchmark.sweep import loaded
+from benchmark.tasks import Task
+
+SIZES = ((24, 24), (37, 42))
+"""Sides of the images that an ONNX file is tried on; networks that need even ones pad."""
+CLOSE = 1e-4
+"""How far outputs of an ONNX file may be from the network's."""
+
+
+class Dialled(nn.Module):
+    """A method as a function of an image and one level, which ONNX can follow.
+
+    ``forward`` of weight-space methods sorts the samples of a batch by their levels; this takes one
+    level for all.
+    """
+
+    def __init__(self, method: ControlMethod):
+        super().__init__()
+        self.method = method
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        """Restores images (B, 3, h, w) at a level (d,)."""
+        if not isinstance(self.method, WeightSpaceMethod):
+            return self.method(x, level[None])
+        position = self.method._checked(level[None], x[:1])[0]
+        with _holding(self.method.backbone, self.method.weights(position)):
+            return self.method.backbone(x)
+
+
+@contextmanager
+def _holding(network: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Lets a network use other weights; what is traced may not do so by ``functional_call``."""
+    own: list[tuple[dict[str, Any], str, Any]] = []
+    for name, value in weights.items():
+        place, _, key = name.rpartition(".")
+        module = network.get_submodule(place)
+        slots = module._parameters if key in module._parameters else module._buffers
+        own.append((slots, key, slots[key]))
+        # ONNX must be told the shape of kernels, as plain numbers.
+        slots[key] = value.reshape([int(side) for side in slots[key].shape])
+    try:
+        yield
+    finally:
+        for slots, key, value in own:
+            slots[key] = value
+
+
+def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[str]:
+    """Writes what is trained of a plan, and yields a line for each method.
+
+    Args:
+        plan: What was asked for; the first of its seeds counts.
+        store: Where the trained stages are.
+        folder: Gets a folder for each method.
+        onnx: Whether to write ONNX files as well.
+
+    Raises:
+        UserError: If nothing of it is trained, or the package onnx is missing.
+        JobError: If ONNX cannot follow a network, or files cannot be written.
+    """
+    if onnx:
+        _require_onnx()
+    found: dict[str, SweepJob] = {}
+    for job in plan.sweeps.values():
+        if job.stage_keys and all(store.read_stage(key) for key in job.stage_keys.values()):
+            found.setdefault(job.method, job)
+    if not found:
+        raise UserError(
+            f"nothing is trained for this; run 'dialbench train {plan.task.name}' first, with the "
+            "same options"
+        )
+    for name, job in found.items():
+        method = loaded(job, plan.task, store)
+        yield from _write(folder / _safe(name), job, method, plan, onnx)
+
+
+def _write(
+    folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx: bool
+) -> Iterator[str]:
+    task, only = plan.task, method.only_levels(plan.task)
+    levels = [one for one in plan.levels if only is None or one in only]
+    if not method.folds and not onnx:
+        yield f"{job.method}: left out: it does not fold into its backbone; add --onnx"
+        return
+    told = [_level(folder, method, task, level, onnx) for level in levels]
+    facts = _facts(job, method, task, told)
+    if onnx and only is None:
+        level = torch.tensor(task.space.end)
+        blob = as_onnx(Dialled(method), f"{job.method} with its dial", level)
+        write(folder / "dial.onnx", blob)
+        facts["dial"] = "dial.onnx"
+    # Last, so that a folder with it is whole.
+    write(folder / "network.json", json.dumps(facts, indent=1).encode() + b"\n")
+    yield f"{job.method}: {len(told)} levels in {folder}"
+
+
+def _level(
+    folder: Path, method: ControlMethod, task: Task, level: Level, onnx: bool
+) -> dict[str, Any]:
+    network = method.tuned(level).float()
+    name = level_text(level).replace("/", "_")
+    facts: dict[str, Any] = {"level": list(level), "physical": list(task.space.physical(level))}
+    if method.folds:
+        state = {key: value.contiguous() for key, value in network.state_dict().items()}
+        facts["weights"] = f"{name}.safetensors"
+        write(folder / facts["weights"], safetensors.torch.save(state))
+    if onnx:
+        facts["onnx"] = f"{name}.onnx"
+        what = f"{type(method).__name__} at level {level_text(level)}"
+        write(folder / facts["onnx"], as_onnx(network, what))
+    return facts
+
+
+def _facts(
+    job: SweepJob, method: ControlMethod, task: Task, levels: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Returns what a program must know to use the files."""
+    parsed = spec.parse(job.backbone)
+    return {
+        "dialbench": benchmark.__version__,
+        "task": task.name,
+        "summary": task.summary,
+        "method": job.method,
+        "paper": method.paper,
+        "preset": preset_text(job.preset),
+        "seed": job.seed,
+        "axes": [
+            {"name": axis.name, "start": axis.start, "end": axis.end, "unit": axis.unit}
+            for axis in task.space.axes
+        ],
+        "trained": [list(task.space.first), list(task.space.last)],
+        "input": "RGB, (batch, 3, height, width), 0 to 1",
+        "scale": task.scale,
+        "backbone": backbone_source(job.backbone),
+        "arguments": {"scale": task.scale, **dict(parsed.options)},
+        "levels": list(levels),
+    }
+
+
+def as_onnx(network: nn.Module, what: str, level: Tensor | None = None) -> bytes:
+    """Returns a network as an ONNX model for images of any size, after trying it.
+
+    Args:
+        network: Takes ``x`` (B, 3, h, w), and ``level`` (d,) where one is given.
+        what: What it is, for messages.
+        level: A level that its dial is tried at, and at half of it.
+
+    Raises:
+        JobError: If ONNX cannot hold it, or gives other outputs.
+    """
+    network = network.eval()
+    x = _image(SIZES[0])
+    given = (x,) if level is None else (x, level)
+    names = ["x", "level"][: len(given)]
+    free = {0: "batch", 2: "height", 3: "width"}
+    stored = io.BytesIO()
+    try:
+        # Where it fails, torch prints the whole graph.
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), torch.no_grad():
+            warnings.simplefilter("ignore")
+            # The newer exporter needs two more packages and takes twenty times as long.
+            torch.onnx.export(
+                network,
+                given,
+                stored,
+                input_names=names,
+                output_names=["y"],
+                dynamic_axes={"x": free, "y": dict(free)},
+                dynamo=False,
+            )
+        for size in SIZES:
+            for at in (None,) if level is None else (level, level / 2):
+                inputs = (_image(size),) if at is None else (_image(size), at)
+                _require_same(stored.getvalue(), network, dict(zip(names, inputs, strict=False)))
+    except JobError:
+        raise
+    except Exception as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise JobError(f"ONNX cannot hold {what}: {first}") from error
+    return stored.getvalue()
+
+
+def _require_same(blob: bytes, network: nn.Module, given: dict[str, Tensor]) -> None:
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(onnx.load_from_string(blob))
+    (output,) = evaluator.run(None, {name: one.numpy() for name, one in given.items()})
+    with torch.no_grad():
+        apart = (torch.from_numpy(output) - network(*given.values())).abs().max()
+    if not bool(apart <= CLOSE):
+        size = "x".join(str(side) for side in given["x"].shape[:1:-1])
+        raise ValueError(f"outputs of {size} pixels are {float(apart):.2g} apart")
+
+
+def _image(size: tuple[int, int]) -> Tensor:
+    return torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+
+
+def _require_onnx() -> None:
+    try:
+        import onnx  # noqa: F401 - what is asked is whether it is there
+    except ImportError:
+        raise UserError(
+            "the package onnx is not installed; pip install 'dialbench[onnx]'"
+        ) from None
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", name)

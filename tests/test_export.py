@@ -1,0 +1,122 @@
+"""Trained networks for other programs: weights that fit plain backbones, and ONNX that gives the same."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from benchmark import cli, export, plan
+from benchmark.errors import JobError
+from benchmark.request import request_of
+from benchmark.store import Store
+from benchmark.sweep import loaded
+
+METHODS = "dni,tunable_conv,hypernet,cfsnet,experts,floor"
+WORDS = ("--preset", "smoke", "--offline", "--jobs", "1", "--set", "steps=2")
+
+
+def trained(task: str, methods: str, tmp_path: Path, *more: str) -> Path:
+    words = [task, *WORDS, "--methods", methods]
+    assert cli.main(["train", *words]) == 0
+    assert cli.main(["export", *words, "--to", str(tmp_path / "out"), *more]) == 0
+    return tmp_path / "out"
+
+
+def method_of(task: str, name: str):
+    top, _ = cli.parser()
+    store = Store()
+    made = plan.make(request_of(top.parse_args(["run", task, *WORDS, "--methods", name])), store)
+    return loaded(next(iter(made.sweeps.values())), made.task, store)
+
+
+def facts(folder: Path) -> dict:
+    return json.loads((folder / "network.json").read_text())
+
+
+def run_onnx(path: Path, **given: np.ndarray) -> torch.Tensor:
+    from onnx.reference import ReferenceEvaluator
+
+    (output,) = ReferenceEvaluator(str(path)).run(None, given)
+    return torch.from_numpy(output)
+
+
+@pytest.mark.parametrize("task", ["denoise", "sr"])
+def test_weights_of_a_level_fit_the_plain_backbone(task, home, tmp_path, capsys):
+    out = trained(task, METHODS, tmp_path)
+    told = capsys.readouterr().out
+    assert "cfsnet: left out: it does not fold into its backbone; add --onnx" in told
+    assert {one.name for one in out.iterdir()} == {"dni", "tunable_conv", "hypernet", "experts"}
+    x = torch.rand(1, 3, 20, 26)
+    for name in ("dni", "tunable_conv"):
+        told = facts(out / name)
+        module = importlib.import_module(told["backbone"])
+        network = getattr(module, module.__all__[0])(**told["arguments"]).eval()
+        for one in told["levels"]:
+            network.load_state_dict(load_file(out / name / one["weights"]))
+            wanted = method_of(task, name).tuned(one["level"])
+            assert torch.equal(network(x), wanted(x))
+
+
+def test_onnx_gives_what_networks_give_and_one_file_takes_the_level(home, tmp_path):
+    pytest.importorskip("onnx")
+    out = trained("denoise", METHODS, tmp_path, "--onnx")
+    x = torch.rand(2, 3, 19, 30)
+    for name in ("hypernet", "cfsnet"):
+        method = method_of("denoise", name)
+        for one in facts(out / name)["levels"]:
+            found = run_onnx(out / name / one["onnx"], x=x.numpy())
+            torch.testing.assert_close(found, method.tuned(one["level"])(x), atol=1e-4, rtol=0)
+        for level in (0.1, 0.37, 1.0):
+            given = {"x": x.numpy(), "level": np.array([level], np.float32)}
+            found = run_onnx(out / name / facts(out / name)["dial"], **given)
+            torch.testing.assert_close(found, method.tuned((level,))(x), atol=1e-4, rtol=0)
+    # One network for each of three levels has no dial to turn.
+    assert "dial" not in facts(out / "experts")
+
+
+def test_a_dial_may_have_several_axes(home, tmp_path):
+    pytest.importorskip("onnx")
+    out = trained("blur-noise", "decouple", tmp_path, "--onnx", "--levels", "0/0.5,1/1")
+    method, x = method_of("blur-noise", "decouple"), torch.rand(1, 3, 16, 16)
+    assert (out / "decouple" / "0_0.5.safetensors").exists()
+    given = {"x": x.numpy(), "level": np.array([0.2, 0.9], np.float32)}
+    found = run_onnx(out / "decouple" / "dial.onnx", **given)
+    torch.testing.assert_close(found, method.tuned((0.2, 0.9))(x), atol=1e-4, rtol=0)
+
+
+def test_what_is_not_there_is_said(home, capsys, monkeypatch):
+    assert cli.main(["export", "denoise", *WORDS, "--methods", "dni"]) == 2
+    assert "nothing is trained for this; run 'dialbench train denoise'" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert cli.main(["export", "denoise", *WORDS, "--methods", "dni", "--onnx"]) == 2
+    assert "pip install 'dialbench[onnx]'" in capsys.readouterr().err
+
+
+class Fixed(nn.Module):
+    """Knows the size that it was traced with."""
+
+    def forward(self, x):
+        return x + torch.ones(int(x.shape[-1]))
+
+
+class Moody(nn.Module):
+    """Gives something else every time."""
+
+    def forward(self, x):
+        return x + torch.rand(()).item()
+
+
+@pytest.mark.parametrize("network", [Fixed(), Moody()])
+def test_a_file_that_gives_other_outputs_is_not_written(network, capsys):
+    pytest.importorskip("onnx")
+    with pytest.raises(JobError, match="ONNX cannot hold it:"):
+        export.as_onnx(network, "it")
+    assert "graph(" not in capsys.readouterr().out
