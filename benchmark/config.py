@@ -59,6 +59,7 @@ class Preset:
 
 
 PRECISIONS = ("32-true", "bf16-mixed")
+SCHEDULES = ("one-cycle", "constant")
 
 PRESETS = {
     preset.name: preset
@@ -96,8 +97,12 @@ def preset(name: str, overrides: Sequence[str] = ()) -> Preset:
             )
         values[key] = _parsed(key, text, type(getattr(chosen, key)))
     made = dataclasses.replace(chosen, **values)
-    if made.precision not in PRECISIONS:
-        raise UserError(f"--set precision={made.precision}: choose {' or '.join(PRECISIONS)}")
+    for key, known in (("precision", PRECISIONS), ("schedule", SCHEDULES)):
+        if getattr(made, key) not in known:
+            raise UserError(f"--set {key}={getattr(made, key)}: choose {' or '.join(known)}")
+    for key in ("steps", "batch", "patch", "patch_sr", "critic_width", "crops"):
+        if getattr(made, key) < 1:
+            raise UserError(f"--set {key}={getattr(made, key)}: give 1 or more")
     if made.devices < 1 or made.batch % made.devices:
         raise UserError(
             f"--set devices={made.devices}: the batch of {made.batch} cannot be split evenly; "

@@ -13,7 +13,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +56,13 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
         starts: ``module`` (every definition in it), ``module:name``, or ``module:TABLE[key]`` for
             one entry of a dictionary. A module is a dotted name or the path of a file.
         inside: Dotted prefixes of modules that are followed; other modules are left out. A table
-            (a dictionary in capitals) is never followed; name the entries in use instead.
+            (a dictionary of functions or objects in capitals) is not followed, unless its module
+            is a starting point; name the entries in use instead.
     """
     inside = tuple(inside)
     todo: list[Definition] = []
     seen: set[Definition] = set()
+    whole: set[str] = set()
     texts: list[str] = []
     for start in sorted(set(starts)):
         name, _, symbol = start.partition(":")
@@ -73,6 +75,7 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
         elif symbol:
             todo.append((name, symbol))
         else:
+            whole.add(name)
             todo.extend((name, one) for one in module.definitions)
     while todo:
         definition = todo.pop()
@@ -80,22 +83,26 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
             continue
         seen.add(definition)
         module = _module(definition[0])
-        node = module.definitions.get(definition[1])
-        if node is None:
+        nodes = module.definitions.get(definition[1])
+        if nodes is None:
             todo.extend(_imported(module, definition[1], inside))
-        elif not module.is_table(definition[1]):
+        elif definition[0] in whole or not module.is_table(definition[1]):
             label = Path(definition[0]).stem if definition[0].endswith(".py") else definition[0]
-            texts.append(f"{label}:{definition[1]}={ast.unparse(node)}")
-            todo.extend(_uses(node, module, inside))
+            for at, node in enumerate(nodes):
+                texts.append(f"{label}:{definition[1]}:{at}={ast.unparse(node)}")
+                todo.extend(_uses(node, module, inside))
     return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:LENGTH]
 
 
 class Module:
-    """The top-level definitions and imports of one source file, without docstrings."""
+    """The top-level definitions and imports of one source file, without docstrings.
+
+    A name may be defined more than once (``f = wrapped(f)``, or in both parts of an ``if``).
+    """
 
     def __init__(self, name: str, source: str):
         self.name = name
-        self.definitions: dict[str, ast.stmt] = {}
+        self.definitions: dict[str, list[ast.stmt]] = {}
         self.imports: dict[str, tuple[str, str | None]] = {}
         tree = ast.parse(source)
         for node in ast.walk(tree):
@@ -106,13 +113,13 @@ class Module:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 for alias in node.names:
                     self.imports[alias.asname or alias.name] = (node.module, alias.name)
-        for node in without_docstrings(tree).body:
+        for node in _flat(without_docstrings(tree).body):
             for target in _targets(node):
-                self.definitions[target] = node
+                self.definitions.setdefault(target, []).append(node)
 
     def entry(self, table: str, key: str) -> ast.expr:
         """Returns the expression of one entry of a dictionary."""
-        value = getattr(self.definitions[table], "value", None)
+        value = getattr(self.definitions[table][-1], "value", None)
         if not isinstance(value, ast.Dict):
             raise KeyError(f"{self.name}:{table} is not a dictionary")
         for name, expression in zip(value.keys, value.values, strict=True):
@@ -121,10 +128,11 @@ class Module:
         raise KeyError(f"{self.name}:{table} has no entry '{key}'")
 
     def is_table(self, name: str) -> bool:
-        """Whether a definition is a dictionary in capitals."""
-        return name.isupper() and isinstance(
-            getattr(self.definitions[name], "value", None), ast.Dict | ast.DictComp
-        )
+        """Whether a definition is a dictionary of functions or objects in capitals."""
+        value = getattr(self.definitions[name][-1], "value", None)
+        if not name.isupper() or not isinstance(value, ast.Dict):
+            return name.isupper() and isinstance(value, ast.DictComp)
+        return all(isinstance(one, ast.Name | ast.Lambda | ast.Call) for one in value.values)
 
 
 def without_docstrings(tree: ast.Module) -> ast.Module:
@@ -145,13 +153,31 @@ def _is_text(node: ast.stmt) -> bool:
     )
 
 
+def _flat(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yields statements, and those inside blocks of a module but for what type checkers read."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node
+            continue
+        checked = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for part in ("body", "handlers", "orelse", "finalbody"):
+            if not (checked and part == "body"):
+                yield from _flat(getattr(node, part, ()) or ())
+        yield node
+
+
 def _targets(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return [node.name]
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    return [
-        target.id for target in targets if isinstance(target, ast.Name) and target.id != "__all__"
+    names = [
+        part.id
+        for target in targets
+        if target is not None
+        for part in ast.walk(target)
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
     ]
+    return [name for name in names if name != "__all__"]
 
 
 def source_path(module: str) -> Path | None:

@@ -22,6 +22,7 @@ TRAINING_CODE = (
     "benchmark.control",
     "benchmark.data.filtered",
     "benchmark.data.patches",
+    "benchmark.data.sources",
     "benchmark.degradations",
     "benchmark.hooks",
     "benchmark.layers",
@@ -39,7 +40,8 @@ METHOD_CODE = (
     "methods",
 )
 SCORING_CODE = (
-    *("benchmark.blind", "benchmark.data.filtered", "benchmark.data.samples"),
+    *("benchmark.blind", "benchmark.control", "benchmark.data.filtered"),
+    *("benchmark.data.patches", "benchmark.data.samples", "benchmark.data.sources"),
     *("benchmark.degradations", "benchmark.dialling", "benchmark.metrics"),
     *("benchmark.objectives", "benchmark.spatial", "benchmark.sweep"),
 )

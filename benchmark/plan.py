@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmark import build, collector, discovery, keys, spec, tasks
 from benchmark.amount import amount
 from benchmark.control import Level, level_text
-from benchmark.data.sources import ImageSet, default_sets, open_set
+from benchmark.data.sources import ImageSet, anywhere, default_sets, open_set
 from benchmark.dialling import ESTIMATOR
 from benchmark.digest import digest
 from benchmark.errors import JobError, UserError
@@ -119,13 +119,20 @@ def make(request: Request, store: Store) -> Plan:
     task = tasks.get(request.task)
     request = dataclasses.replace(
         request,
-        train=request.train or default_sets(task, "train"),
-        test=request.test or default_sets(task, "test"),
+        train=tuple(anywhere(one, "train") for one in request.train) or default_sets(task, "train"),
+        test=tuple(anywhere(one, "test") for one in request.test) or default_sets(task, "test"),
     )
     tests = {
         name: open_set(name, "test", crop=request.preset.crop, offline=request.offline)
         for name in request.test
     }
+    names: dict[str, str] = {}
+    for asked, one in tests.items():
+        if names.setdefault(one.name, asked) != asked:
+            raise UserError(
+                f"the test sets {names[one.name]} and {asked} are both called '{one.name}'; rename "
+                "one folder"
+            )
     training = tuple(open_set(one, "train", offline=request.offline) for one in request.train)
     plan = Plan(request, task, levels_of(request, task), tests, training)
     set_digests = tuple(one.digest for one in training)

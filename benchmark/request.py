@@ -114,6 +114,12 @@ def _choices(args: argparse.Namespace) -> tuple[Choice, ...]:
         found.append(choice_of(name))
     if not found:
         raise UserError("no method was named; give --methods a,b or leave it out for all")
+    files: dict[str, str | None] = {}
+    for one in found:
+        if files.setdefault(one.method, one.file) != one.file:
+            raise UserError(
+                f"{files[one.method]} and {one.file} are both called '{one.method}'; rename one file"
+            )
     return tuple(dict.fromkeys(found))
 
 

@@ -122,10 +122,12 @@ class Store:
                 f"cannot write to {self.home} ({error.strerror}); "
                 "set DIALBENCH_HOME to a folder you can write to"
             ) from None
-        for path in self.home.rglob("*.tmp"):
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > STALE:
-                    path.unlink()
+        # Folders may vanish on the way: other runs remove theirs.
+        for folder, _, names in os.walk(self.home):
+            for path in (Path(folder, name) for name in names if name.endswith(".tmp")):
+                with contextlib.suppress(OSError):
+                    if time.time() - path.stat().st_mtime > STALE:
+                        path.unlink()
 
     # ---- stages ---------------------------------------------------------------------------------
 

@@ -145,7 +145,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     facts = _facts(job, task, images, weights, device)
     price = {
-        **cost.of_method(method, method.tuned(_last_level(method, task))),
+        **cost.of_method(method, method.tuned(last_level(method, task))),
         "train_steps": steps,
     }
     samples = Samples(images, task, store)
@@ -333,7 +333,8 @@ def _switch(method: ControlMethod, task: Task, device: torch.device) -> float | 
     return cost.of_switch(method, network, task.grid, device)
 
 
-def _last_level(method: ControlMethod, task: Task) -> Level:
+def last_level(method: ControlMethod, task: Task) -> Level:
+    """Returns the level at which a method's cost is taken."""
     return (method.only_levels(task) or (task.space.end,))[-1]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -233,7 +235,11 @@ class Progress(Callback):
         due = self._agreed(trainer, now - self.saved >= self.every)
         if (stop or due) and done < self.steps:
             self.folder.mkdir(parents=True, exist_ok=True)
-            trainer.save_checkpoint(self.folder / CHECKPOINT)
+            # Lightning copies the file from elsewhere, which a kill may cut short.
+            fresh = self.folder / f".{uuid.uuid4().hex}.tmp"
+            trainer.save_checkpoint(fresh)
+            if trainer.is_global_zero:
+                os.replace(fresh, self.folder / CHECKPOINT)
             self.saved = time.monotonic()
             if stop:
                 self.say(f"{done}/{self.steps} steps, saved")

@@ -105,3 +105,80 @@ def test_every_task_has_a_training_and_a_scoring_digest():
     trained = [task for task in found if not task.trained_as]
     digests = {keys.training_digest(task, task.objective, ()) for task in trained}
     assert len(digests) == len(trained) < len(found)
+
+
+MORE = """
+import functools
+
+GAIN, (SHARE, _) = 1.0, (2.0, 3)
+RATES = {"a": 1.0}
+PARTS = {"first": len}
+
+try:
+    import nowhere
+except ImportError:
+    LATE = 1
+else:
+    LATE = 2
+
+
+def slow(x):
+    return x + 5
+
+
+slow = functools.cache(slow)
+
+
+def f(x):
+    return slow(x) * GAIN * SHARE * RATES["a"] * LATE
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("(2.0, 3)", "(2.5, 3)"),
+        ('{"a": 1.0}', '{"a": 5.0}'),
+        ("x + 5", "x + 6"),
+        ("LATE = 1", "LATE = 3"),
+    ],
+)
+@pytest.mark.parametrize("start", [":f", ""])
+def test_every_way_to_define_a_name_counts(module, start, old, new):
+    before = code_digest([module(MORE) + start])
+    assert code_digest([module(MORE.replace(old, new, 1)) + start]) != before
+
+
+def test_a_table_counts_where_its_whole_module_does(module):
+    before = [code_digest([module(MORE) + start]) for start in (":f", "")]
+    text = MORE.replace('"first": len', '"first": max', 1)
+    after = [code_digest([module(text) + start]) for start in (":f", "")]
+    assert after[0] == before[0] and after[1] != before[1]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "kinds"),
+    [
+        ("benchmark/metrics/fidelity.py", "SSIM_C1, SSIM_C2 = ", "SSIM_C1, SSIM_C2 = 1 * ", "s"),
+        ("benchmark/data/sources.py", "def _pixels(", "def _pixels(more=0, *, ", "st"),
+    ],
+)
+def test_what_moves_a_number_of_this_repository_is_in_its_keys(file, old, new, kinds, monkeypatch):
+    from benchmark import digest as digests
+    from benchmark import keys, tasks
+
+    def found() -> dict[str, str]:
+        keys._code.cache_clear()
+        task = tasks.get("denoise")
+        training = keys.training_digest(task, task.objective, ())
+        return {"s": keys.scoring_digest(task), "t": training}
+
+    before, name = found(), file.removesuffix(".py").replace("/", ".")
+    text = (digests.ROOT / file).read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    edited = digests.Module(name, text.replace(old, new))
+    whole = digests._module
+    monkeypatch.setattr(digests, "_module", lambda one: edited if one == name else whole(one))
+    after = found()
+    keys._code.cache_clear()
+    assert {kind for kind in after if after[kind] != before[kind]} == {*kinds}

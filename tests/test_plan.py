@@ -71,6 +71,15 @@ def test_only_what_is_missing_is_done(planned):
     assert kinds(planned("--methods", "dni")[0]) == (0, 0)
 
 
+def test_jobs_name_folders_of_images_so_that_they_can_be_read_from_anywhere(
+    planned, photographs, monkeypatch
+):
+    monkeypatch.chdir(photographs.parent)
+    made, _ = planned("--methods", "floor", "--test", f"{photographs.name}:without=p0")
+    (job,) = made.sweeps.values()
+    assert job.dataset == f"{photographs.resolve()}:without=p0"
+
+
 def test_a_damaged_stage_is_trained_again(planned):
     made, store = planned("--methods", "dni")
     local.run(made.jobs(sweep=False), store, workers=1)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import time
 
 import pytest
@@ -134,6 +135,21 @@ def test_old_temporary_files_are_swept_and_fresh_ones_kept(store):
         os.utime(folder / name, (time.time() - age,) * 2)
     store.prepare()
     assert [one.name for one in folder.iterdir()] == ["fresh.tmp"]
+
+
+def test_folders_that_vanish_while_a_store_is_swept_are_no_trouble(store, monkeypatch):
+    for name in ("a", "b"):
+        (store.home / "scratch" / name).mkdir(parents=True)
+    walk = os.walk
+
+    def vanishing(top):
+        for found in walk(top):
+            yield found
+            shutil.rmtree(store.home / "scratch", ignore_errors=True)
+
+    monkeypatch.setattr(os, "walk", vanishing)
+    store.prepare()
+    assert not (store.home / "scratch").exists()
 
 
 def test_a_store_that_cannot_be_written_to_is_one_sentence(tmp_path):

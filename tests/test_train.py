@@ -1,6 +1,7 @@
 """Training of one stage: determinism, resuming, freezing, bad losses."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,6 +80,20 @@ def test_a_killed_stage_resumes_to_the_same_weights_bit_for_bit(tmp_path, monkey
             train.train_stage(job(task, stage), None, tmp_path / "killed", silent)
     resumed = train.train_stage(job(task, stage), None, tmp_path / "killed", silent)
     assert same(whole.state, resumed.state)
+
+
+def test_a_checkpoint_that_is_cut_short_leaves_the_one_before(tmp_path, monkeypatch):
+    def cut(self, path, *_, **__):
+        Path(path).write_bytes(b"half")
+        raise OSError("killed")
+
+    every = dataclasses.replace(SMOKE, checkpoint_every=0)
+    (tmp_path / train.CHECKPOINT).write_bytes(b"before")
+    monkeypatch.setattr(train.L.Trainer, "save_checkpoint", cut)
+    monkeypatch.setattr(train, "_steps_in", lambda path: 0)
+    with pytest.raises(OSError, match="killed"):
+        train.train_stage(job(preset=every), None, tmp_path, silent)
+    assert (tmp_path / train.CHECKPOINT).read_bytes() == b"before"
 
 
 def test_a_damaged_checkpoint_is_dropped_and_the_stage_starts_over(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +13,8 @@ from benchmark.errors import LevelError
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+    from benchmark.tasks import Task
 
 NO_MATRIX = "it needs the level x dial matrix; run with --matrix"
 
@@ -41,7 +43,8 @@ class Scores:
 
     Args:
         images: Image names in order.
-        cells: By (true level, dial) texts, the values of the images; NaN where there is none.
+        cells: By (true level, dial) texts, the values of the images; NaN where there is none. The
+            cases of one picture are averaged: they are no more independent than its pixels.
         reason: Why values are missing, if any are.
     """
 
@@ -99,11 +102,37 @@ Found = dict[Run, dict[int, dict[str, Scores]]]
 """Scores by run, seed and metric."""
 
 
-def scores(rows: pd.DataFrame) -> Found:
+def case_texts(task: Task) -> list[str]:
+    """Returns what names of images end with under each case of a task; nothing without cases."""
+    return [
+        "".join(
+            f" {axis.name}={axis.text(one)}" for axis, one in zip(task.unseen, case, strict=True)
+        )
+        for case in task.cases
+    ]
+
+
+def pictures(images: Sequence[str], task: Task) -> dict[str, list[int]]:
+    """Returns the pictures behind images that are named with their case, and where those stand.
+
+    Args:
+        images: Names of images, like ``kodim01 sigma=15``.
+        task: The task; without cases every image is a picture of its own.
+    """
+    cases = case_texts(task)
+    found: dict[str, list[int]] = {}
+    for at, name in enumerate(images):
+        case = next((one for one in cases if one and name.endswith(one)), "")
+        found.setdefault(name.removesuffix(case), []).append(at)
+    return found
+
+
+def scores(rows: pd.DataFrame, task: Task) -> Found:
     """Returns the scores behind the rows, whatever their order.
 
     Args:
         rows: Rows of a report; only those with status ``ok`` and a finite value have one.
+        task: Their task.
     """
     texts = [*Run._fields, "image", "level", "set_level", "metric", "status", "reason"]
     columns = [rows[name].astype(object).fillna("").map(str) for name in texts]
@@ -118,11 +147,11 @@ def scores(rows: pd.DataFrame) -> Found:
         part.append(((level, dial or level), image, score, reason))
     found: Found = {}
     for (*run, seed, metric), part in sorted(parts.items()):
-        found.setdefault(Run(*run), {}).setdefault(seed, {})[metric] = _scores(part)
+        found.setdefault(Run(*run), {}).setdefault(seed, {})[metric] = _scores(part, task)
     return found
 
 
-def _scores(part: list[tuple[tuple[str, str], str, float, str]]) -> Scores:
+def _scores(part: list[tuple[tuple[str, str], str, float, str]], task: Task) -> Scores:
     import numpy as np
 
     images = tuple(sorted({image for _, image, _, _ in part}))
@@ -133,7 +162,11 @@ def _scores(part: list[tuple[tuple[str, str], str, float, str]]) -> Scores:
     for cell, image, score, _ in part:
         cells[cell][place[image]] = score
     reasons = sorted({reason for _, _, score, reason in part if math.isnan(score) and reason})
-    return Scores(images, cells, reasons[0] if reasons else "")
+    cases = pictures(images, task)
+    if len(cases) < len(images):
+        for cell, values in cells.items():
+            cells[cell] = np.array([values[at].mean() for at in cases.values()])
+    return Scores(tuple(cases), cells, reasons[0] if reasons else "")
 
 
 def in_order(levels: Iterable[str]) -> list[str]:

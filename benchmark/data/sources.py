@@ -167,6 +167,15 @@ def open_set(spec: str, split: str, crop: int = 0, offline: bool = False) -> Ima
     )
 
 
+def anywhere(spec: str, split: str) -> str:
+    """Returns a set's specification as it can be read in any working folder."""
+    whole, without, names = spec.partition(WITHOUT)
+    root, path = data_root(split), Path(whole).expanduser()
+    if whole == "builtin" or (root and (root / whole).is_dir()) or not path.is_dir():
+        return spec
+    return f"{path.resolve()}{without}{names}"
+
+
 def _less(images: ImageSet, names: list[str]) -> ImageSet:
     """Returns a set without some of its images."""
     left = [one for one in images.pictures if one.name not in names]

@@ -71,6 +71,9 @@ def train(job: TrainJob, store: Store, folder: Path, say: Callable[[str], None])
                 if kind == "say":
                     say(value)
                 elif kind == "failed":
+                    if stopping.asked():
+                        # The same signal ended it, after it had saved what it has.
+                        break
                     raise JobError(value)
                 else:
                     over.add(pipe)

@@ -39,6 +39,8 @@ def perform(job: Job, store: Store, say: Say) -> str | None:
             else:
                 _sweep(job, store, say)
     except Exception as error:  # noqa: BLE001 - one failing job must not stop the others
+        # A job may fail of the same signal that the run is to obey.
+        stopping.check()
         return fail(job, store, sentence(error, store), traceback.format_exc())
     store.clear_failure(job.key)
     return None
@@ -66,7 +68,9 @@ def _train(job: TrainJob, store: Store, say: Say) -> None:
     except stopping.Stopped:
         store.leave_scratch(job.key)
         raise
-    store.write_stage(job.key, result.state, {**result.facts, "job": dataclasses.asdict(job)})
+    # Where another run was faster, its weights may be in use, and these can differ in the last digit.
+    if store.read_stage(job.key) is None:
+        store.write_stage(job.key, result.state, {**result.facts, "job": dataclasses.asdict(job)})
     store.clear_scratch(job.key)
 
 

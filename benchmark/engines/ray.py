@@ -146,7 +146,12 @@ def _cluster(address: str, workers: int | None, cpus: int) -> Iterator[None]:
     # What a task needs to find the same code, store, data and weights on every machine.
     root = str(Path(benchmark.__file__).parents[1])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
-    own = {name: value for name, value in os.environ.items() if name.startswith("DIALBENCH_")}
+    own = {
+        # All of them name folders, and tasks have another working folder.
+        name: str(Path(value).expanduser().resolve())
+        for name, value in os.environ.items()
+        if name.startswith("DIALBENCH_") and value
+    }
     common: dict[str, Any] = {
         "runtime_env": {"env_vars": {**own, "PYTHONPATH": path}},
         "log_to_driver": False,
@@ -183,6 +188,7 @@ def _knock(address: str) -> None:
 
 def _work(text: str, home: str, notes: str, cpus: int) -> None:
     """Runs one job in a worker process of Ray."""
+    os.environ["DIALBENCH_HOME"] = home
     settle(cpus)
     try:
         with stopping.armed(*SIGNALS):

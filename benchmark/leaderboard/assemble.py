@@ -80,7 +80,10 @@ def place(root: Path, task: str, name: str, files: Mapping[str, bytes]) -> tuple
 
 def _same(final: Path, files: Mapping[str, bytes]) -> None:
     """Raises ``UserError`` unless an entry that is there says what the new one says."""
-    told = Entry(schema.parsed(files[entry.NAME], entry.NAME))
+    try:
+        told = entry.parse(files[entry.NAME])
+    except Fault as fault:
+        raise UserError(f"{final.name} cannot be an entry: {fault}") from None
     try:
         there, blob = check.load(final)
         same = there.layout == told.layout

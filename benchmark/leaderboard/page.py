@@ -47,7 +47,7 @@ def page(groups: Sequence[Group], results: Results) -> str:
         results: Output of ``drawn.results``.
     """
     task = groups[0].standings[0].entry.task
-    long, found = means(results), scores(results.rows)
+    long, found = means(results), scores(results.rows, task)
     # Data sets in the order of the tables below.
     long = long.sort_values("dataset", key=lambda names: names.map(_places(groups)), kind="stable")
     every = series_of(long)

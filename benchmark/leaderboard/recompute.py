@@ -39,6 +39,8 @@ from benchmark.store import Store
 
 PATIENCE = 20
 """Seconds to wait for a server that holds weights."""
+LARGEST, PIECE = 2**31, 2**20
+"""Bytes of the largest weights that are fetched, and how many are read at a time."""
 
 
 class Part(NamedTuple):
@@ -226,14 +228,31 @@ def _opened(about: Mapping[str, Any], preset: Preset, offline: bool) -> ImageSet
     return found
 
 
+class _Encrypted(urllib.request.HTTPRedirectHandler):
+    """Follows a server to other encrypted addresses only."""
+
+    def redirect_request(self, request, answer, code, message, headers, url):
+        if not url.startswith("https://"):
+            raise urllib.error.URLError(f"it leads on to {url}, which is not encrypted")
+        return super().redirect_request(request, answer, code, message, headers, url)
+
+
 def _downloaded(url: str, size: int) -> bytes:
     """Returns a file of known size from a server, reading no more than that.
 
     Raises:
         JobError: If it cannot be had.
     """
+    if size > LARGEST:
+        raise UserError(
+            f"the weights at {url} have {size} bytes; more than {LARGEST} are not fetched"
+        )
     try:
-        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
-            return answer.read(size + 1)
+        with urllib.request.build_opener(_Encrypted).open(url, timeout=PATIENCE) as answer:
+            found = bytearray()
+            # Piece by piece: memory is taken for what comes, not for what was announced.
+            while len(found) <= size and (piece := answer.read(min(PIECE, size + 1 - len(found)))):
+                found += piece
+            return bytes(found)
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise JobError(f"the weights at {url} cannot be had: {error}") from None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.analysis.dial import NO_DIAL, figures
 from benchmark.analysis.plane import won
-from benchmark.analysis.scores import Scores
+from benchmark.analysis.scores import Scores, pictures
 from benchmark.analysis.statistics import interval
 from benchmark.leaderboard import rows
 from benchmark.leaderboard.entry import Entry
@@ -65,7 +65,7 @@ class Standing:
     Args:
         entry: The entry.
         question: What it answered.
-        values: The headline metric, (seeds, points, images).
+        values: The headline metric, (seeds, points, images), averaged over the cases of a picture.
         points: The (level, dial) pairs.
         perceived: The perception metric of a task that has one, with the dial at the true level,
             (seeds, levels, images), or None if the entry lacks it.
@@ -156,11 +156,24 @@ def of_entry(entry: Entry, blob: bytes) -> list[Standing]:
     )
     found = []
     for at, (about, (name, images)) in enumerate(zip(facts["sets"], layout.sets, strict=True)):
-        question = Question(facts["task_version"], name, about["digest"], images, layout.levels)
-        one = Standing(entry, question, values[at], points, perceived[at])
+        cases = pictures(images, entry.task)
+        question = Question(
+            facts["task_version"], name, about["digest"], tuple(cases), layout.levels
+        )
+        own, other = (_over_cases(some[at], cases) for some in (values, perceived))
+        one = Standing(entry, question, own, points, other)
         one.mean = float(one.matched().mean())
         found.append(one)
     return found
+
+
+def _over_cases(values: np.ndarray | None, cases: dict[str, list[int]]) -> np.ndarray | None:
+    """Returns the mean over the cases of every picture, (seeds, points, pictures)."""
+    import numpy as np
+
+    if values is None or len(cases) == values.shape[-1]:
+        return values
+    return np.stack([values[..., at].mean(axis=-1) for at in cases.values()], axis=-1)
 
 
 def _by_set(values: np.ndarray, layout: rows.Layout, points: int) -> list[np.ndarray]:
@@ -265,7 +278,7 @@ def _quality(every: Sequence[Standing]) -> None:
     """Fills in the figures of dial quality, as reports define them."""
     experts: dict[tuple, list[Standing]] = {}
     for one in every:
-        if one.entry.series.family == "experts":
+        if one.entry.series.family == "experts" and one.entry.status in RANKED:
             experts.setdefault(_shared(one), []).append(one)
     for one in every:
         if one.entry.series.family in NO_DIAL:

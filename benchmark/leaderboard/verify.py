@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import shutil
 import statistics
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -86,6 +87,7 @@ def verify(
     outcome.text = f"{done}, the others within {seen['largest']:g} of 255"
     if mode == "canary" or outcome.faults:
         return outcome
+    _costs(subject, outcome)
     draw = secrets.randbits(32) if draw is None else draw
     compared = _rows(subject, mode, draw, outcome, say)
     means = None
@@ -134,6 +136,20 @@ def _canary(subject: Subject, outcome: Outcome) -> dict[str, Any]:
         "largest": round(largest, 6),
         "allowed": proof.BLOCK,
     }
+
+
+def _costs(subject: Subject, outcome: Outcome) -> None:
+    """Compares parameters and arithmetic; times are of the machine that took them."""
+    from benchmark import cost, sweep
+
+    claimed, task = subject.entry.facts["cost"], subject.entry.task
+    method = subject.method(subject.entry.layout.seeds[0])
+    found = cost.of_method(method, method.tuned(sweep.last_level(method, task)))
+    outcome.faults += [
+        f"cost: {name} is {claimed[name]}, but {found[name]} here"
+        for name in ("folds", "params_stored", "params_folded", "macs")
+        if claimed[name] != found[name]
+    ]
 
 
 def drawn(one: Entry, mode: str, draw: int) -> tuple[list[Part], tuple[str, ...]]:
@@ -247,7 +263,7 @@ def _retrained(subject: Subject) -> dict[rows.Key, float]:
     from benchmark.control import parse_level
     from benchmark.leaderboard.stored import Incomplete, numbers, scored
     from benchmark.request import Choice, Request
-    from benchmark.store import Store
+    from benchmark.store import IMPORTED, Store
 
     facts = subject.entry.facts
     if not facts["training"]:
@@ -268,6 +284,9 @@ def _retrained(subject: Subject) -> dict[rows.Key, float]:
     with tempfile.TemporaryDirectory() as home:
         store = Store(home)
         store.prepare()
+        imported = subject.store.home / IMPORTED
+        if imported.is_dir():
+            shutil.copytree(imported, store.home / IMPORTED)
         plan = planning.make(request, store)
         sets = [(one.name, one.digest) for one in plan.training]
         if sets != [(one["name"], one["digest"]) for one in facts["training"]]:

@@ -43,7 +43,7 @@ def derive(results: Results, task: Task) -> Derived:
     from benchmark.analysis.dial import dial_table
     from benchmark.analysis.scores import scores
 
-    found = scores(results.rows)
+    found = scores(results.rows, task)
     found = dict(
         sorted(found.items(), key=lambda one: (one[0].dataset, place(Series(*one[0][:3]))))
     )

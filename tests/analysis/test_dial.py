@@ -17,7 +17,7 @@ DENOISE, SR = tasks.get("denoise"), tasks.get("sr")
 
 def figures(rows: pd.DataFrame, task=DENOISE, method: str = "dni", metric: str | None = None):
     """Returns {figure: value, or the reason why there is none}; best dials as {level: value}."""
-    table = dial_table(scores(rows), task)
+    table = dial_table(scores(rows, task), task)
     own = table[(table["method"] == method) & (table["level"] == "")]
     if metric:
         own = own[own["metric"] == metric]
@@ -92,7 +92,7 @@ def test_a_planted_dial_curve_is_recovered(plant, curve, r2, mean, largest):
 
 def test_the_best_dial_of_every_level_is_listed(plant):
     rows = plant({"dni": quadratic(lambda level: level**2)}, matrix=True)
-    table = dial_table(scores(rows), DENOISE)
+    table = dial_table(scores(rows, DENOISE), DENOISE)
     dials = table[table["figure"] == "best-dial"]
     assert list(dials["level"]) == ["0", "0.25", "0.5", "0.75", "1"]
     assert dials["value"].tolist() == pytest.approx([0, 0.0625, 0.25, 0.5625, 1])
@@ -201,8 +201,8 @@ def test_figures_do_not_depend_on_the_order_of_the_rows(plant):
         matrix=True,
         seeds=(0, 1),
     )
-    table = dial_table(scores(rows), DENOISE)
-    mixed = dial_table(scores(rows.sample(frac=1, random_state=3)), DENOISE)
+    table = dial_table(scores(rows, DENOISE), DENOISE)
+    mixed = dial_table(scores(rows.sample(frac=1, random_state=3), DENOISE), DENOISE)
     pd.testing.assert_frame_equal(table, mixed, check_exact=True)
     assert set(table["figure"]) <= set(FIGURES)
     assert set(table["method"]) == {"dni"}
@@ -213,6 +213,6 @@ def test_figures_are_averaged_over_seeds(plant):
         plant({"dni": lambda level, _, at, s=step: 30 - 4 * s * level}, seeds=(seed,))
         for seed, step in ((0, 1.0), (1, 2.0))
     )
-    table = dial_table(scores(rows), DENOISE)
+    table = dial_table(scores(rows, DENOISE), DENOISE)
     (line,) = table[table["figure"] == "largest-step"].itertuples()
     assert (line.value, line.std, line.seeds) == (1.5, pytest.approx(math.sqrt(0.5)), 2)

@@ -102,20 +102,20 @@ def rows(plant):
 
 def test_ranks_of_rows_are_those_that_were_planted(rows):
     contest = runs("adafm", "dni", "ftn")
-    placed = ranking(scores(rows), DENOISE, contest)
+    placed = ranking(scores(rows, DENOISE), DENOISE, contest)
     assert placed == dict(zip(contest, [(3, ""), (1, ""), (1, "")], strict=True))
 
 
 def test_a_method_that_lacks_a_level_or_an_image_has_no_rank_and_a_reason(rows):
     gone = (rows["method"] == "ftn") & (rows["level"] == "0.5")
     few = (rows["method"] == "dni") & (rows["image"] == "i07")
-    placed = ranking(scores(rows[~gone & ~few]), DENOISE, runs("adafm", "dni", "ftn"))
+    placed = ranking(scores(rows[~gone & ~few], DENOISE), DENOISE, runs("adafm", "dni", "ftn"))
     reason = "not every level and image was scored"
     assert list(placed.values()) == [(1, ""), (None, reason), (None, reason)]
 
 
 def test_pairs_are_compared_on_the_levels_both_have(rows):
-    table = pairs_table(scores(rows), DENOISE).set_index(["method", "other"])
+    table = pairs_table(scores(rows, DENOISE), DENOISE).set_index(["method", "other"])
     assert len(table) == 6
     assert table.loc[("dni", "ftn"), "tie"] and not table.loc[("adafm", "ftn"), "tie"]
     assert table.loc[("adafm", "ftn"), "difference"] == pytest.approx(-0.5)
@@ -127,7 +127,7 @@ def test_stats_hold_the_mean_its_deviation_over_seeds_and_its_interval(plant):
         plant({"dni": lambda level, _, at, o=off: o + NOISE[0, at]}, images=IMAGES, seeds=(seed,))
         for seed, off in ((0, 30.0), (1, 31.0))
     )
-    table = stats_table(scores(rows))
+    table = stats_table(scores(rows, DENOISE))
     line = table[table["level"] == "0.25"].iloc[0]
     low, high = interval(30.5 + NOISE[0])
     assert line["mean"] == pytest.approx(30.5 + NOISE[0].mean())
@@ -139,7 +139,7 @@ def test_stats_hold_the_mean_its_deviation_over_seeds_and_its_interval(plant):
 def test_a_missing_score_makes_its_line_null_with_the_reason(plant):
     rows = plant({"dni": lambda level, _, at: 30 + at})
     rows.loc[0, ["value", "status", "reason"]] = [math.nan, "failed", "the image is too small"]
-    table = stats_table(scores(rows)).set_index("level")
+    table = stats_table(scores(rows, DENOISE)).set_index("level")
     assert math.isnan(table.loc["0", "low"]) and table.loc["0", "reason"]
     assert table.loc["1", "low"] < table.loc["1", "mean"] < table.loc["1", "high"]
     assert table.loc["1", "reason"] == ""
@@ -147,11 +147,33 @@ def test_a_missing_score_makes_its_line_null_with_the_reason(plant):
 
 def test_cells_off_the_diagonal_change_no_statistic(plant):
     value = {"dni": lambda level, dial, at: 30 + at - level - abs(dial - level)}
-    alone, crossed = (stats_table(scores(plant(value, matrix=m))) for m in (False, True))
+    alone, crossed = (stats_table(scores(plant(value, matrix=m), DENOISE)) for m in (False, True))
     pd.testing.assert_frame_equal(alone, crossed)
 
 
 def test_tables_do_not_depend_on_the_order_of_the_rows(rows):
     mixed = rows.sample(frac=1, random_state=1)
     for make in (stats_table, lambda found: pairs_table(found, DENOISE)):
-        pd.testing.assert_frame_equal(make(scores(rows)), make(scores(mixed)), check_exact=True)
+        pd.testing.assert_frame_equal(
+            make(scores(rows, DENOISE)), make(scores(mixed, DENOISE)), check_exact=True
+        )
+
+
+def test_cases_of_a_picture_are_averaged_and_count_as_one(plant):
+    task = tasks.get("denoise-strength")
+    cases = [f" sigma={int(sigma)}" for (sigma,) in task.cases]
+    images = [f"i{number}{case}" for number in range(8) for case in cases]
+    methods = {
+        "ftn": lambda level, _, at: 30 + NOISE[0, at],
+        "dni": lambda level, _, at: 30 + NOISE[1, at] - 2 * (at % 3),
+    }
+    found = scores(plant(methods, images=images, metric="psnr-rgb-target"), task)
+    (own,) = (seeds[0]["psnr-rgb-target"] for run, seeds in found.items() if run.method == "dni")
+    assert own.images == tuple(f"i{number}" for number in range(8))
+    means = (30 + NOISE[1, :24] - 2 * (np.arange(24) % 3)).reshape(8, 3).mean(axis=1)
+    assert own.cells["0", "0"] == pytest.approx(means)
+    assert stats_table(found).query("method == 'dni'")["mean"].iloc[0] == pytest.approx(
+        means.mean()
+    )
+    assert (stats_table(found)["images"] == 8).all()
+    assert scores(plant(methods, images=["a sigma=5"]), DENOISE)  # no case of this task

@@ -4,6 +4,11 @@ import os
 import subprocess
 import sys
 
+from benchmark import cli, plan, train
+from benchmark.engines import perform
+from benchmark.request import request_of
+from benchmark.store import Store
+
 
 def test_blas_has_one_thread_also_in_libraries_that_are_loaded_later():
     code = (
@@ -17,3 +22,25 @@ def test_blas_has_one_thread_also_in_libraries_that_are_loaded_later():
     plain = {key: value for key, value in os.environ.items() if not key.endswith("NUM_THREADS")}
     done = subprocess.run([sys.executable, "-c", code], env=plain, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_another_run_has_stored_meanwhile_is_kept(home, monkeypatch):
+    top, _ = cli.parser()
+    words = ["run", "sr", "--preset", "smoke", "--set", "steps=1", "--methods", "dni", "--offline"]
+    store = Store()
+    store.prepare()
+    job = next(iter(plan.make(request_of(top.parse_args(words)), store).trains.values()))
+    whole = train.train_stage
+
+    def slower(*args, **named):
+        found = whole(*args, **named)
+        other = {key: one + 1 for key, one in found.state.items()}
+        store.write_stage(job.key, other, found.facts)
+        return found
+
+    monkeypatch.setattr(train, "train_stage", slower)
+    assert perform.perform(job, store, lambda text: None) is None
+    kept = store.read_stage(job.key).weights_sha256
+    assert perform.perform(job, store, lambda text: None) is None
+    assert "job" not in store.read_stage(job.key).facts
+    assert store.read_stage(job.key).weights_sha256 == kept

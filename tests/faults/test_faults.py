@@ -95,6 +95,28 @@ def test_a_method_file_that_does_not_import_fails_alone_and_is_cleared_when_repa
     assert list((home / "failures").iterdir()) == []
 
 
+def test_two_things_of_one_name_are_refused(run, home, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name / "HR").mkdir(parents=True)
+        Image.new("RGB", (64, 64)).save(tmp_path / name / "HR" / f"{name}.png")
+        method_file(tmp_path / name, "mine")
+    sets = ",".join(str(tmp_path / name / "HR") for name in ("one", "two"))
+    code, error = run("run", "sr", *SMALL, "--methods", "floor", "--test", sets)
+    assert code == 2 and "are both called 'HR'; rename one folder" in error
+    files = [str(tmp_path / name / "mine.py") for name in ("one", "two")]
+    code, error = run("run", "sr", *SMALL, "--method", files[0], "--method", files[1])
+    assert code == 2 and "are both called 'mine'; rename one file" in error
+
+
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [("schedule=cosine", "choose one-cycle or constant"), ("batch=0", "give 1 or more")],
+)
+def test_a_setting_without_a_meaning_is_refused(run, home, setting, what):
+    code, error = run("run", "sr", *SMALL, "--set", setting)
+    assert code == 2 and what in error
+
+
 def test_a_method_that_cannot_be_built_fails_alone(run, home, tmp_path):
     file = tmp_path / "unbuilt_method.py"
     text = METHOD.format(name="Unbuilt", factor="1")

@@ -10,8 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark import cli, stopping
-from benchmark.store import LEFT
+from benchmark import cli, plan, stopping
+from benchmark.engines import perform
+from benchmark.request import request_of
+from benchmark.store import LEFT, Store
 
 STEPS = 200
 LONG = ["train", "sr", "--preset", "smoke", "--set", f"steps={STEPS}", "--offline"]
@@ -108,3 +110,18 @@ def test_outside_a_job_a_signal_ends_at_once_and_inside_the_second_does():
             os.kill(os.getpid(), signal.SIGTERM)
         assert not stopping.asked()
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_job_that_fails_of_the_signal_does_not_hide_it(home, monkeypatch):
+    def failing(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise RuntimeError("a worker is gone")
+
+    monkeypatch.setattr(perform, "_train", failing)
+    top, _ = cli.parser()
+    words = ["run", "sr", "--preset", "smoke", "--methods", "dni", "--offline"]
+    store = Store()
+    job = next(iter(plan.make(request_of(top.parse_args(words)), store).trains.values()))
+    with stopping.armed(signal.SIGTERM), pytest.raises(stopping.Stopped):
+        perform.perform(job, store, print)
+    assert store.read_failure(job.key) is None and not stopping.asked()

@@ -115,6 +115,25 @@ def test_figures_are_those_of_reports(field):
     assert float(line["headline"]) == pytest.approx(mean, abs=1e-6)
 
 
+def test_experts_that_nobody_has_reproduced_measure_nothing(field, put):
+    before = (field / "sr" / "board.csv").read_text().splitlines()
+    put(method="experts", quality=5.0, images=20, levels=5)
+    build.write(field)
+    after = (field / "sr" / "board.csv").read_text().splitlines()
+    assert len(after) == len(before) + 1 and {*before} < {*after}
+
+
+def test_cases_of_a_picture_count_as_one_image(boards, put):
+    for method, quality in (("dni", 0.0), ("ftn", 0.1)):
+        put("denoise-strength", method=method, quality=quality, **{**FIELD, "images": 4})
+    build.write(boards)
+    found = lines(boards, "denoise-strength")
+    path = next((boards / "denoise-strength" / "entries").glob("dni-*"))
+    images = parse((path / entry.NAME).read_bytes()).layout.sets[0][1]
+    assert {one["images"] for one in found} == {"4"}
+    assert len(images) == 4 * len(tasks.get("denoise-strength").cases)
+
+
 def test_a_degradation_task_judges_the_dial_by_the_matrix(boards, put):
     put("denoise", crossed=True, levels=5, seeds=(0, 1))
     put("denoise", method="ftn", levels=5)

@@ -129,3 +129,13 @@ def test_a_hub_that_is_out_of_reach_is_one_sentence(put, hub):
     done = on_hub(url, "push", path, "--to", REPOSITORY)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "the hub cannot be reached" in done.stderr
+
+
+def test_an_entry_without_facts_stops_no_other(put, there, tmp_path):
+    boards = tmp_path / "other"
+    first = put()
+    exchange.push(first, exchange.Disk(there))
+    pulled(exchange.Disk(there), boards)
+    (there / "sr" / "entries" / first.name / "entry.json").write_text("{}")
+    ((_, text, good),) = pulled(exchange.Disk(there), boards)
+    assert "cannot be an entry" in text and not good

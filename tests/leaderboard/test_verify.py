@@ -131,6 +131,18 @@ def test_one_raised_row_is_found_by_the_exact_mode(path, reseal):
     assert fault.startswith("row psnr-rgb,builtin,0,0.6,0.2,chelsea: ")
 
 
+def test_another_cost_is_found(path, edit):
+    facts = json.loads((path / entry.NAME).read_bytes())
+    true = facts["cost"]
+    edit(path, cost={**true, "macs": true["macs"] // 2, "params_stored": 1000, "folds": False})
+    (path / card.NAME).write_bytes(card.card(entry.parse((path / entry.NAME).read_bytes())))
+    assert run(path).faults == [
+        "cost: folds is False, but True here",
+        f"cost: params_stored is 1000, but {true['params_stored']} here",
+        f"cost: macs is {true['macs'] // 2}, but {true['macs']} here",
+    ]
+
+
 def test_other_weights_are_found_by_the_canary(path, edit):
     facts = json.loads((path / entry.NAME).read_bytes())
     about = facts["weights"][0]

@@ -50,7 +50,7 @@ def tables(parts: Sequence[Part]) -> Tables:
         if part.rows.empty:
             continue
         costs = {name: _sizes(method) for name, method in part.methods.items()}
-        means = level_means(scores(part.rows), part.task.headline)
+        means = level_means(scores(part.rows, part.task), part.task.headline)
         for run, own in means.items():
             if run.method not in costs:
                 continue

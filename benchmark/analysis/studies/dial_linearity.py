@@ -28,7 +28,7 @@ def matrices(rows: pd.DataFrame, task: Task) -> dict[Run, Matrix]:
     from benchmark.analysis.dial import NO_DIAL, psnr
 
     metric, found, reasons = psnr(task), {}, []
-    for run, seeds in scores(rows).items():
+    for run, seeds in scores(rows, task).items():
         if run.family in NO_DIAL:
             continue
         try:

@@ -47,7 +47,7 @@ def gaps(rows: pd.DataFrame, task: Task) -> Tables:
     from benchmark.metrics.records import METRICS
     from benchmark.report.words import physical
 
-    means = level_means(scores(rows), task.headline)
+    means = level_means(scores(rows, task), task.headline)
     sign = 1.0 if METRICS[task.headline].higher_is_better else -1.0
     ceilings = {run[1:]: own for run, own in means.items() if run.family == "experts"}
     lines = []

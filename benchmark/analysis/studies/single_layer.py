@@ -84,7 +84,7 @@ def tables(parts: Sequence[Part]) -> Tables:
 
     (part,) = parts
     task = part.task
-    means = level_means(scores(part.rows), task.headline)
+    means = level_means(scores(part.rows, task), task.headline)
     if not means:
         raise JobError("nothing was scored, so there is nothing to compare")
     x, lines, levels = torch.rand(1, 3, SIDE, SIDE), [], []
