@@ -72,8 +72,8 @@ def _holding(network: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None
             slots[key] = value
 
 
-def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[str]:
-    """Writes what is trained of a plan, and yields a line for each method.
+def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[str, bool]]:
+    """Writes what is trained of a plan, and yields a line for each method, and whether it worked.
 
     Args:
         plan: What was asked for; the first of its seeds counts.
@@ -83,7 +83,6 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[str]:
 
     Raises:
         UserError: If nothing of it is trained, or the package onnx is missing.
-        JobError: If ONNX cannot follow a network, or files cannot be written.
     """
     if onnx:
         _require_onnx()
@@ -97,18 +96,18 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[str]:
             "same options"
         )
     for name, job in found.items():
-        method = loaded(job, plan.task, store)
-        yield from _write(folder / _safe(name), job, method, plan, onnx)
+        try:
+            method = loaded(job, plan.task, store)
+            yield f"{name}: {_write(folder / _safe(name), job, method, plan, onnx)}", True
+        except JobError as error:
+            yield f"{name}: {error}", False
 
 
-def _write(
-    folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx: bool
-) -> Iterator[str]:
+def _write(folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx: bool) -> str:
     task, only = plan.task, method.only_levels(plan.task)
     levels = [one for one in plan.levels if only is None or one in only]
     if not method.folds and not onnx:
-        yield f"{job.method}: left out: it does not fold into its backbone; add --onnx"
-        return
+        return "left out: it does not fold into its backbone; add --onnx"
     told = [_level(folder, method, task, level, onnx) for level in levels]
     facts = _facts(job, method, task, told)
     if onnx and only is None:
@@ -118,7 +117,7 @@ def _write(
         facts["dial"] = "dial.onnx"
     # Last, so that a folder with it is whole.
     write(folder / "network.json", json.dumps(facts, indent=1).encode() + b"\n")
-    yield f"{job.method}: {len(told)} levels in {folder}"
+    return f"{len(told)} levels in {folder}"
 
 
 def _level(

@@ -102,12 +102,12 @@ def export(args: argparse.Namespace) -> int:
     from benchmark import export as exporting
     from benchmark import plan as planning
 
-    plan = planning.make(request, store)
-    for line in exporting.run(
-        plan, store, args.to or store.home / "export" / plan.task.name, args.onnx
-    ):
-        print(line)
-    return 0
+    plan, failed = planning.make(request, store), 0
+    folder = args.to or store.home / "export" / plan.task.name
+    for line, good in exporting.run(plan, store, folder, args.onnx):
+        print(line, file=sys.stdout if good else sys.stderr)
+        failed += not good
+    return int(failed > 0)
 
 
 def analyze(args: argparse.Namespace) -> int:

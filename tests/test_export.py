@@ -100,6 +100,24 @@ def test_what_is_not_there_is_said(home, capsys, monkeypatch):
     assert "pip install 'dialbench[onnx]'" in capsys.readouterr().err
 
 
+def test_a_network_that_onnx_cannot_hold_stops_no_other(home, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("onnx")
+    whole = export.as_onnx
+
+    def picky(network, what, level=None):
+        if what.startswith("DNI"):
+            raise JobError(f"ONNX cannot hold {what}: no")
+        return whole(network, what, level)
+
+    monkeypatch.setattr(export, "as_onnx", picky)
+    words = ["denoise", *WORDS, "--methods", "dni,decouple"]
+    assert cli.main(["train", *words]) == 0
+    assert cli.main(["export", *words, "--onnx", "--to", str(tmp_path / "out")]) == 1
+    assert "dni: ONNX cannot hold DNI at level 0.2: no" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "dni" / "network.json").exists()
+    assert (tmp_path / "out" / "decouple" / "network.json").exists()
+
+
 class Fixed(nn.Module):
     """Knows the size that it was traced with."""
 

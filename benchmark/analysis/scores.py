@@ -102,16 +102,6 @@ Found = dict[Run, dict[int, dict[str, Scores]]]
 """Scores by run, seed and metric."""
 
 
-def case_texts(task: Task) -> list[str]:
-    """Returns what names of images end with under each case of a task; nothing without cases."""
-    return [
-        "".join(
-            f" {axis.name}={axis.text(one)}" for axis, one in zip(task.unseen, case, strict=True)
-        )
-        for case in task.cases
-    ]
-
-
 def pictures(images: Sequence[str], task: Task) -> dict[str, list[int]]:
     """Returns the pictures behind images that are named with their case, and where those stand.
 
@@ -119,7 +109,7 @@ def pictures(images: Sequence[str], task: Task) -> dict[str, list[int]]:
         images: Names of images, like ``kodim01 sigma=15``.
         task: The task; without cases every image is a picture of its own.
     """
-    cases = case_texts(task)
+    cases = [task.case_text(case) for case in task.cases]
     found: dict[str, list[int]] = {}
     for at, name in enumerate(images):
         case = next((one for one in cases if one and name.endswith(one)), "")

@@ -53,9 +53,7 @@ class Samples:
     def name(self, index: int) -> str:
         """Returns the image's name, with its case if the task has any: ``kodim01 sigma=15``."""
         picture, case = self._split(index)
-        pairs = zip(self.task.unseen, case, strict=True)
-        parts = [f"{axis.name}={axis.text(value)}" for axis, value in pairs]
-        return " ".join([self.images.pictures[picture].name, *parts])
+        return self.images.pictures[picture].name + self.task.case_text(case)
 
     def clean(self, index: int) -> Tensor:
         """Returns the clean image (3, H, W), cropped to the protocol's multiple."""

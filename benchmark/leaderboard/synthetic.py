@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from benchmark import tasks
-from benchmark.analysis.scores import case_texts
 from benchmark.control import level_text, parse_level
 from benchmark.leaderboard import assemble, canary, card, entry, proof, schema
 from benchmark.leaderboard.entry import Entry
@@ -76,7 +75,7 @@ def make(
     judged = tasks.get(task)
     blobs = {seed: tensors(seed) for seed in seeds} if blobs is None else blobs
     sums = {seed: hashlib.sha256(blob).hexdigest() for seed, blob in blobs.items()}
-    cases = case_texts(judged)
+    cases = [judged.case_text(case) for case in judged.cases]
     names = [f"img_{number:03d}{case}" for number in range(1, images + 1) for case in cases]
     ids = list(judged.metrics)[:metrics]
     facts: dict[str, Any] = {

@@ -129,6 +129,11 @@ class Task:
         own = self.space.physical(level) if self.has_true_level else ()
         return (*own, *case)
 
+    def case_text(self, case: tuple[float, ...]) -> str:
+        """Returns what the name of an image ends with under a case, like `` sigma=15``."""
+        pairs = zip(self.unseen, case, strict=True)
+        return "".join(f" {axis.name}={axis.text(value)}" for axis, value in pairs)
+
     def under(self, protocol: Protocol) -> Task:
         """Returns this task judged under another protocol, as the task ``name@protocol``."""
         protocol = protocol.at(self.scale)
