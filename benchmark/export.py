@@ -174,46 +174,58 @@ def as_onnx(network: nn.Module, what: str, level: Tensor | None = None) -> bytes
     Raises:
         JobError: If ONNX cannot hold it, or gives other outputs.
     """
-    network = network.eval()
-    x = _image(SIZES[0])
-    given = (x,) if level is None else (x, level)
-    names = ["x", "level"][: len(given)]
-    free = {0: "batch", 2: "height", 3: "width"}
-    stored = io.BytesIO()
+    dials = [{}] if level is None else [{"level": level}, {"level": level / 2}]
     try:
-        # Where it fails, torch prints the whole graph.
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), torch.no_grad():
-            warnings.simplefilter("ignore")
-            # The newer exporter needs two more packages and takes twenty times as long.
-            torch.onnx.export(
-                network,
-                given,
-                stored,
-                input_names=names,
-                output_names=["y"],
-                dynamic_axes={"x": free, "y": dict(free)},
-                dynamo=False,
-            )
+        blob = traced(network.eval(), {"x": _image(SIZES[0]), **dials[0]})
         for size in SIZES:
-            for at in (None,) if level is None else (level, level / 2):
-                inputs = (_image(size),) if at is None else (_image(size), at)
-                _require_same(stored.getvalue(), network, dict(zip(names, inputs, strict=False)))
+            for dial in dials:
+                _require_same(blob, network, {"x": _image(size), **dial})
     except JobError:
         raise
     except Exception as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise JobError(f"ONNX cannot hold {what}: {first}") from error
+    return blob
+
+
+def traced(network: nn.Module, given: Mapping[str, Tensor]) -> bytes:
+    """Returns a network as an ONNX model of any batch and size, untried.
+
+    Args:
+        network: The network, in evaluation mode.
+        given: Its inputs by name, in order; images are called ``x``.
+    """
+    free = {0: "batch", 2: "height", 3: "width"}
+    stored = io.BytesIO()
+    # Where it fails, torch prints the whole graph.
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), torch.no_grad():
+        warnings.simplefilter("ignore")
+        # The newer exporter needs two more packages and takes twenty times as long.
+        torch.onnx.export(
+            network,
+            tuple(given.values()),
+            stored,
+            input_names=list(given),
+            output_names=["y"],
+            dynamic_axes={"x": free, "y": dict(free)},
+            dynamo=False,
+        )
     return stored.getvalue()
 
 
-def _require_same(blob: bytes, network: nn.Module, given: dict[str, Tensor]) -> None:
+def evaluated(blob: bytes, given: Mapping[str, Tensor]) -> Tensor:
+    """Returns the output of an ONNX model, from ONNX's own reference evaluator."""
     import onnx
     from onnx.reference import ReferenceEvaluator
 
     evaluator = ReferenceEvaluator(onnx.load_from_string(blob))
     (output,) = evaluator.run(None, {name: one.numpy() for name, one in given.items()})
+    return torch.from_numpy(output)
+
+
+def _require_same(blob: bytes, network: nn.Module, given: dict[str, Tensor]) -> None:
     with torch.no_grad():
-        apart = (torch.from_numpy(output) - network(*given.values())).abs().max()
+        apart = (evaluated(blob, given) - network(*given.values())).abs().max()
     if not bool(apart <= CLOSE):
         size = "x".join(str(side) for side in given["x"].shape[:1:-1])
         raise ValueError(f"outputs of {size} pixels are {float(apart):.2g} apart")

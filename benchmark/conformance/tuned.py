@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import socket
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -30,6 +28,7 @@ from benchmark.conformance.subject import (
     train,
 )
 from benchmark.cost import macs
+from benchmark.export import evaluated, traced
 from benchmark.tasks import Task
 
 
@@ -91,17 +90,7 @@ def tuned_networks_export_to_onnx(factory: Factory, task: Task) -> None:
 
 def _run_as_onnx(network: nn.Module, x: Tensor) -> Tensor:
     """Returns the output of a network that was exported to ONNX and is run there."""
-    import onnx
-    from onnx.reference import ReferenceEvaluator
-
-    stored = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # The newer exporter needs two more packages and takes twenty times as long.
-        torch.onnx.export(network, (x,), stored, dynamo=False)
-    exported = onnx.load_from_string(stored.getvalue())
-    (output,) = ReferenceEvaluator(exported).run(None, {exported.graph.input[0].name: x.numpy()})
-    return torch.from_numpy(output)
+    return evaluated(traced(network, {"x": x}), {"x": x})
 
 
 def network_is_left_alone(factory: Factory, task: Task) -> None:
