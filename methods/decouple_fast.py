@@ -12,6 +12,7 @@ from benchmark.control import ControlSpace
 from benchmark.errors import LevelError
 from benchmark.method import JOINT, Stage, Uniform, WeightSpaceMethod, layers, mapped
 from benchmark.prepared import Prepared, prepared, recalled
+from benchmark.thin import ThinConv2d
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -38,6 +39,8 @@ class DecoupleFast(WeightSpaceMethod):
       passes once over the features instead of three times.
     - Weight net: fully connected / 2-16-64 with a ReLU, for the operator's parameter and its
       number / the same depth and width, with d inputs.
+    - Last layer: a convolution / a convolution / as the image needs three channels, a matrix product
+      and a sum of shifts wherever nothing is learnt, in full passes too, so that both agree.
     - Start: - / PyTorch's default / A = 0 and B the backbone's own start: a plain network.
     - Base net: inverted residual blocks of its own / the same / any backbone.
     """
@@ -48,6 +51,7 @@ class DecoupleFast(WeightSpaceMethod):
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         self.name = list(layers(backbone))[-1]
+        ThinConv2d.replace(backbone.get_submodule(self.name))
         self.hidden = nn.Sequential(nn.Linear(control.d, HIDDEN), nn.ReLU())
         self.slopes = nn.ParameterList(
             torch.zeros(own.numel(), HIDDEN) for own in self._own().values()

@@ -217,7 +217,9 @@ def _limits(
             f"of {plan.task.headline} differs by more than {moved}"
         )
     if weights and not any(one["file"] or one["url"] for one in weights):
-        found.append("weights are not published, so the numbers can only be claimed")
+        found.append(
+            "weights are not published: only those who have them can compute the numbers again"
+        )
     if len(plan.request.seeds) == 1:
         found.append("one seed: how much training varies is not known")
     images = sum(len(one.pictures) for one in plan.images.values())
