@@ -37,6 +37,7 @@ METHOD_CODE = (
     "benchmark.hooks",
     "benchmark.layers",
     "benchmark.method",
+    "benchmark.thin",
     "methods",
 )
 SCORING_CODE = (

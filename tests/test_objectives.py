@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from benchmark import tasks
 from benchmark.errors import UserError
@@ -98,6 +99,53 @@ def test_the_network_loss_leaves_the_critic_alone_and_the_critics_leaves_the_net
     objective.critic_loss().backward()
     assert torch.equal(output.grad, before)
     assert all(one.grad is not None for one in objective.critic.parameters())
+
+
+def adversarial(levels: list[float], samples: slice) -> MixedObjective:
+    """Returns the adversarial end alone after both losses of some samples, each at its level."""
+    torch.manual_seed(0)
+    objective = MixedObjective(Objective(((Term("l1", 0.0),), (Term("adversarial"),))))
+    # Power iterations would tell the two calls apart.
+    objective.critic.eval()
+    output, target = (one[samples] for one in pair())
+    output.requires_grad_(True)
+    objective.output = output
+    objective.loss = objective(output, target, torch.tensor(levels)[:, None])
+    objective.loss.backward()
+    objective.critic_loss().backward()
+    return objective
+
+
+def test_a_sample_that_the_adversarial_loss_does_not_weigh_has_no_part_in_it():
+    mixed, alone = adversarial([0, 1, 1, 0], slice(4)), adversarial([1, 1], slice(1, 3))
+    gradient = mixed.output.grad
+    assert not gradient[[0, 3]].any() and gradient[[1, 2]].any()
+    torch.testing.assert_close(2 * gradient[1:3], alone.output.grad)
+    torch.testing.assert_close(2 * mixed.loss, alone.loss)
+    for one, other in zip(mixed.critic.parameters(), alone.critic.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+
+
+def test_the_adversarial_loss_moves_a_sample_as_much_as_its_level_weighs_it():
+    sample = torch.rand(1, 3, 16, 16)
+    output, target = sample.repeat(2, 1, 1, 1).requires_grad_(True), torch.rand(1, 3, 16, 16)
+    objective = MixedObjective(Objective(((Term("l1", 0.0),), (Term("adversarial"),))))
+    objective(output, target.repeat(2, 1, 1, 1), torch.tensor([[0.25], [0.75]])).backward()
+    torch.testing.assert_close(3 * output.grad[0], output.grad[1])
+
+
+class Dropping(nn.Module):
+    """Drops features out in training, as the layers of LPIPS do."""
+
+    def forward(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return nn.functional.dropout(output - target, training=self.training).mean((1, 2, 3))
+
+
+def test_the_perceptual_loss_of_a_network_in_training_is_not_random(monkeypatch):
+    monkeypatch.setattr("benchmark.metrics.perceptual.lpips_network", lambda name: Dropping())
+    whole = MixedObjective(Objective(((Term("perceptual_squeeze"),),))).train()
+    term, (output, target) = whole.terms["perceptual_squeeze"], pair()
+    assert torch.equal(term(output, target), term(output, target))
 
 
 def test_the_critic_cannot_see_brightness():

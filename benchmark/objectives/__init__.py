@@ -28,7 +28,8 @@ TERMS: dict[str, Callable[..., nn.Module]] = {
     "perceptual_vgg19": PerceptualVGG19,
     "perceptual_squeeze": PerceptualSqueeze,
 }
-"""A term maps (output, target), each (B, 3, H, W), to one loss per sample (B,)."""
+"""A term maps (output, target), each (B, 3, H, W), to one loss per sample (B,). The adversarial one is
+also told how much each sample counts."""
 
 
 def end_weights(level: Tensor, ends: int) -> Tensor:
@@ -118,16 +119,18 @@ class MixedObjective(nn.Module):
         """
         coefficients = self.coefficients(level)
         wanted = {target: TARGETS[target](clean, given, level) for _, target in coefficients}
+        shared: dict[str, tuple[Tensor, ...]] = {}
+        if self.trains_critic:
+            weight = coefficients["adversarial", "clean"]
+            share = weight / batch_mean(weight).clamp_min(1e-8)
+            self._seen = (output.detach(), clean, share)
+            shared["adversarial"] = (share,)
         losses = [
-            coefficient * self.terms[name](output, wanted[target])
+            coefficient * self.terms[name](output, wanted[target], *shared.get(name, ()))
             for (name, target), coefficient in coefficients.items()
         ]
-        if self.trains_critic:
-            self._seen = (output.detach(), clean, coefficients["adversarial", "clean"])
         return torch.stack(losses).sum(0).mean()
 
     def critic_loss(self) -> Tensor:
         """Returns the critic's loss on the last batch, samples weighted as in the network's loss."""
-        output, target, coefficient = self._seen
-        weight = coefficient / batch_mean(coefficient).clamp_min(1e-8)
-        return (weight * self.terms["adversarial"].critic_loss(output, target)).mean()
+        return self.terms["adversarial"].critic_loss(*self._seen)

@@ -40,6 +40,10 @@ class Critic(nn.Module):
 class Adversarial(nn.Module):
     """How much more real the target looks than the output, to a critic trained alongside.
 
+    Images are compared with the mean realism over the batch. Where a level weighs the loss, the
+    batch stands for the samples that it weighs: they enter the mean by their share. Otherwise a
+    sample at the other end of the dial, whose loss is none of this, would be pushed by all others.
+
     Args:
         width: Channels of the critic.
     """
@@ -48,22 +52,29 @@ class Adversarial(nn.Module):
         super().__init__()
         self.critic = Critic(width)
 
-    def _relative(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def _relative(self, output: Tensor, target: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         real, fake = self.critic(target), self.critic(output)
-        return real - batch_mean(fake), fake - batch_mean(real)
+        share = share.view(-1, 1, 1, 1)
+        return real - batch_mean(share * fake), fake - batch_mean(share * real)
 
-    def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        """Returns the network's loss per sample (B,); the critic gets no gradient."""
+    def forward(self, output: Tensor, target: Tensor, share: Tensor) -> Tensor:
+        """Returns the network's loss per sample (B,); the critic gets no gradient.
+
+        Args:
+            output: (B, 3, H, W).
+            target: (B, 3, H, W).
+            share: How much each sample counts (B,), with mean 1 over the batch.
+        """
         for parameter in self.critic.parameters():
             parameter.requires_grad_(False)
-        real, fake = self._relative(output, target)
+        real, fake = self._relative(output, target, share)
         loss = functional.softplus(real) + functional.softplus(-fake)
         return 0.5 * loss.mean(dim=(1, 2, 3))
 
-    def critic_loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Returns the critic's loss per sample (B,)."""
+    def critic_loss(self, output: Tensor, target: Tensor, share: Tensor) -> Tensor:
+        """Returns the critic's loss, a mean over samples by their share; see ``forward``."""
         for parameter in self.critic.parameters():
             parameter.requires_grad_(True)
-        real, fake = self._relative(output, target)
+        real, fake = self._relative(output, target, share)
         loss = functional.softplus(-real) + functional.softplus(fake)
-        return 0.5 * loss.mean(dim=(1, 2, 3))
+        return (share * 0.5 * loss.mean(dim=(1, 2, 3))).mean()

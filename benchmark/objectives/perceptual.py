@@ -40,5 +40,9 @@ class PerceptualSqueeze(nn.Module):
 
         self.network = lpips_network("squeeze").requires_grad_(False)
 
+    def train(self, mode: bool = True) -> PerceptualSqueeze:
+        """Stays in evaluation mode: in training LPIPS drops features out at random."""
+        return super().train(False)
+
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         return self.network(output * 2 - 1, target * 2 - 1).reshape(-1)
