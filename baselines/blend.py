@@ -38,4 +38,8 @@ class Blend(ControlMethod):
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         outputs = [network(x) for network in (self.backbone, *self.ends)]
+        if level.ndim == 4:
+            # The map covers what the networks padded too.
+            height, width = outputs[0].shape[-2:]
+            level = level[..., :height, :width]
         return between_corners(outputs, [spread(t, outputs[0]) for t in level.unbind(1)])

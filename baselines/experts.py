@@ -25,7 +25,8 @@ class Experts(WeightSpaceMethod):
     every two-stage method has. There is nothing between the levels.
 
     Args:
-        count: Number of experts, at evenly spaced levels from start to end.
+        count: Number of experts, at evenly spaced levels from start to end; an axis whose values
+            have names gets one for each of them.
     """
 
     axes = range(2)
@@ -34,14 +35,11 @@ class Experts(WeightSpaceMethod):
         super().__init__()
         if count < 2:
             raise ValueError(f"experts need at least the two end levels, not count={count}")
-        self.alone = alone
-        self.points: list[Level] = [(round(i / (count - 1), 6),) for i in range(count)]
+        self.count, self.alone = count, alone
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
-        if not control.dials:
-            self.points = self.points[
-                :1
-            ]  # There is one level, and the start network is its expert.
+        # Where nothing turns there is one level, and the start network is its expert.
+        self.points: list[Level] = [(point,) for point in control.axes[0].line(self.count)]
         self.networks = nn.ModuleList(copy.deepcopy(backbone) for _ in self.points[1:])
 
     def stages(self, task: Task) -> Sequence[Stage]:

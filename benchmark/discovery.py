@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.digest import ROOT
 from benchmark.errors import JobError, UserError
-from benchmark.spec import Spec, parse
+from benchmark.spec import Spec, Value, parse
 
 if TYPE_CHECKING:
     from torch import nn
@@ -237,6 +237,9 @@ def create_backbone(spec_text: str, scale: int) -> nn.Module:
     """
     spec = parse(spec_text)
     module = _import(backbone_source(spec_text))
+    for key, value in spec.options.items():
+        if isinstance(value, int | float) and value < 0:
+            raise UserError(f"{spec.name}:{key}={value}: give a number that is not negative")
     kind = getattr(module, module.__all__[0])
     return _construct(kind, spec, scale=scale)
 
@@ -287,6 +290,26 @@ def _only_class(module: ModuleType, base: type, name: str) -> type:
     return found[0]
 
 
+def _fitting(what: str, value: Value, default: object) -> Value:
+    """Returns an option as what its default value is: a number, a text, or true or false.
+
+    Raises:
+        UserError: If it is something else.
+    """
+    if isinstance(default, str):
+        return str(value)
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise UserError(f"{what}={value}: give true or false")
+    elif isinstance(default, int):
+        if isinstance(value, bool | str) or value % 1:
+            raise UserError(f"{what}={value}: give a whole number")
+        return int(value)
+    elif isinstance(default, float) and isinstance(value, bool | str):
+        raise UserError(f"{what}={value}: give a number")
+    return value
+
+
 def _construct(kind: type, spec: Spec, **fixed: Any) -> Any:
     accepted = inspect.signature(kind).parameters
     choices = [
@@ -299,7 +322,12 @@ def _construct(kind: type, spec: Spec, **fixed: Any) -> Any:
                 if choices
                 else f"{spec.name} takes no options, but '{key}' was given"
             )
+    options = {
+        key: _fitting(f"{spec.name}:{key}", value, accepted[key].default)
+        for key, value in spec.options.items()
+        if key in choices
+    }
     try:
-        return kind(**fixed, **spec.options)
+        return kind(**fixed, **options)
     except Exception as error:
         raise JobError(f"{spec} cannot be constructed: {type(error).__name__}: {error}") from error

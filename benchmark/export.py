@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import re
@@ -141,7 +142,6 @@ def _facts(
     job: SweepJob, method: ControlMethod, task: Task, levels: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     """Returns what a program must know to use the files."""
-    parsed = spec.parse(job.backbone)
     return {
         "dialbench": benchmark.__version__,
         "task": task.name,
@@ -157,9 +157,25 @@ def _facts(
         "trained": [list(task.space.first), list(task.space.last)],
         "input": "RGB, (batch, 3, height, width), 0 to 1",
         "scale": task.scale,
-        "backbone": backbone_source(job.backbone),
-        "arguments": {"scale": task.scale, **dict(parsed.options)},
+        **_network(job, method, task),
         "levels": list(levels),
+    }
+
+
+def _network(job: SweepJob, method: ControlMethod, task: Task) -> dict[str, Any]:
+    """Returns where the class of the network is, and what it is called with."""
+    if method.imports:
+        # The authors' own network, which takes the place of the run's backbone.
+        network = method.backbone
+        arguments = inspect.signature(type(network)).parameters
+        return {
+            "backbone": type(network).__module__,
+            "arguments": {name: getattr(network, name) for name in arguments},
+        }
+    options = spec.parse(job.backbone).options
+    return {
+        "backbone": backbone_source(job.backbone),
+        "arguments": {"scale": task.scale, **dict(options)},
     }
 
 

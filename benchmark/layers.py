@@ -99,6 +99,20 @@ def trunk_convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
     return found
 
 
+def divided_out(network: nn.Module) -> set[str]:
+    """Returns the convolutions with an instance norm right behind them.
+
+    It takes away what scales or shifts their channels.
+    """
+    found, before = set(), ""
+    for name, module in network.named_modules():
+        if next(module.children(), None) is None:
+            if isinstance(module, nn.InstanceNorm2d) and before:
+                found.add(before)
+            before = name if isinstance(module, nn.Conv2d) else ""
+    return found
+
+
 def block_ends(network: nn.Module) -> dict[str, Layer | Norm]:
     """Returns the last layer or norm of every residual block: what scales its branch.
 
@@ -136,11 +150,20 @@ def free_parameters(network: nn.Module) -> list[str]:
 
 
 def after_blocks(network: nn.Module) -> tuple[str, Layer]:
-    """Returns the name and module of the first layer after the last residual block, or the last."""
-    found = list(layers(network).items())
-    last = list(layers_within(network, [list(residual_blocks(network))[-1]]))[-1]
-    position = [name for name, _ in found].index(last) + 1
-    return found[min(position, len(found) - 1)]
+    """Returns the first layer after the last residual block, or the last, and where it begins.
+
+    That is its own name, or that of an upsampling right ahead of it, which belongs to it.
+    """
+    within = layers_within(network, [list(residual_blocks(network))[-1]])
+    behind, begins = False, ""
+    for name, module in network.named_modules():
+        if isinstance(module, Layer):
+            if behind and name not in within:
+                return begins or name, module
+            behind, begins = behind or name in within, ""
+        elif behind and isinstance(module, nn.Upsample):
+            begins = name
+    return list(layers(network).items())[-1]
 
 
 def kaiming_small(module: nn.Module, scale: float = 0.1) -> None:
@@ -190,6 +213,20 @@ def resized(level_map: Tensor, size: Sequence[int]) -> Tensor:
         return level_map
     coarser = all(one <= own for one, own in zip(size, level_map.shape[-2:], strict=True))
     return functional.interpolate(level_map, tuple(size), mode="area" if coarser else "bilinear")
+
+
+def as_input(level_map: Tensor, network: nn.Module) -> Tensor:
+    """Returns a level map (B, d, h, w) as large as the images that a network makes of its input.
+
+    Networks with a ``multiple`` enlarge images by their ``scale`` first, and repeat the last row
+    and column up to multiples of it; so do maps then, or their far edge would come to lie there.
+    """
+    multiple, scale = getattr(network, "multiple", 1), getattr(network, "scale", 1)
+    h, w = (scale * side for side in level_map.shape[-2:])
+    bottom, right = -h % multiple, -w % multiple
+    if not bottom and not right:
+        return level_map
+    return functional.pad(resized(level_map, (h, w)), (0, right, 0, bottom), mode="replicate")
 
 
 def spread(level: Tensor, features: Tensor) -> Tensor:

@@ -25,9 +25,11 @@ from benchmark.layers import (
     Layer,
     Norm,
     after_blocks,
+    as_input,
     between_corners,
     block_ends,
     channels,
+    divided_out,
     free_parameters,
     from_output_rows,
     kaiming_small,
@@ -79,6 +81,7 @@ __all__ = [
     "block_ends",
     "channels",
     "corner_stages",
+    "divided_out",
     "free_parameters",
     "from_output_rows",
     "hooked",
@@ -190,7 +193,8 @@ class ControlMethod(L.LightningModule, ABC):
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """Restores ``x`` (B, 3, h, w) at ``level`` (B, d) in [0, 1]; levels may differ in a batch.
 
-        A ``spatial`` method takes level maps (B, d, h, w) too.
+        A ``spatial`` method takes level maps (B, d, h, w) too; where the backbone pads images, to
+        multiples of its ``multiple``, maps come padded like them.
         """
 
     def tuned(self, level: Level | Tensor) -> nn.Module:
@@ -206,7 +210,7 @@ class ControlMethod(L.LightningModule, ABC):
         return Bound(copy.deepcopy(self), fixed).eval().requires_grad_(False)
 
     def switch(self, network: nn.Module, level: Level) -> None:
-        """Sets a network that ``tuned`` gave to another level, which is faster than a new one."""
+        """Sets a network that ``tuned`` gave for a level to another: faster than a new one."""
         if isinstance(network, Bound):
             network.level.copy_(torch.tensor([self.control.check(level)], dtype=torch.float64))
         else:
@@ -254,7 +258,7 @@ class ControlMethod(L.LightningModule, ABC):
                     f"the level map has shape {tuple(level.shape)}; give {(len(x), *wanted)}: a level "
                     "on every axis for every pixel of the input"
                 )
-            level = level.expand(len(x), -1, -1, -1)
+            level = as_input(level, self.backbone).expand(len(x), -1, -1, -1)
         else:
             if level.ndim < 2:
                 level = level.reshape(1, -1)

@@ -167,9 +167,10 @@ Needs = tuple[tuple[Stage, ...], tuple[Level, ...] | None, str]
 def _asked(plan: Plan, choice: Choice) -> Needs | None:
     """Returns what a method asks for on this task; a broken or unfit one is noted instead."""
     request, task = plan.request, plan.task
+    file = Path(choice.file) if choice.file else None
     try:
-        method = _assembled(choice, request.backbone, task, request.seeds[0])
-        reason = method.skip(task) or (refusal(method) if task.dial == "map" else None)
+        method = discovery.create_method(choice.method, file)
+        reason = method.skip(task) or _unfit(method, request, task)
         if not reason:
             return tuple(method.stages(task)), method.only_levels(task), method.imports
     except UserError:
@@ -180,6 +181,18 @@ def _asked(plan: Plan, choice: Choice) -> Needs | None:
         return None
     plan.skipped.append(Failure(choice.method, request.backbone, None, f"skipped: {reason}"))
     return None
+
+
+def _unfit(method: ControlMethod, request: Request, task: Task) -> str:
+    """Returns why a method cannot be put on a backbone, or an empty text; assembles it to find out.
+
+    What else fails here would fail in every job.
+    """
+    try:
+        build.build_method(method, request.backbone, task, request.seeds[0])
+    except UserError as error:
+        return str(error)
+    return refusal(method) if task.dial == "map" else ""
 
 
 def _add_method(
@@ -262,15 +275,6 @@ def _add_method(
 def crossed(levels: Sequence[Level]) -> tuple[Point, ...]:
     """Returns the points of the level x dial matrix that lie off its diagonal."""
     return tuple((level, dial) for level in levels for dial in levels if level != dial)
-
-
-def _assembled(choice: Choice, backbone: str, task: Task, seed: int) -> ControlMethod:
-    """Returns a method on an untrained backbone; what fails here would fail in every job."""
-    file = Path(choice.file) if choice.file else None
-    method = discovery.create_method(choice.method, file)
-    if method.skip(task):
-        return method
-    return build.build_method(method, backbone, task, seed)
 
 
 def _look_up(plan: Plan, store: Store) -> None:

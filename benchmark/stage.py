@@ -9,7 +9,7 @@ from benchmark.control import ControlSpace, Level
 
 @dataclass(frozen=True)
 class At:
-    """Every sample is trained at one level (the same value on every axis if one is given)."""
+    """Every sample is trained at one level, given as a value for each axis."""
 
     level: Level
 
@@ -19,7 +19,10 @@ class At:
 
 @dataclass(frozen=True)
 class Anchors:
-    """Every step trains ``k`` levels, evenly spaced from start to end, at once."""
+    """Every step trains ``k`` levels, evenly spaced from start to end, at once.
+
+    With fewer samples a step than levels, some of them that are drawn.
+    """
 
     k: int
 

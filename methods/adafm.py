@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.control import ControlSpace, Level
+from benchmark.errors import UserError
 from benchmark.method import (
     TUNE,
     Adam,
@@ -17,6 +18,7 @@ from benchmark.method import (
     ControlMethod,
     Hook,
     Stage,
+    divided_out,
     hooked,
     spread,
     start_stage,
@@ -43,13 +45,16 @@ class AdaFM(ControlMethod):
     Per layer, paper / released code / here:
 
     - Which: after each convolution of the residual blocks / those and the convolution behind the
-      last block / every convolution that keeps its channels, ahead of the first upsampling.
+      last block / those of the blocks, and others that keep their channels ahead of the first
+      upsampling.
     - Start: identity / filter and bias zero / the same.
     - Bias: yes / yes / only where the convolution has one itself, so that k = 1 folds.
     - From level to t: not defined, best PSNR by grid search / - / t is the level.
 
     With k = 1 the filter is a scale and a shift of the convolution's output channels, and folds
-    exactly. Larger filters do not: a merged kernel would be larger, and zero padding differs.
+    exactly. Larger filters do not: a merged kernel would be larger, and zero padding differs. On
+    backbones that have an instance norm behind each of these convolutions k = 1 does nothing, and
+    is refused.
 
     Args:
         k: Filter size, odd (the paper studies 1, 3, 5 and 7).
@@ -67,6 +72,11 @@ class AdaFM(ControlMethod):
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         convolutions = trunk_convolutions(backbone)
+        if self.k == 1 and divided_out(backbone).issuperset(convolutions):
+            raise UserError(
+                "adafm's filters of one pixel scale what instance norms behind them divide out "
+                "again; use adafm:k=3 on this backbone"
+            )
         self.names = list(convolutions)
         self.filters = nn.ModuleList(
             nn.Conv2d(

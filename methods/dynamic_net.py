@@ -45,8 +45,8 @@ class DynamicNet(ControlMethod):
     Per layer, paper / released code / here:
 
     - Where: between layers, up to the network / ahead of the middle residual block, of the first
-      layer behind the residual blocks and of the last layer / the same places, found by walking
-      the backbone; places that coincide count once.
+      layer behind the residual blocks (and of its upsampling) and of the last layer / the same
+      places, found by walking the backbone; places that coincide count once.
     - psi: convolutions with ReLUs / three times reflection pad and conv 3 x 3 with ReLUs between,
       channels kept / the same; linear layers for tokens.
     - Start: - / PyTorch's default (style), N(0, .02) (DCGAN) / the default, but the last layer of

@@ -60,6 +60,8 @@ class FTN(WeightSpaceMethod):
         super().__init__()
         if depth < 1:
             raise ValueError(f"a transition needs depth=1 or more, not {depth}")
+        if groups < 1:
+            raise ValueError(f"a transition needs groups=1 or more, not {groups}")
         self.groups, self.depth, self.depthwise = groups, depth, depthwise
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:

@@ -38,10 +38,12 @@ class Hypernet(WeightSpaceMethod):
     - Which: kernels of the meta blocks / kernels and biases / kernels and biases of all layers in
       residual blocks.
     - c: - / level / 255 whatever the level is (sigma, JPEG quality, scale) / physical value over the
-      largest of its axis: the same family of kernels, but w learns at the pace of b.
+      largest of its axis at both ends, linear in the level between: the same family of kernels, but
+      w learns at the pace of b.
     - Start: - / kaiming-normal x 0.1 and b = 0, so that kernels vanish at c = 0 / b is the
       backbone's own start and w = 0: a plain network at first.
-    - Levels of a step: 4 for noise / 4 / 4, evenly spaced; the loss is their mean.
+    - Levels of a step: 4 for noise / 4, of the same crops / 4, evenly spaced, of crops of their own;
+      the loss is their mean.
 
     b is the backbone's own parameter.
     """

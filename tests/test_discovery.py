@@ -60,6 +60,35 @@ def test_an_unknown_name_or_option_names_the_nearest(spec, part):
         discovery.create_method(spec)
 
 
+@pytest.mark.parametrize(
+    ("spec", "wanted"),
+    [
+        ("dni:apart=no", "dni:apart=no: give true or false"),
+        ("experts:alone=1", "experts:alone=1: give true or false"),
+        ("ftn:groups=2.5", "ftn:groups=2.5: give a whole number"),
+        ("ftn:groups=true", "ftn:groups=True: give a whole number"),
+        ("adafm:k=three", "adafm:k=three: give a whole number"),
+        ("tunable_conv:expand=1e999", "tunable_conv:expand=inf: give a whole number"),
+    ],
+)
+def test_an_option_of_another_kind_is_refused(spec, wanted):
+    with pytest.raises(UserError, match=wanted):
+        discovery.create_method(spec)
+
+
+@pytest.mark.parametrize("spec", ["ftn:groups=0", "ftn:groups=-4", "ftn:depth=0", "adafm:k=2"])
+def test_an_option_out_of_range_says_what_is_needed(spec):
+    with pytest.raises(JobError, match="(needs|must be)"):
+        discovery.create_method(spec)
+
+
+def test_whole_floats_and_texts_that_look_like_numbers_are_taken():
+    assert discovery.create_method("ftn:groups=4.0").groups == 4
+    assert len(discovery.create_backbone("nafnet:width=4:enc=1:mid=1:dec=1", 1).encoders) == 1
+    with pytest.raises(UserError, match="blocks=-1: give a number that is not negative"):
+        discovery.create_backbone("small:blocks=-1", 1)
+
+
 def test_a_backbone_is_built_with_scale_and_options():
     network = discovery.create_backbone("small:width=8:blocks=1", scale=2)
     assert sum(p.numel() for p in network.parameters()) > 0

@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from benchmark import cli, export, plan
+from benchmark import cli, export, plan, tasks
+from benchmark.build import build_method
+from benchmark.discovery import create_method
 from benchmark.errors import JobError
 from benchmark.request import request_of
 from benchmark.store import Store
@@ -90,6 +93,19 @@ def test_a_dial_may_have_several_axes(home, tmp_path):
     given = {"x": x.numpy(), "level": np.array([0.2, 0.9], np.float32)}
     found = run_onnx(out / "decouple" / "dial.onnx", **given)
     torch.testing.assert_close(found, method.tuned((0.2, 0.9))(x), atol=1e-4, rtol=0)
+
+
+def test_a_network_of_others_is_named_instead_of_the_backbone_of_the_run():
+    from baselines.external.srvgg import SRVGG
+
+    def described(method: str) -> dict:
+        made = build_method(create_method(method), "small", tasks.get("sr"), 0)
+        return export._network(SimpleNamespace(backbone="small:width=8"), made, tasks.get("sr"))
+
+    told = described("srvgg_dni:convs=2")
+    module = importlib.import_module(told["backbone"])
+    assert module.SRVGG is SRVGG and told["arguments"] == {"convs": 2}
+    assert described("dni")["arguments"] == {"scale": 4, "width": 8}
 
 
 def test_what_is_not_there_is_said(home, capsys, monkeypatch):

@@ -112,3 +112,13 @@ def test_code_that_changes_while_a_run_goes_on_fails_its_jobs_instead_of_mislabe
     failed = local.run(made.jobs(), store, workers=1)
     assert set(failed) == {job.key for job in made.jobs()}
     assert all("run again" in reason for reason in failed.values())
+
+
+def test_a_method_that_a_backbone_does_not_suit_is_skipped_with_its_reason(home):
+    words = ("denoise", "--preset", "smoke", "--backbone", "decouple_net:width=8:blocks=2")
+    top, _ = cli.parser()
+    asked = request_of(top.parse_args(["run", *words, "--methods", "adafm,adafm:k=3"]))
+    made = plan.make(asked, Store())
+    assert {job.method for job in made.sweeps.values()} == {"adafm:k=3"}
+    (skipped,) = made.skipped
+    assert skipped.method == "adafm" and "use adafm:k=3 on this backbone" in skipped.reason

@@ -45,6 +45,30 @@ def test_a_ramp_leads_away_from_the_start_pixel_by_pixel(method):
     assert (inner[4:].diff() > 0).all()
 
 
+@pytest.mark.parametrize("method", ["decouple_fast", "blend"])
+@pytest.mark.parametrize("scale", [1, 3])
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        *("small:width=8:blocks=1", "adafm_net:width=8:blocks=1", "cresmd_net:width=8:blocks=1"),
+        *("decouple_net:width=8:blocks=2", "transform_net:width=4:blocks=1"),
+        "nafnet:width=4:enc=1-1-1-1:mid=1:dec=1-1-1-1",
+    ],
+)
+def test_maps_stay_in_place_on_backbones_that_pad_images(backbone, scale, method):
+    network = scrambled(method, create_backbone(backbone, scale))
+    x = torch.rand(1, 3, 17, 21, dtype=torch.float64)
+    # Alike in pairs, as the last layer of ``small`` works at half of the resolution.
+    columns = torch.linspace(0.2, 1, 11, dtype=torch.float64).repeat_interleave(2)[:21]
+    found = network(x, columns.expand(1, 1, 17, 21))
+    for place in (0, 7, 20):
+        alone = network(x, columns[place].item())
+        # Whether one layer mixes levels or outputs are mixed, a column has its own level alone
+        # where neighbours are not blended in by enlarging the map.
+        middle = place * scale + scale // 2
+        assert torch.allclose(found[..., middle], alone[..., middle], atol=1e-9)
+
+
 @pytest.mark.parametrize("method", ["ftn", "cfsnet"])
 def test_every_image_of_a_batch_has_a_map_of_its_own(method):
     network = scrambled(method)

@@ -190,6 +190,9 @@ def test_drawn_levels_cover_the_space_and_stand_next_to_their_equals():
     assert max(low) <= 0.6 <= min(high)
     assert min(low) >= 0.2
     assert draw_levels(Anchors(3), space, 3, generator) == [(0.2,), (0.6,), (1.0,)]
+    few = [draw_levels(Anchors(3), space, 2, generator) for _ in range(50)]
+    assert {level for levels in few for level in levels} == {(0.2,), (0.6,), (1.0,)}
+    assert all(first < second for first, second in few)
     assert draw_levels(At(1.0), space, 2, generator) == [(1.0,), (1.0,)]
 
 

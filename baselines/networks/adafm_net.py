@@ -45,6 +45,8 @@ class AdaFMNet(nn.Module):
         blocks: Number of residual blocks (one block: 298,947 parameters).
     """
 
+    multiple = 2
+
     def __init__(self, scale: int = 1, width: int = 64, blocks: int = 16):
         super().__init__()
         self.scale = scale
@@ -65,7 +67,7 @@ class AdaFMNet(nn.Module):
         if self.scale > 1:
             x = F.interpolate(x, scale_factor=self.scale, mode="bicubic")
         h, w = x.shape[-2:]
-        head = self.head(F.pad(x, (0, w % 2, 0, h % 2), mode="replicate"))
+        head = self.head(F.pad(x, (0, -w % self.multiple, 0, -h % self.multiple), mode="replicate"))
         deep = head + self.body(self.blocks(head))
         fine = self.relu(self.fine(self.relu(self.up(deep))))
         return self.tail(fine)[..., :h, :w]

@@ -45,6 +45,8 @@ class CResMDNet(nn.Module):
         blocks: Number of residual blocks.
     """
 
+    multiple = 2
+
     def __init__(self, scale: int = 1, width: int = 64, blocks: int = 32):
         super().__init__()
         self.scale = scale
@@ -64,6 +66,6 @@ class CResMDNet(nn.Module):
         if self.scale > 1:
             x = F.interpolate(x, scale_factor=self.scale, mode="bicubic")
         h, w = x.shape[-2:]
-        head = self.head(F.pad(x, (0, w % 2, 0, h % 2), mode="replicate"))
+        head = self.head(F.pad(x, (0, -w % self.multiple, 0, -h % self.multiple), mode="replicate"))
         fine = self.relu(self.fine(self.relu(self.up(self.blocks(head)))))
         return x + self.tail(fine)[..., :h, :w]

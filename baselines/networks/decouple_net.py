@@ -60,6 +60,8 @@ class DecoupleNet(nn.Module):
         blocks: Number of residual blocks; the last one always has dilation 1.
     """
 
+    multiple = 2
+
     def __init__(self, scale: int = 1, width: int = 64, blocks: int = len(DILATIONS)):
         super().__init__()
         if not 1 <= blocks <= len(DILATIONS):
@@ -85,5 +87,5 @@ class DecoupleNet(nn.Module):
         if self.scale > 1:
             x = F.interpolate(x, scale_factor=self.scale, mode="bicubic")
         h, w = x.shape[-2:]
-        x = F.pad(x, (0, w % 2, 0, h % 2), mode="replicate")
+        x = F.pad(x, (0, -w % self.multiple, 0, -h % self.multiple), mode="replicate")
         return self.steps(torch.cat([x, edge_map(x)], dim=1) - GRAY)[..., :h, :w]

@@ -36,6 +36,7 @@ class Small(nn.Module):
         super().__init__()
         self.scale = scale
         factor = scale if scale > 1 else 2
+        self.multiple = 1 if scale > 1 else factor
         self.unshuffle = nn.Identity() if scale > 1 else nn.PixelUnshuffle(factor)
         self.head = nn.Conv2d(3 if scale > 1 else 3 * factor**2, width, 3, padding=1)
         self.blocks = nn.Sequential(*(_Block(width) for _ in range(blocks)))
@@ -50,7 +51,7 @@ class Small(nn.Module):
         if self.scale > 1:
             return self._residual(x) + F.interpolate(x, scale_factor=self.scale, mode="bicubic")
         h, w = x.shape[-2:]
-        padded = F.pad(x, (0, w % 2, 0, h % 2), mode="replicate")
+        padded = F.pad(x, (0, -w % self.multiple, 0, -h % self.multiple), mode="replicate")
         return x + self._residual(padded)[..., :h, :w]
 
     def _residual(self, x: Tensor) -> Tensor:

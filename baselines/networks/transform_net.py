@@ -48,6 +48,8 @@ class TransformNet(nn.Module):
     mean: Tensor
     std: Tensor
 
+    multiple = 4
+
     def __init__(self, scale: int = 1, width: int = 32, blocks: int = 5):
         super().__init__()
         self.scale = scale
@@ -75,5 +77,9 @@ class TransformNet(nn.Module):
         if self.scale > 1:
             x = F.interpolate(x, scale_factor=self.scale, mode="bicubic")
         h, w = x.shape[-2:]
-        x = F.pad((x - self.mean) / self.std, (0, -w % 4, 0, -h % 4), mode="replicate")
+        x = F.pad(
+            (x - self.mean) / self.std,
+            (0, -w % self.multiple, 0, -h % self.multiple),
+            mode="replicate",
+        )
         return self.steps(x)[..., :h, :w] * self.std + self.mean

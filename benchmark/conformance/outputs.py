@@ -76,9 +76,11 @@ def dial_changes_output(factory: Factory, task: Task) -> None:
         raise Skipped("it has no weights")
     x = images(1)
     for one, other in _turns(method, task):
-        change = (method(x, levels([one])) - method(x, levels([other]))).abs().max()
+        first, second = method(x, levels([one])), method(x, levels([other]))
         where = f"levels {level_text(one)} and {level_text(other)}"
-        require(bool(change > 1e-6), f"the output is the same at {where}")
+        # What a norm divides out again leaves 1e-5 of it, by the norm's epsilon.
+        change = (first - second).abs().max() / first.std()
+        require(bool(change > 1e-3), f"the output is the same at {where}")
 
 
 def output_is_continuous(factory: Factory, task: Task) -> None:

@@ -85,6 +85,9 @@ def draw_levels(
         return [space.spread(levels.level)] * batch
     if isinstance(levels, Anchors):
         points = [(float(value),) * space.d for value in np.linspace(0, 1, levels.k)]
+        if batch < levels.k:
+            some = np.sort(rng.choice(levels.k, batch, replace=False))
+            points = [points[index] for index in some]
     else:
         count = min(LEVELS_A_STEP, batch)
         slices = (np.arange(count)[:, None] + rng.random((count, space.d))) / count
@@ -120,7 +123,8 @@ class Patches(Dataset):
         task: The task.
         levels: Which levels the samples are trained at.
         preset: Batch size and patch sides.
-        seed: Runs with the same seed see the same crops at the same steps, whatever the method.
+        seed: Stages with the same seed and kind of levels see the same crops at the same steps,
+            whatever the method.
         part: Which part of every batch is this process's; together they are the same batch.
         store: Where outputs of the task's operator are kept; None computes them anew.
         say: Told how many of them are done.
