@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from benchmark.importing import KINDS
 from benchmark.stopping import Stopped
 
 BOARDS = Path("leaderboards")
+BAD_PATH = (errno.ENOENT, errno.EACCES, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP)
+"""What is wrong with a path, rather than with the machine."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,6 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"dialbench: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 1
+    except OSError as error:
+        if debug or error.filename is None:
+            raise
+        print(f"dialbench: {error.filename} cannot be used: {error.strerror}", file=sys.stderr)
+        return 2 if error.errno in BAD_PATH else 1
     except Exception as error:
         if debug:
             raise
@@ -66,7 +74,7 @@ def parser() -> tuple[Parser, list[str]]:
     debug.add_argument(
         "--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks"
     )
-    wanted = _selection()
+    wanted, stored = _selection(), _selection(works=False)
     top = Parser(prog="dialbench", description=benchmark.__doc__, parents=[debug])
     top.add_argument("--version", action="version", version=f"dialbench {benchmark.__version__}")
     commands = top.add_subparsers(metavar="VERB", required=True)
@@ -86,20 +94,20 @@ def parser() -> tuple[Parser, list[str]]:
     add("run", verbs.run, "train what is missing, sweep the dial, write the report", wanted)
     add("train", verbs.train, "train the stages that are missing", wanted)
     add("sweep", verbs.sweep, "score what is trained at the levels that are missing", wanted)
-    add("report", verbs.report, "write the report from what is stored", wanted)
+    add("report", verbs.report, "write the report from what is stored", stored)
     add(
         "size",
         verbs.size,
         "hours and storage of a campaign, from what runs in the store took",
-        _selection(task="+"),
+        _selection(task="+", works=False),
     )
-    demo = add("demo", verbs.demo, "turn the dial of trained methods in a browser", wanted)
+    demo = add("demo", verbs.demo, "turn the dial of trained methods in a browser", stored)
     demo.add_argument("--port", type=int, metavar="N", help="default: the first free from 7860")
     out = add(
         "export",
         verbs.export,
         "write trained networks for other programs, one for each level",
-        wanted,
+        stored,
     )
     out.add_argument("--to", type=Path, metavar="FOLDER", help="default: runs/export/TASK")
     out.add_argument(
@@ -109,7 +117,7 @@ def parser() -> tuple[Parser, list[str]]:
         "publish",
         verbs.publish,
         "mirror what is stored of a task, or of all, to Weights & Biases",
-        _selection(task="?"),
+        _selection(task="?", works=False),
     )
     study = add(
         "analyze",
@@ -154,14 +162,14 @@ def parser() -> tuple[Parser, list[str]]:
     )
     doctor.add_argument("--offline", action="store_true", help="never download anything")
     board = add("board", verbs.board, "leaderboards: hand entries in, check them, build the boards")
-    _board_actions(board, debug, wanted)
+    _board_actions(board, debug, stored)
     job = add("job", verbs.run_job, "run one job file")
     job.add_argument("file", metavar="FILE", type=Path, help="a job written as JSON")
     return top, list(commands.choices)
 
 
 def _board_actions(
-    board: Parser, debug: argparse.ArgumentParser, wanted: argparse.ArgumentParser
+    board: Parser, debug: argparse.ArgumentParser, stored: argparse.ArgumentParser
 ) -> None:
     """Adds what ``board`` can do to its parser."""
     actions = board.add_subparsers(metavar="ACTION", required=True, dest="action")
@@ -170,7 +178,7 @@ def _board_actions(
     def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         return actions.add_parser(name, help=text, description=text, parents=[debug, *parents])
 
-    submit = add("submit", "write an entry for each method from what is stored", wanted)
+    submit = add("submit", "write an entry for each method from what is stored", stored)
     submit.add_argument(
         "--boards", type=Path, default=BOARDS, metavar="FOLDER", help="default: leaderboards"
     )
@@ -235,12 +243,16 @@ def _board_actions(
     page.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/boards")
 
 
-def _selection(task: str | None = None, study: bool = False) -> argparse.ArgumentParser:
+def _selection(
+    task: str | None = None, study: bool = False, works: bool = True
+) -> argparse.ArgumentParser:
     """Returns the options that say which methods, levels, data and budget are meant.
 
     Args:
         task: How many tasks are named, as ``nargs`` says it; one by default.
         study: Whether a study is named instead of a task; it knows which task and methods it needs.
+        works: Whether the verb trains or scores; one that only reads refuses what is about that, but
+            for the engine and the leaks, so that it takes the words of the run.
     """
     one = argparse.ArgumentParser(add_help=False)
     if study:
@@ -288,8 +300,11 @@ def _selection(task: str | None = None, study: bool = False) -> argparse.Argumen
     one.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change the preset"
     )
+    one.add_argument("--offline", action="store_true", help="never download anything")
+    if not works:
+        one.set_defaults(force=[], dry_run=False, wandb=False)
+        return one
     one.add_argument("--force", action="append", default=[], metavar="NAME", help="redo a method")
     one.add_argument("--dry-run", action="store_true", help="show what would be done, do nothing")
-    one.add_argument("--offline", action="store_true", help="never download anything")
     one.add_argument("--wandb", action="store_true", help="mirror the results to W&B")
     return one

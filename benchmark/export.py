@@ -29,6 +29,8 @@ from benchmark.store import Store, write
 from benchmark.sweep import loaded
 from benchmark.tasks import Task
 
+FACTS = "network.json"
+"""What is in a folder, and what a program must know to use it."""
 SIZES = ((24, 24), (37, 42))
 """Sides of the images that an ONNX file is tried on; networks that need even ones pad."""
 CLOSE = 1e-4
@@ -87,16 +89,26 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
     """
     if onnx:
         _require_onnx()
-    found: dict[str, SweepJob] = {}
+    first: dict[str, SweepJob] = {}
     for job in plan.sweeps.values():
-        if job.stage_keys and all(store.read_stage(key) for key in job.stage_keys.values()):
-            found.setdefault(job.method, job)
-    if not found:
-        raise UserError(
-            f"nothing is trained for this; run 'dialbench train {plan.task.name}' first, with the "
-            "same options"
-        )
-    for name, job in found.items():
+        first.setdefault(job.method, job)
+    trained = {
+        name: all(store.read_stage(key) for key in job.stage_keys.values())
+        for name, job in first.items()
+        if job.stage_keys
+    }
+    if first and not trained:
+        raise UserError(f"{', '.join(first)}: there are no weights to export")
+    hint = f"run 'dialbench train {plan.task.name}' first, with the same options"
+    if not any(trained.values()):
+        raise UserError(f"nothing is trained for this; {hint}")
+    for name, job in first.items():
+        if name not in trained:
+            yield f"{name}: left out: it has no weights", True
+            continue
+        if not trained[name]:
+            yield f"{name}: not trained; {hint}", False
+            continue
         try:
             method = loaded(job, plan.task, store)
             yield f"{name}: {_write(folder / _safe(name), job, method, plan, onnx)}", True
@@ -109,6 +121,10 @@ def _write(folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx:
     levels = [one for one in plan.levels if only is None or one in only]
     if not method.folds and not onnx:
         return "left out: it does not fold into its backbone; add --onnx"
+    # Files of an earlier export would be taken for those of this one.
+    if (folder / FACTS).is_file():
+        for old in (path for path in folder.iterdir() if path.suffix in (".safetensors", ".onnx")):
+            old.unlink()
     told = [_level(folder, method, task, level, onnx) for level in levels]
     facts = _facts(job, method, task, told)
     if onnx and only is None:
@@ -117,7 +133,7 @@ def _write(folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx:
         write(folder / "dial.onnx", blob)
         facts["dial"] = "dial.onnx"
     # Last, so that a folder with it is whole.
-    write(folder / "network.json", json.dumps(facts, indent=1).encode() + b"\n")
+    write(folder / FACTS, json.dumps(facts, indent=1).encode() + b"\n")
     return f"{len(told)} levels in {folder}"
 
 

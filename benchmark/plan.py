@@ -172,7 +172,9 @@ def _asked(plan: Plan, choice: Choice) -> Needs | None:
         method = discovery.create_method(choice.method, file)
         reason = method.skip(task) or _unfit(method, request, task)
         if not reason:
-            return tuple(method.stages(task)), method.only_levels(task), method.imports
+            stages = tuple(method.stages(task))
+            _check_order(stages)
+            return stages, method.only_levels(task), method.imports
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - a broken method stops nothing else
@@ -181,6 +183,17 @@ def _asked(plan: Plan, choice: Choice) -> Needs | None:
         return None
     plan.skipped.append(Failure(choice.method, request.backbone, None, f"skipped: {reason}"))
     return None
+
+
+def _check_order(stages: Sequence[Stage]) -> None:
+    """Raises JobError unless every stage starts from an earlier one, if from any."""
+    earlier: set[str] = set()
+    for stage in stages:
+        if stage.starts_from and stage.starts_from not in earlier:
+            raise JobError(
+                f"stage '{stage.name}' starts from '{stage.starts_from}', which is no earlier stage"
+            )
+        earlier.add(stage.name)
 
 
 def _unfit(method: ControlMethod, request: Request, task: Task) -> str:

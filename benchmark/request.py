@@ -95,8 +95,8 @@ def request_of(args: argparse.Namespace) -> Request:
         backbone,
         seeds,
         levels,
-        names_in([args.train]),
-        names_in([args.test]),
+        sets_in(args.train),
+        sets_in(args.test),
         args.offline,
         force,
         args.matrix,
@@ -146,6 +146,11 @@ def choice_of(name: str) -> Choice:
 def names_in(texts: Sequence[str]) -> tuple[str, ...]:
     """Returns the names in texts that separate them by commas or spaces."""
     return tuple(dict.fromkeys(" ".join(texts).replace(",", " ").split()))
+
+
+def sets_in(text: str) -> tuple[str, ...]:
+    """Returns the image sets in a text that separates them by commas; folders may hold spaces."""
+    return tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
 
 
 def _levels(args: argparse.Namespace) -> tuple[Level, ...] | None:

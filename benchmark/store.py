@@ -104,7 +104,8 @@ class Store:
     """
 
     def __init__(self, home: Path | str | None = None):
-        self.home = Path(home or os.environ.get("DIALBENCH_HOME") or "runs").resolve()
+        own = home or os.environ.get("DIALBENCH_HOME") or "runs"
+        self.home = Path(own).expanduser().resolve()
 
     def prepare(self) -> None:
         """Makes the folder and removes what killed processes left half-written.

@@ -69,6 +69,8 @@ def restored(
     x = torch.stack(list(images)).to(device).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         y, milliseconds = cost.timed(lambda: network(x), device)
+    if len(y) != len(images):
+        raise JobError(f"the network gives {len(y)} images for {len(images)}")
     return [one.contiguous() for one in y.cpu()], milliseconds / len(images)
 
 
@@ -341,8 +343,8 @@ def last_level(method: ControlMethod, task: Task) -> Level:
 def _check(output: Tensor, clean: Tensor, name: str) -> None:
     where = f"for image '{name}'"
     if output.shape != clean.shape:
-        sizes = ["x".join(map(str, tuple(one.shape)[::-1][:2])) for one in (output, clean)]
-        raise JobError(f"the network gives {sizes[0]} instead of {sizes[1]} pixels {where}")
+        found, wanted = tuple(output.shape), tuple(clean.shape)
+        raise JobError(f"the network gives an image of shape {found} instead of {wanted} {where}")
     if not bool(torch.isfinite(output).all()):
         raise JobError(f"the network's output is not finite {where}")
 

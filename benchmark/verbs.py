@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from benchmark import config, discovery, tasks
 from benchmark.errors import JobError, UserError
 from benchmark.metrics.protocol import PROTOCOLS
-from benchmark.request import choice_of, names_in, request_of
+from benchmark.request import choice_of, names_in, request_of, sets_in
 from benchmark.store import Store
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def sweep(args: argparse.Namespace) -> int:
 
 
 def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
+    if args.wandb and not sweep:
+        raise UserError("training alone has no results to mirror; leave out --wandb")
     request, store = request_of(args), Store()
     if not args.dry_run:
         store.prepare()
@@ -163,7 +165,7 @@ def publish(args: argparse.Namespace) -> int:
     there = [path.name for path in sorted(cells.glob("*/"))] if cells.is_dir() else []
     if args.task is None and not there:
         raise UserError("nothing is stored yet; start with 'dialbench run TASK'")
-    failed = 0
+    failed = mirrored = 0
     for name in [args.task] if args.task else there:
         try:
             wanted = argparse.Namespace(**{**vars(args), "task": name})
@@ -175,6 +177,9 @@ def publish(args: argparse.Namespace) -> int:
             continue
         _write_report(results, plan, store)
         failed += _mirror(results, plan, store, args.offline)
+        mirrored += 1
+    if not mirrored:
+        raise UserError("no task has results for these options; give those of the run")
     return int(failed > 0)
 
 
@@ -189,7 +194,8 @@ def _stored(args: argparse.Namespace) -> tuple[Plan, Store, Results]:
     results = _results(plan, store)
     if results.rows.empty:
         raise UserError(
-            f"nothing is stored for this request; start with 'dialbench run {plan.task.name}'"
+            f"nothing is stored for this request; start with 'dialbench run {plan.task.name}', with "
+            "the same options"
         )
     return plan, store, results
 
@@ -349,7 +355,7 @@ def show_data(args: argparse.Namespace) -> int:
     from benchmark.data import sources
 
     if args.action == "check":
-        return _check_data(names_in([args.train]), names_in([args.test]))
+        return _check_data(sets_in(args.train), sets_in(args.test))
     print("\n".join(sources.listing()))
     if not os.environ.get("DIALBENCH_DATA"):
         print("set DIALBENCH_DATA to a folder with train/ and test/ to use sets of your own")

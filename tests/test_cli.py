@@ -81,6 +81,14 @@ def test_a_method_file_joins_the_methods(tmp_path):
         ("run sr --method nowhere.py", r"nowhere\.py"),
         ("run sr --force ftn --methods dni", "--force"),
         ("run sr --methods ,", "no method"),
+        ("train sr --wandb", "leave out --wandb"),
+        ("report sr --dry-run", "--dry-run"),
+        ("export sr --wandb", "--wandb"),
+        ("demo sr --dry-run", "--dry-run"),
+        ("publish sr --force dni", "--force"),
+        ("board submit sr --dry-run", "--dry-run"),
+        ("board verify . --weights nowhere", "no such folder"),
+        ("board verify . --draw -1", "0 or more"),
         ("run", "TASK"),
         ("run sr --presett x", "--presett"),
         ("job nowhere.json", r"nowhere\.json"),
@@ -93,6 +101,16 @@ def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home, monkeypatch
     assert error.count("\n") == 1
     assert error.startswith("dialbench: ")
     assert re.search(part, error)
+
+
+def test_sets_are_separated_by_commas_alone():
+    request = asked("sr", "--test", "my photographs, others,", "--train", "builtin")
+    assert (request.test, request.train) == (("my photographs", "others"), ("builtin",))
+
+
+def test_a_path_that_cannot_be_used_is_named(home, capsys):
+    assert cli.main(["run", "sr", "--methods", "floor", "--test", "/" + "x" * 300]) == 2
+    assert capsys.readouterr().err.endswith("x cannot be used: File name too long\n")
 
 
 def test_debug_shows_where_an_error_comes_from():

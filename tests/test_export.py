@@ -68,6 +68,18 @@ def test_weights_of_a_level_fit_the_plain_backbone(task, home, tmp_path, capsys)
             assert torch.equal(network(x), wanted(x))
 
 
+def test_files_of_an_earlier_export_do_not_stay_beside_the_new_ones(home, tmp_path, capsys):
+    out = trained("denoise", "dni", tmp_path, "--levels", "0.2,1")
+    words = ["export", "denoise", *WORDS, "--to", str(out)]
+    assert cli.main([*words, "--methods", "dni,floor", "--levels", "0.5"]) == 0
+    assert {path.name for path in (out / "dni").iterdir()} == {"0.5.safetensors", "network.json"}
+    assert "floor: left out: it has no weights" in capsys.readouterr().out
+    assert cli.main([*words, "--methods", "dni,ftn"]) == 1
+    assert "ftn: not trained; run 'dialbench train denoise'" in capsys.readouterr().err
+    assert cli.main([*words, "--methods", "floor"]) == 2
+    assert "there are no weights to export" in capsys.readouterr().err
+
+
 def test_onnx_gives_what_networks_give_and_one_file_takes_the_level(home, tmp_path):
     pytest.importorskip("onnx")
     out = trained("denoise", METHODS, tmp_path, "--onnx")

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from benchmark import tasks
-from benchmark.errors import UserError
+from benchmark.errors import JobError, UserError
 from benchmark.objectives import MixedObjective, end_weights
 from benchmark.objectives.targets import TARGETS
 from benchmark.tasks import Objective, Term
@@ -157,3 +157,9 @@ def test_the_critic_cannot_see_brightness():
 def test_an_unknown_loss_is_named():
     with pytest.raises(UserError, match="unknown loss 'ssim'"):
         MixedObjective(Objective(((Term("ssim"),),)))
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 16, 16), (4, 1, 16, 16), (4, 3, 15, 16)])
+def test_an_output_of_another_shape_is_no_loss(shape):
+    with pytest.raises(JobError, match=r"instead of \(4, 3, 16, 16\)"):
+        MixedObjective(TWO)(torch.rand(shape), pair()[0], torch.zeros(4, 1))

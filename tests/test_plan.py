@@ -10,6 +10,20 @@ from benchmark.store import Store
 
 SMALL = ("--preset", "smoke", "--set", "steps=1", "--levels", "0,1", "--offline")
 
+HEADLESS = """
+from benchmark.method import At, ControlMethod, Stage
+
+class Headless(ControlMethod):
+    def build(self, backbone, control):
+        pass
+
+    def stages(self, task):
+        return [Stage("joint", ("",), At(0.0), starts_from="nowhere")]
+
+    def forward(self, x, level):
+        return self.backbone(x)
+"""
+
 
 @pytest.fixture
 def planned(home):
@@ -122,3 +136,12 @@ def test_a_method_that_a_backbone_does_not_suit_is_skipped_with_its_reason(home)
     assert {job.method for job in made.sweeps.values()} == {"adafm:k=3"}
     (skipped,) = made.skipped
     assert skipped.method == "adafm" and "use adafm:k=3 on this backbone" in skipped.reason
+
+
+def test_a_stage_that_starts_from_no_earlier_one_stops_no_other_method(planned, tmp_path):
+    file = tmp_path / "headless.py"
+    file.write_text(HEADLESS)
+    made, _ = planned("--methods", "dni", "--method", str(file))
+    assert {job.method for job in made.sweeps.values()} == {"dni"}
+    (failure,) = made.failures
+    assert failure.reason == "stage 'joint' starts from 'nowhere', which is no earlier stage"

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -183,3 +184,5 @@ def test_failures_are_recorded_and_cleared(store):
 def test_dialbench_home_moves_the_store(monkeypatch, tmp_path):
     monkeypatch.setenv("DIALBENCH_HOME", str(tmp_path / "elsewhere"))
     assert Store().home == tmp_path / "elsewhere"
+    monkeypatch.setenv("DIALBENCH_HOME", "~/runs")
+    assert Store().home == Path("~/runs").expanduser()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from benchmark.tasks import Task
 
-NO_MATRIX = "it needs the level x dial matrix; run with --matrix"
+NO_MATRIX = "it needs the level x dial matrix; run with --matrix and several levels"
 
 
 class NoValue(Exception):

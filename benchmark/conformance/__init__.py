@@ -13,6 +13,7 @@ from benchmark.conformance.outputs import (
     levels_outside_are_refused,
     mixed_levels_equal_one_by_one,
     output_is_continuous,
+    outputs_have_their_shape,
     tuned_equals_forward,
     wrong_level_maps_are_refused,
 )
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 CHECKS = (
+    outputs_have_their_shape,
     mixed_levels_equal_one_by_one,
     tuned_equals_forward,
     dial_changes_output,

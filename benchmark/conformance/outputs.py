@@ -50,6 +50,16 @@ def mixed_levels_equal_one_by_one(factory: Factory, task: Task) -> None:
         )
 
 
+def outputs_have_their_shape(factory: Factory, task: Task) -> None:
+    """A batch of images gives as many, of three channels and as large as the task makes them."""
+    method = scrambled(factory)
+    x = images(2)
+    batch, channels, *sides = x.shape
+    wanted = (batch, channels, *(task.scale * side for side in sides))
+    found = tuple(method(x, levels(points(method, task)[:1] * 2)).shape)
+    require(found == wanted, f"the output has shape {found} instead of {wanted}")
+
+
 def tuned_equals_forward(factory: Factory, task: Task) -> None:
     """The tuned network gives what the method gives at that level, in both precisions.
 

@@ -15,6 +15,7 @@ from benchmark.data.filtered import Filtered
 from benchmark.data.patches import clean_pixels, to_tensor
 from benchmark.data.sources import ImageSet
 from benchmark.degradations.patterns import pattern
+from benchmark.errors import UserError
 from benchmark.objectives.targets import TARGETS
 from benchmark.tasks import Task
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 KEPT = 128
 """Test images kept in memory between levels."""
+
+
+SMALLEST, SMALLEST_INPUT = 8, 4
+"""Pixels on each side of a test image, and of what a network is given."""
 
 
 class Samples:
@@ -62,6 +67,13 @@ class Samples:
     def _read(self, picture: int) -> Tensor:
         pixels = clean_pixels(self.images.pictures[picture], self.task.protocol.colour)
         height, width = (side - side % self.task.protocol.multiple for side in pixels.shape[:2])
+        least = max(SMALLEST, SMALLEST_INPUT * self.task.scale)
+        if min(height, width) < least:
+            name = self.images.pictures[picture].name
+            raise UserError(
+                f"image '{name}' is {width}x{height} pixels, and {self.task.name} needs {least} on "
+                "each side; remove it from the test set"
+            )
         return to_tensor(pixels[:height, :width])
 
     def degraded(self, index: int, level: Level) -> Tensor:

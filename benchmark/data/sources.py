@@ -60,6 +60,10 @@ WITHOUT = ":without="
 """Stands between a set and the names of its images that are left out."""
 
 
+LARGEST = 64_000_000
+"""Pixels of an image that is read: larger ones are no photographs, and networks need room for them."""
+
+
 @dataclass(frozen=True)
 class HubSet:
     """A set on the Hugging Face hub.
@@ -380,6 +384,8 @@ def _bytes(path: Path, content: bytes | None) -> bytes:
 def _pixels(path: Path, content: bytes) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content)) as image:
+            if image.width * image.height > LARGEST:
+                raise Image.DecompressionBombError
             # Pillow shortens 16-bit colour to 8 bits without a word; only the decoder's raw mode tells.
             deep = any(";16" in str(tile.args) for tile in image.tile)
             if deep or image.mode.startswith(("I", "F")):

@@ -50,7 +50,7 @@ def launch(session: Session, port: int | None) -> None:
     page = build(session)
     try:
         _, address, _ = page.launch(**LOCAL, server_port=port, theme=_theme())
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         raise UserError(f"port {port} cannot be used; choose another with --port") from error
     print(f"{address} (Ctrl-C ends it)", flush=True)
     page.block_thread()

@@ -158,6 +158,14 @@ def status(path: Path, one: Entry) -> str:
     return proof.MODES[proof.parse(blob, one, sums(path))["mode"]]
 
 
+def status_known(path: Path) -> str:
+    """Returns the status of the entry in a folder; ``claimed`` if its record is not as it must be."""
+    try:
+        return load(path.resolve())[0].status
+    except Fault:
+        return "claimed"
+
+
 def sums(path: Path) -> dict[str, str]:
     """Returns the SHA-256 of the files of an entry that ``verified.json`` is about."""
     blobs = {name: folder.read(path / name, folder.SIZES[name]) for name in proof.COVERED}

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from benchmark.amount import amount
 from benchmark.errors import JobError, UserError
@@ -41,7 +42,7 @@ def check(args: argparse.Namespace) -> int:
     """Checks entries and boards; prints one line for each fault."""
     from benchmark.leaderboard import check as referee
 
-    verdict = referee.check(args.path, args.base, args.allow_status)
+    verdict = referee.check(_named(args.path), args.base, args.allow_status)
     for fault in verdict.faults:
         print(fault, file=sys.stderr)
     entries = amount(verdict.entries, "entry", "entries")
@@ -52,13 +53,18 @@ def check(args: argparse.Namespace) -> int:
 
 def verify(args: argparse.Namespace) -> int:
     """Computes entries again from their weights; records those that are true."""
+    from benchmark.leaderboard import check as referee
     from benchmark.leaderboard import proof
     from benchmark.leaderboard.verify import verify
     from benchmark.store import Store, write
 
     store, failed = Store(), 0
+    if args.weights is not None and not args.weights.is_dir():
+        raise UserError(f"--weights {args.weights}: there is no such folder")
+    if args.draw is not None and args.draw < 0:
+        raise UserError(f"--draw {args.draw}: give a number of 0 or more")
     store.prepare()
-    for path in args.entry:
+    for path in map(_named, args.entry):
         if path.is_symlink() or not path.is_dir():
             raise UserError(f"{path} is no folder; give the folder of an entry")
         try:
@@ -72,11 +78,20 @@ def verify(args: argparse.Namespace) -> int:
         for fault in found.faults:
             print(f"{path.name}: {fault}", file=sys.stderr)
         failed += bool(found.faults)
+        status = "good so far"
         if found.record is not None:
-            write(path / proof.NAME, proof.written(found.record))
-        status = proof.MODES[args.mode] if found.record is not None else "good so far"
+            status, known = proof.MODES[args.mode], referee.status_known(path)
+            if known == "retrained" and status != known:
+                status = f"{status} again, and stays {known}"
+            else:
+                write(path / proof.NAME, proof.written(found.record))
         print(f"{path.name}: {'NOT true' if found.faults else status}; {found.text}")
     return int(failed > 0)
+
+
+def _named(path: Path) -> Path:
+    """Returns a path that ends in the folder's name, which says the task or entry: '.' has none."""
+    return path if path.name not in ("", "..") else path.resolve()
 
 
 def _told(name: str) -> Callable[[str], None]:
@@ -88,7 +103,7 @@ def push(args: argparse.Namespace) -> int:
     from benchmark.leaderboard import exchange
 
     there = exchange.place(args.to)
-    for path in args.entry:
+    for path in map(_named, args.entry):
         if path.is_symlink() or not path.is_dir():
             raise UserError(f"{path} is no folder; give the folder of an entry")
         exchange.push(path, there)
@@ -111,7 +126,7 @@ def build(args: argparse.Namespace) -> int:
     """Builds the boards from the entries; prints what changed."""
     from benchmark.leaderboard import build as building
 
-    changed = building.write(args.path)
+    changed = building.write(_named(args.path))
     print("\n".join(map(str, changed)) if changed else f"{args.path}: boards are up to date")
     return 0
 
@@ -131,7 +146,7 @@ def page(args: argparse.Namespace) -> int:
 
     store = Store()
     out = args.out or store.home / "boards"
-    print(f"boards: {building.pages(args.path, out, store)}")
+    print(f"boards: {building.pages(_named(args.path), out, store)}")
     return 0
 
 

@@ -130,7 +130,10 @@ def place(text: str) -> Place:
         UserError: If it is neither.
     """
     if text.startswith("file://"):
-        return Disk(Path(unquote(urlsplit(text).path)))
+        parts = urlsplit(text)
+        if parts.netloc not in ("", "localhost"):
+            raise UserError(f"'{text}' names a machine, {parts.netloc}; write file:///folder")
+        return Disk(Path(unquote(parts.path)))
     if text.startswith(("/", ".", "~")):
         return Disk(Path(text).expanduser())
     found = REPOSITORY.fullmatch(text)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from benchmark.leaderboard.standings import Group, Standing
     from benchmark.tasks import Task
 
-TABLE = re.compile(r"<!-- table (\S+) -->\n.*?<!-- end -->", re.DOTALL)
+TABLE = re.compile(r"<!-- table (\S+) -->\n(?:(?!<!-- table ).)*?<!-- end -->", re.DOTALL)
 FIGURE = re.compile(r"<!-- ((?:[^\s<>]+ ){4}[^\s<>]+) -->[^<]*<!-- / -->")
 NEW = """# Results
 
@@ -58,6 +58,9 @@ def text(old: str, root: Path) -> str:
         UserError: If there is no such folder.
     """
     old = old or NEW
+    begun, whole = old.count("<!-- table "), TABLE.findall(old)
+    if begun != len(whole):
+        raise JobError("a table of the document has no '<!-- end -->'; put one below it")
     found = {task.name: groups for task, groups in build.each(root, build.compared) if groups}
     lines = {name: list(_lines(root / name, groups)) for name, groups in found.items()}
     for name in found:

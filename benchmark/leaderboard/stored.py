@@ -51,7 +51,7 @@ def scored(plan: Plan, store: Store, choice: Choice) -> list[Scored]:
         if lacking:
             raise Incomplete(
                 f"{lacking} of {len(cells)} cells on {job.dataset} are not stored; "
-                f"run 'dialbench run {plan.task.name}' first"
+                f"run 'dialbench run {plan.task.name}' first, with the same options"
             )
         found.append(Scored(job, tuple(cells)))
     return found

@@ -177,7 +177,7 @@ def _canary(plan: Plan, store: Store, sweep: Scored) -> Mapping[str, Any]:
                 levels[cell.facts["level"]] = canary.of_pixels(np.asarray(image.convert("RGB")))
     return {
         "schema": canary.SCHEMA,
-        "set": sweep.job.dataset,
+        "set": plan.images[sweep.job.dataset].name,
         "image": name,
         "seed": sweep.job.seed,
         "width": size[0],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from benchmark.errors import UserError
+from benchmark.errors import JobError, UserError
 from benchmark.objectives.adversarial import Adversarial
 from benchmark.objectives.batch import batch_mean
 from benchmark.objectives.perceptual import PerceptualSqueeze, PerceptualVGG19
@@ -116,7 +116,13 @@ class MixedObjective(nn.Module):
             clean: What a network should give back, (B, 3, H, W).
             level: Levels (B, d).
             given: The network's input; only targets other than ``clean`` need it.
+
+        Raises:
+            JobError: If the output has another shape than what it should be.
         """
+        if output.shape != clean.shape:
+            found, wanted = tuple(output.shape), tuple(clean.shape)
+            raise JobError(f"the method returns images of shape {found} instead of {wanted}")
         coefficients = self.coefficients(level)
         wanted = {target: TARGETS[target](clean, given, level) for _, target in coefficients}
         shared: dict[str, tuple[Tensor, ...]] = {}

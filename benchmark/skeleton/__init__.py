@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import keyword
 import re
+import shlex
 import shutil
 import tempfile
 from importlib.resources import files
@@ -23,14 +24,16 @@ PACKAGE = {"pyproject.toml": "pyproject.toml", "README.md": "README.md"}
 def main(name: str, parent: Path, package: bool) -> str:
     """Writes the folder, and returns what it holds and what to do with it."""
     folder = write(name, parent, package)
-    file = folder / f"{name}.py"
+    file = shlex.quote(str(folder / f"{name}.py"))
     lines = [
         f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}",
         f"check: dialbench test {file}",
         f"run:   dialbench run denoise --methods dni,floor --method {file} --preset smoke",
     ]
     if package:
-        lines.append(f"or install it, and say '{name}' for it: pip install {folder.resolve()}")
+        lines.append(
+            f"or install it, and say '{name}' for it: pip install {shlex.quote(str(folder.resolve()))}"
+        )
     return "\n".join(lines)
 
 

@@ -109,6 +109,7 @@ def test_a_backbone_that_onnx_cannot_run_fails_no_method():
     ("method", "check", "reason"),
     [
         ("forgets_bias", "tuned_equals_forward", "tuned and forward differ at level 0.7"),
+        ("grey", "outputs_have_their_shape", "the output has shape"),
         ("ignores_level", "dial_changes_output", "the output is the same at levels 0.2 and 0.6"),
         (
             "shifted_start",

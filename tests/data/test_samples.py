@@ -4,11 +4,13 @@ import statistics
 
 import pytest
 import torch
+from PIL import Image
 
 from benchmark import tasks
 from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
 from benchmark.degradations.blur import gaussian_blur
+from benchmark.errors import UserError
 from benchmark.metrics.scorer import Scorer
 
 PSNR, TO_TARGET = "psnr-rgb", "psnr-rgb-target"
@@ -67,3 +69,11 @@ def test_targets_of_denoise_deblur_start_from_the_blurred_image(photographs):
     kept = blurred + 0.9 * (given - blurred)
     torch.testing.assert_close(samples.target(2, (1.0, 0.0)), kept)
     assert torch.equal(samples.reference(2, (1.0, 0.0)), samples.clean(2))
+
+
+@pytest.mark.parametrize(("task", "side", "least"), [("sr", 12, 16), ("style", 7, 8)])
+def test_an_image_that_is_too_small_is_named(task, side, least, tmp_path):
+    Image.new("RGB", (40, side)).save(tmp_path / "strip.png")
+    samples = Samples(open_set(str(tmp_path), "test"), tasks.get(task))
+    with pytest.raises(UserError, match=f"'strip' is 40x{side} pixels, and {task} needs {least}"):
+        samples.clean(0)

@@ -197,6 +197,12 @@ def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
         read(save(tmp_path / "x.png"))
 
 
+def test_a_picture_larger_than_networks_have_room_for_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "LARGEST", 599)
+    with pytest.raises(UserError, match="too large"):
+        read(save(tmp_path / "x.png"))
+
+
 def test_reading_does_not_depend_on_order(data):
     pictures = open_set("mine", "test").pictures
     forward = [picture.read() for picture in pictures]

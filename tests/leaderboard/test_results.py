@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import cli
+from benchmark.errors import JobError
 from benchmark.leaderboard import assemble, card, entry, results, synthetic
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,3 +87,9 @@ def test_the_command_on_a_card_is_one_that_the_command_line_takes(put):
     args = cli.parser()[0].parse_args(line.split())
     assert (args.task, args.preset, args.set, args.seeds) == ("sr", "laptop", ["steps=300"], "0,2")
     assert args.levels == ",".join(facts["levels"]) and args.methods == [facts["method"]]
+
+
+@pytest.mark.parametrize("rest", ["", "\n<!-- table denoise -->\n<!-- end -->\n"])
+def test_a_table_without_an_end_is_an_error(field, rest):
+    with pytest.raises(JobError, match="has no '<!-- end -->'"):
+        results.text(f"<!-- table sr -->\nold\n{rest}", field)

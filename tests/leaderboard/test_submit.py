@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from benchmark import cli, tasks
 from benchmark.leaderboard import entry
@@ -41,6 +43,21 @@ def test_what_is_stored_becomes_an_entry_once_and_a_board(stored, capsys):
     capsys.readouterr()
     assert cli.main([*submit[:2], "filter-shock", "--methods", "dni", *submit[5:]]) == 0
     assert "dni: skipped: takes " in capsys.readouterr().err
+
+
+def test_a_test_set_may_be_a_folder_by_its_path(home, boards, tmp_path, monkeypatch):
+    photographs = tmp_path / "my photographs"
+    photographs.mkdir()
+    for number in range(2):
+        pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), np.uint8)
+        Image.fromarray(pixels).save(photographs / f"{number}.png")
+    wanted = [*WANTED, "--test", str(photographs), "--levels", "0,1"]
+    assert cli.main(["run", *wanted, "--jobs", "1"]) == 0
+    assert cli.main(["board", "submit", *wanted, "--boards", str(boards)]) == 0
+    # A folder is named by where one stands, too.
+    monkeypatch.chdir(boards / "sr")
+    assert cli.main(["board", "build", "."]) == 0 and (boards / "sr" / "board.md").is_file()
+    assert cli.main(["board", "check", "."]) == 0
 
 
 def test_an_entry_says_what_an_image_and_a_switch_took(home, boards):

@@ -207,6 +207,10 @@ def test_training_again_makes_it_retrained(path, capsys, monkeypatch):
     record = json.loads((path / proof.NAME).read_bytes())
     assert record["means"]["psnr-rgb"]["compared"] == 9
     assert "retrained; means: psnr-rgb 9 of 9" in capsys.readouterr().out
+    # Less is no reason to forget it.
+    assert cli.main(["board", "verify", str(path), "--offline"]) == 0
+    assert "reproduced again, and stays retrained" in capsys.readouterr().out
+    assert check.load(path)[0].status == "retrained"
 
 
 def test_a_task_that_compares_dials_is_computed_again_as_it_was_scored(home, boards):
