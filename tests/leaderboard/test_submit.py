@@ -46,7 +46,7 @@ def test_what_is_stored_becomes_an_entry_once_and_a_board(stored, capsys):
 
 
 def test_a_test_set_may_be_a_folder_by_its_path(home, boards, tmp_path, monkeypatch):
-    photographs = tmp_path / "my photographs"
+    photographs = tmp_path / "my-photographs"
     photographs.mkdir()
     for number in range(2):
         pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), np.uint8)
