@@ -41,6 +41,7 @@ class Tangle(nn.Module):
         self.grouped = nn.Conv2d(width, width, 3, padding=2, dilation=2, groups=4)
         self.instance_norm = nn.InstanceNorm2d(width, affine=True)
         self.attention = nn.Sequential(Attention(width), Attention(width))
+        self.paired = nn.Conv2d(width, width, 1, groups=width // 2, bias=False)
         self.up = nn.ConvTranspose2d(width, width, 4, stride=2, padding=1, groups=2)
         self.tail = nn.Conv2d(width, 3, 1)
 
@@ -51,6 +52,7 @@ class Tangle(nn.Module):
         b, c, h, w = z.shape
         rows = z.permute(0, 2, 3, 1).reshape(b * h, w, c)
         z = z + self.attention(rows).reshape(b, h, w, c).permute(0, 3, 1, 2)
+        z = z + self.paired(z).relu()
         return x + self.tail(self.up(z))[..., : x.shape[-2], : x.shape[-1]]
 
 
