@@ -92,8 +92,8 @@ def test_a_place_is_a_folder_or_a_repository():
     for wrong in ("dials", "https://x/y/z", "a/b/c", "user/../x", ""):
         with pytest.raises(exchange.UserError, match="is no place"):
             exchange.place(wrong)
-    with pytest.raises(exchange.UserError, match="names a machine, tmp; write file:///folder"):
-        exchange.place("file://tmp/x")
+    with pytest.raises(exchange.UserError, match="names a machine, elsewhere; write file:///folder"):
+        exchange.place("file://elsewhere/x")
 
 
 def on_hub(hub_url: str, *words: object) -> subprocess.CompletedProcess:
