@@ -125,6 +125,8 @@ def _write(folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx:
     if (folder / FACTS).is_file():
         for old in (path for path in folder.iterdir() if path.suffix in (".safetensors", ".onnx")):
             old.unlink()
+        # Should this one fail, nothing says that the folder is whole.
+        (folder / FACTS).unlink()
     told = [_level(folder, method, task, level, onnx) for level in levels]
     facts = _facts(job, method, task, told)
     if onnx and only is None:

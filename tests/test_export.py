@@ -68,12 +68,21 @@ def test_weights_of_a_level_fit_the_plain_backbone(task, home, tmp_path, capsys)
             assert torch.equal(network(x), wanted(x))
 
 
-def test_files_of_an_earlier_export_do_not_stay_beside_the_new_ones(home, tmp_path, capsys):
+def test_files_of_an_earlier_export_do_not_stay_beside_the_new_ones(
+    home, tmp_path, capsys, monkeypatch
+):
+    def broken(*given):
+        raise JobError("no")
+
     out = trained("denoise", "dni", tmp_path, "--levels", "0.2,1")
     words = ["export", "denoise", *WORDS, "--to", str(out)]
     assert cli.main([*words, "--methods", "dni,floor", "--levels", "0.5"]) == 0
     assert {path.name for path in (out / "dni").iterdir()} == {"0.5.safetensors", "network.json"}
     assert "floor: left out: it has no weights" in capsys.readouterr().out
+    with monkeypatch.context() as patch:
+        patch.setattr(export, "_level", broken)
+        assert cli.main([*words, "--methods", "dni"]) == 1
+    assert not list((out / "dni").iterdir())
     assert cli.main([*words, "--methods", "dni,ftn"]) == 1
     assert "ftn: not trained; run 'dialbench train denoise'" in capsys.readouterr().err
     assert cli.main([*words, "--methods", "floor"]) == 2

@@ -161,7 +161,7 @@ def status(path: Path, one: Entry) -> str:
 def status_known(path: Path) -> str:
     """Returns the status of the entry in a folder; ``claimed`` if its record is not as it must be."""
     try:
-        return load(path.resolve())[0].status
+        return load(path)[0].status
     except Fault:
         return "claimed"
 

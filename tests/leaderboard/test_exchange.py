@@ -92,7 +92,9 @@ def test_a_place_is_a_folder_or_a_repository():
     for wrong in ("dials", "https://x/y/z", "a/b/c", "user/../x", ""):
         with pytest.raises(exchange.UserError, match="is no place"):
             exchange.place(wrong)
-    with pytest.raises(exchange.UserError, match="names a machine, elsewhere; write file:///folder"):
+    with pytest.raises(
+        exchange.UserError, match="names a machine, elsewhere; write file:///folder"
+    ):
         exchange.place("file://elsewhere/x")
 
 
