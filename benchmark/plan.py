@@ -14,6 +14,7 @@ from benchmark.data.sources import ImageSet, anywhere, default_sets, open_set
 from benchmark.dialling import ESTIMATOR
 from benchmark.digest import digest
 from benchmark.errors import JobError, UserError
+from benchmark.importing import needed
 from benchmark.jobs import Job, Point, SweepJob, TrainJob
 from benchmark.leakage import Pair, leaks
 from benchmark.method import ControlMethod
@@ -296,6 +297,7 @@ def _look_up(plan: Plan, store: Store) -> None:
         if key not in plan.forced[0] and store.read_stage(key) is not None:
             plan.stored.add(key)
     available = availability(plan.task.metrics, plan.request.offline)
+    imported = needed(plan.task.metrics, store)
     for key, job in plan.sweeps.items():
         redo = job.method in plan.request.force
         waits = not plan.forced[0].isdisjoint(job.stage_keys.values())
@@ -304,7 +306,7 @@ def _look_up(plan: Plan, store: Store) -> None:
             wanted = plan.task.metrics_at(*point)
             if redo and cell_key:
                 plan.forced[1].add(cell_key)
-            if redo or waits or cell is None or cell.without(wanted, available):
+            if redo or waits or cell is None or cell.without(wanted, available, imported):
                 missing.append(point)
             else:
                 plan.complete[key, point] = cell
@@ -347,8 +349,14 @@ def failures(plan: Plan, store: Store) -> list[Failure]:
     return [*plan.failures, *plan.skipped, *(one for one in recorded if one is not None)]
 
 
-def describe(plan: Plan) -> str:
-    """Returns a plan as text: stages and who shares them, steps, cells, and what is stored."""
+def describe(plan: Plan, train: bool = True, sweep: bool = True) -> str:
+    """Returns a plan as text: stages and who shares them, steps, cells, and what is stored.
+
+    Args:
+        plan: The plan.
+        train: Whether it needs trained stages.
+        sweep: Whether it scores cells.
+    """
     request = plan.request
     lines = [
         f"task {request.task}, preset {keys.preset_text(request.preset)}, "
@@ -356,28 +364,39 @@ def describe(plan: Plan) -> str:
         f"training on {_listed(request.train)}; testing on {_listed(request.test)}; "
         f"levels {_listed([level_text(level) for level in plan.levels])}",
         "",
-        "stage            seed   steps  state     used by",
-    ]
-    for key, job in plan.trains.items():
-        users = plan.users[key]
-        owner = job.stage.name if len(users) > 1 else f"{users[0]} {job.stage.name}"
-        state = "stored" if key in plan.stored else "to train"
-        shared = f"shared by {_listed(users)}" if len(users) > 1 else users[0]
-        lines.append(f"{owner:<16} {job.seed:>4} {plan.steps(key):>7}  {state:<8}  {shared}")
-    every = sum(plan.steps(key) for key in plan.trains)
-    todo = sum(plan.steps(key) for key in plan.trains if key not in plan.stored)
-    cells_wanted = sum(len(job.points()) for job in plan.sweeps.values())
-    cells_todo = sum(len(points) for points in plan.missing.values())
-    matrix = sum(len(job.crossed) for job in plan.sweeps.values())
-    lines += [
-        "",
-        f"training steps: {todo} to do of {every}",
-        f"cells: {cells_todo} to score of {cells_wanted}"
-        + (f", {matrix} of them with the dial set to another level" if matrix else ""),
+        *(_stages(plan) if train else ()),
+        *(_cells(plan) if sweep else ()),
     ]
     notes = dict.fromkeys((*plan.failures, *plan.skipped))
     lines += [f"{note.method}: {note.reason}" for note in notes]
     return "\n".join(lines)
+
+
+def _stages(plan: Plan) -> Iterator[str]:
+    named = {
+        key: job.stage.name
+        if len(plan.users[key]) > 1
+        else f"{plan.users[key][0]} {job.stage.name}"
+        for key, job in plan.trains.items()
+    }
+    width = max(map(len, ("stage", *named.values())))
+    yield f"{'stage':<{width}}  seed   steps  state     used by"
+    for key, job in plan.trains.items():
+        users, state = plan.users[key], "stored" if key in plan.stored else "to train"
+        shared = f"shared by {_listed(users)}" if len(users) > 1 else users[0]
+        yield f"{named[key]:<{width}}  {job.seed:>4} {plan.steps(key):>7}  {state:<8}  {shared}"
+    every = sum(plan.steps(key) for key in plan.trains)
+    todo = sum(plan.steps(key) for key in plan.trains if key not in plan.stored)
+    yield ""
+    yield f"training steps: {todo} to do of {every}"
+
+
+def _cells(plan: Plan) -> Iterator[str]:
+    wanted = sum(len(job.points()) for job in plan.sweeps.values())
+    todo = sum(len(points) for points in plan.missing.values())
+    matrix = sum(len(job.crossed) for job in plan.sweeps.values())
+    of_matrix = f", {matrix} of them with the dial set to another level" if matrix else ""
+    yield f"cells: {todo} to score of {wanted}{of_matrix}"
 
 
 def _listed(values: Sequence[object]) -> str:

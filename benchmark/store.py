@@ -39,6 +39,9 @@ STALE = 3600
 LEFT = "left-"
 """What the name of a scratch folder begins with when its process gave it up."""
 
+NEEDS = "imported for "
+"""Facts of a cell that begin so hold the hash of the imported network that a metric needs."""
+
 IMPORTED = "imported/"
 """What the keys of imported weights begin with; a stage's key is a digest."""
 
@@ -85,14 +88,32 @@ class Cell:
     cost: dict[str, Any]
     pictures: dict[str, str]
 
-    def without(self, metrics: Sequence[str], available: Mapping[str, str | None]) -> list[str]:
-        """Returns the metrics that are not in this cell, or are null there but can be had now."""
+    def without(
+        self,
+        metrics: Sequence[str],
+        available: Mapping[str, str | None],
+        imported: Mapping[str, str] | None = None,
+    ) -> list[str]:
+        """Returns the metrics that are not in this cell, are null but can be had now, or are stale.
+
+        Args:
+            metrics: Those wanted.
+            available: Why each cannot be computed here, or None if it can.
+            imported: What ``importing.needed`` returns: other imported networks, other scores.
+        """
         null = {row.metric for row in self.rows if row.status == "unavailable"}
         there = {row.metric for row in self.rows}
+        stale = {
+            metric
+            for metric, weights in (imported or {}).items()
+            if self.facts.get(NEEDS + metric, "") != weights
+        }
         return [
             metric
             for metric in metrics
-            if metric not in there or (metric in null and available.get(metric) is None)
+            if metric not in there
+            or (metric in null and available.get(metric) is None)
+            or metric in stale
         ]
 
 

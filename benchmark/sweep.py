@@ -26,7 +26,7 @@ from benchmark.jobs import SweepJob
 from benchmark.layers import channels_last
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Score, Scorer, availability, side_by_side
-from benchmark.store import SCHEMA, Cell, Row, Store, now
+from benchmark.store import NEEDS, SCHEMA, Cell, Row, Store, now
 from benchmark.tasks import Task
 
 AT_ONCE = 640_000
@@ -133,19 +133,23 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     task = tasks.get(job.task)
     images = open_set(job.dataset, "test", crop=job.preset.crop, offline=job.offline)
     available = availability(task.metrics, job.offline)
+    imported = importing.needed(task.metrics, store)
     weights, steps = trained(job, store)
     key_of, todo = keys.cell_keys(job, task, weights, images), []
     for point in job.points():
         key = key_of(point)
         old, metrics = store.read_cell(task.name, key), task.metrics_at(*point)
-        metrics = metrics if old is None else tuple(old.without(metrics, available))
+        metrics = metrics if old is None else tuple(old.without(metrics, available, imported))
         if metrics:
             todo.append((point, key, old, metrics))
     if not todo:
         return
     method = loaded(job, task, store)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    facts = _facts(job, task, images, weights, device)
+    facts = {
+        **_facts(job, task, images, weights, device),
+        **{NEEDS + metric: one for metric, one in imported.items()},
+    }
     price = {
         **cost.of_method(method, method.tuned(last_level(method, task))),
         "train_steps": steps,
@@ -281,9 +285,9 @@ def merged(old: Cell, new: Cell, metrics: Sequence[str]) -> Cell:
     }
     images = dict.fromkeys(row.image for row in old.rows)
     order = [(image, metric) for image in images for metric in metrics]
-    return Cell(
-        old.key, old.facts, tuple(rows[one] for one in order if one in rows), old.cost, old.pictures
-    )
+    kept = tuple(rows[one] for one in order if one in rows)
+    needs = {name: one for name, one in new.facts.items() if name.startswith(NEEDS)}
+    return Cell(old.key, {**old.facts, **needs}, kept, old.cost, old.pictures)
 
 
 class _Clock:

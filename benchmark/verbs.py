@@ -48,7 +48,7 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
 
     plan = planning.make(request, store)
     if args.dry_run:
-        print(planning.describe(plan))
+        print(planning.describe(plan, sweep=sweep))
         return 0
     leaks = plan.leaks(store)
     if not request.allow_leaks:
@@ -138,7 +138,7 @@ def analyze(args: argparse.Namespace) -> int:
 
     plans = [planning.make(one, store) for one in study.requests(request)]
     if args.dry_run:
-        print("\n\n".join(planning.describe(plan) for plan in plans))
+        print("\n\n".join(planning.describe(one, study.trains, study.scores) for one in plans))
         return 0
     store.prepare()
     jobs = {}

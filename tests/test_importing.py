@@ -244,6 +244,18 @@ def test_a_blind_run_scores_the_estimator_of_the_authors_beside_ours(home, file,
     assert rows.loc["p0", "status"] == "ok"
     assert rows.loc["p1", "status"] == "failed" and "128 pixels" in rows.loc["p1", "reason"]
 
+    # Another network under the same name: its scores are made anew, and no others.
+    before = pd.read_csv(table).set_index(["image", "metric"])["value"]
+    other = {name: tensor + 0.01 for name, tensor in estimator().items()}
+    assert cli.main(["import", "hyperres-estimator", file(other)]) == 0
+    assert cli.main(words) == 0
+    after = pd.read_csv(table).set_index(["image", "metric"])["value"]
+    changed = before.ne(after) & before.notna()
+    assert changed[("p0", "level-error-hyperres")]
+    assert {metric for _, metric in before.index[changed]} <= {
+        *("level-error-hyperres", "psnr-rgb-hyperres")
+    }
+
 
 # ---- reading files ------------------------------------------------------------------------------
 
