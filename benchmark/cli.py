@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import benchmark
 from benchmark import config, discovery, tasks, verbs
 from benchmark.engines import OPTIONS
-from benchmark.errors import JobError, UserError
+from benchmark.errors import JobError, UserError, one_line
 from benchmark.importing import KINDS
 from benchmark.stopping import Stopped
 
@@ -63,8 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        text = f"{type(error).__name__}: {error}".splitlines()[0]
-        print(f"dialbench: unexpected {text}; add --debug to see where", file=sys.stderr)
+        print(f"dialbench: unexpected {one_line(error)}; add --debug to see where", file=sys.stderr)
         return 1
 
 

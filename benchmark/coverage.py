@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from benchmark import discovery, tasks
 from benchmark.conformance.networks import TINY
 from benchmark.discovery import Entry, create_backbone, create_method
-from benchmark.errors import JobError, UserError
+from benchmark.errors import JobError, UserError, one_line
 from benchmark.spatial import refusal
 from benchmark.store import Store
 from benchmark.tasks import Task
@@ -69,7 +69,7 @@ def _refusal(ask: Callable[[], str | None]) -> str:
     except (JobError, UserError) as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - whatever a method of someone else raises
-        return f"{type(error).__name__}: {error}"
+        return one_line(error)
 
 
 def page(found: dict[Place, str]) -> str:

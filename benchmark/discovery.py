@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from benchmark.digest import ROOT
-from benchmark.errors import JobError, UserError
+from benchmark.errors import JobError, UserError, one_line
 from benchmark.spec import Spec, Value, parse
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except Exception as error:
-        raise JobError(f"{name} does not import: {type(error).__name__}: {error}") from error
+        raise JobError(f"{name} does not import: {one_line(error)}") from error
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -269,7 +269,7 @@ def _import_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise JobError(f"{path} does not import: {type(error).__name__}: {error}") from error
+        raise JobError(f"{path} does not import: {one_line(error)}") from error
     return module
 
 
@@ -330,4 +330,4 @@ def _construct(kind: type, spec: Spec, **fixed: Any) -> Any:
     try:
         return kind(**fixed, **options)
     except Exception as error:
-        raise JobError(f"{spec} cannot be constructed: {type(error).__name__}: {error}") from error
+        raise JobError(f"{spec} cannot be constructed: {one_line(error)}") from error

@@ -1,5 +1,8 @@
 """The errors a user can meet; each message is one sentence: what is wrong, and what to do."""
 
+LONGEST = 300
+"""Characters of what others wrote in an error that are shown."""
+
 
 class UserError(Exception):
     """Bad usage or bad input. The command line prints the message and exits with 2."""
@@ -11,3 +14,10 @@ class JobError(Exception):
 
 class LevelError(UserError, ValueError):
     """A level lies outside the control space, or has the wrong number of axes."""
+
+
+def one_line(error: BaseException) -> str:
+    """Returns the kind of an error that others raised, and its message as one line."""
+    text = " ".join(str(error).split()) or "no message"
+    text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return f"{type(error).__name__}: {text}"

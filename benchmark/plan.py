@@ -13,7 +13,7 @@ from benchmark.control import Level, level_text
 from benchmark.data.sources import ImageSet, anywhere, default_sets, open_set
 from benchmark.dialling import ESTIMATOR
 from benchmark.digest import digest
-from benchmark.errors import JobError, UserError
+from benchmark.errors import JobError, UserError, one_line
 from benchmark.importing import needed
 from benchmark.jobs import Job, Point, SweepJob, TrainJob
 from benchmark.leakage import Pair, leaks
@@ -179,7 +179,7 @@ def _asked(plan: Plan, choice: Choice) -> Needs | None:
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - a broken method stops nothing else
-        reason = str(error) if isinstance(error, JobError) else f"{type(error).__name__}: {error}"
+        reason = str(error) if isinstance(error, JobError) else one_line(error)
         plan.failures.append(Failure(choice.method, request.backbone, None, reason))
         return None
     plan.skipped.append(Failure(choice.method, request.backbone, None, f"skipped: {reason}"))

@@ -13,7 +13,7 @@ from benchmark.conformance.networks import Place, places
 from benchmark.conformance.subject import Factory, Skipped
 from benchmark.conformance.tuned import connections_refused
 from benchmark.discovery import create_method
-from benchmark.errors import UserError
+from benchmark.errors import UserError, one_line
 from benchmark.method import ControlMethod
 
 OK, FAILED, SKIPPED = "ok", "FAILED", "skipped"
@@ -100,8 +100,7 @@ def _verdict(run: Callable[[], None]) -> tuple[str, str]:
     except AssertionError as error:
         return FAILED, str(error) or "an assertion of its own does not hold"
     except Exception as error:  # noqa: BLE001 - whatever a method of someone else raises
-        text = str(error).partition("\n")[0]
-        return FAILED, f"{type(error).__name__}: {text}"
+        return FAILED, one_line(error)
     return OK, ""
 
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 
 from benchmark import stopping
-from benchmark.errors import JobError, UserError
+from benchmark.errors import JobError, UserError, one_line
 from benchmark.jobs import Job, SweepJob, TrainJob
 from benchmark.report.results import Failure
 from benchmark.store import Store, disk_trouble
@@ -97,10 +97,9 @@ def sentence(error: BaseException, store: Store) -> str:
         return str(error)
     if isinstance(error, OSError) and error.errno is not None:
         return disk_trouble(error, error.filename or store.home)
-    text = str(error).strip().splitlines()
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "out of memory; use fewer --jobs, or a smaller --set batch=..."
-    return f"{type(error).__name__}: {text[0] if text else 'no message'}"
+    return one_line(error)
 
 
 def settle(threads: int) -> None:
