@@ -8,6 +8,7 @@ torch only when there is a file to verify, and never unpickles code.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import http.client
@@ -19,7 +20,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,13 +154,24 @@ def state(name: str, offline: bool = False) -> State:
 def fetch(name: str, offline: bool = False) -> State:
     """Returns where an asset stands after downloading it if needed and possible.
 
-    A download is tried once in a process; an unreachable server costs ``PATIENCE`` seconds.
+    A download is tried once in a process; an unreachable server costs ``PATIENCE`` seconds. While
+    ``as_they_are`` holds, none is.
     """
     found = state(name, offline)
-    if found.status == "found" or offline or name in _attempts:
+    if found.status == "found" or offline or name in _attempts or _still:
         return found
     _attempts[name] = _download(ASSETS[name])
     return state(name, offline)
+
+
+@contextlib.contextmanager
+def as_they_are() -> Iterator[None]:
+    """Keeps assets as they are: nothing is downloaded, for verbs that only look."""
+    _still.append(True)
+    try:
+        yield
+    finally:
+        _still.pop()
 
 
 def can_load(name: str, offline: bool = False) -> bool:
@@ -199,6 +211,9 @@ def fingerprint(tensors: Mapping[str, Any]) -> str:
         digest.update(array.tobytes())
     return digest.hexdigest()
 
+
+_still: list[bool] = []
+"""Not empty while downloads are held back."""
 
 _attempts: dict[str, str] = {}
 """Why the download of an asset failed in this process; empty if it did not."""

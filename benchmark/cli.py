@@ -56,8 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"dialbench: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 1
     except OSError as error:
-        if debug or error.filename is None:
+        if debug:
             raise
+        if error.filename is None:
+            print(f"dialbench: {error.strerror or one_line(error)}", file=sys.stderr)
+            return 1
         print(f"dialbench: {error.filename} cannot be used: {error.strerror}", file=sys.stderr)
         return 2 if error.errno in BAD_PATH else 1
     except Exception as error:

@@ -94,16 +94,42 @@ def _offered(name: str, value: str, error: str | None) -> Entry:
 
 
 def _file_of(value: str) -> Path | None:
-    """Returns the file of an entry point like ``package.module:Class``, importing nothing."""
-    top, *inner = value.partition(":")[0].strip().split(".")
+    """Returns the file of an entry point like ``package.module:Class``, importing nothing.
+
+    Where that module only imports the class from another of its package, it is the other's.
+    """
+    module, _, name = (part.strip() for part in value.partition(":"))
+    top, *inner = module.split(".")
     spec = importlib.util.find_spec(top)
     if spec is None:
         return None
     if not inner:
-        return Path(spec.origin) if spec.origin else None
-    paths = [Path(folder, *inner) for folder in spec.submodule_search_locations or ()]
-    files = [file for path in paths for file in (path.with_suffix(".py"), path / "__init__.py")]
-    return next((file for file in files if file.is_file()), None)
+        found = Path(spec.origin) if spec.origin else None
+    else:
+        paths = [Path(folder, *inner) for folder in spec.submodule_search_locations or ()]
+        files = [file for path in paths for file in (path.with_suffix(".py"), path / "__init__.py")]
+        found = next((file for file in files if file.is_file()), None)
+    return _defining(found, name) if found and name else found
+
+
+def _defining(path: Path, name: str) -> Path:
+    """Returns the file that a class comes from which a file imports from beside itself."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return path
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level and node.module:
+            folder = path.parents[node.level - 1].joinpath(*node.module.split("."))
+            files = [
+                file
+                for file in (folder.with_suffix(".py"), folder / "__init__.py")
+                if file.is_file()
+            ]
+            for alias in node.names:
+                if files and (alias.asname or alias.name) == name:
+                    return _defining(files[0], alias.name)
+    return path
 
 
 def read_entry(path: Path, group: str) -> Entry:
@@ -203,6 +229,21 @@ def source_of(spec_text: str, file: Path | None = None) -> str:
     return str(found)
 
 
+def sources_of(spec_text: str, file: Path | None = None) -> tuple[str, ...]:
+    """Returns the modules that a method's code begins in: its own, and all of a package's.
+
+    Raises:
+        UserError: If there is no such method, or no such file.
+    """
+    own = source_of(spec_text, file)
+    folder = Path(own).parent
+    if file is not None or not own.endswith(".py") or not (folder / "__init__.py").is_file():
+        return (own,)
+    while (folder.parent / "__init__.py").is_file():
+        folder = folder.parent
+    return tuple(str(path) for path in sorted(folder.rglob("*.py")))
+
+
 def backbone_source(spec_text: str) -> str:
     """Returns the dotted name of the module that holds a backbone, without importing it."""
     return _dotted(find(parse(spec_text).name, ("network",)))
@@ -222,7 +263,10 @@ def create_method(spec_text: str, file: Path | None = None) -> ControlMethod:
     if file is not None:
         module = _import_file(file)
     elif source.endswith(".py"):
-        module = _import(find(spec.name, ("method",)).path.partition(":")[0])
+        module, _, named = find(spec.name, ("method",)).path.partition(":")
+        if named:
+            return _construct(_named_class(module.strip(), named.strip(), ControlMethod), spec)
+        module = _import(module)
     else:
         module = _import(source)
     return _construct(_only_class(module, ControlMethod, spec.name), spec)
@@ -271,6 +315,13 @@ def _import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise JobError(f"{path} does not import: {one_line(error)}") from error
     return module
+
+
+def _named_class(module: str, name: str, base: type) -> type:
+    found = getattr(_import(module), name, None)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise JobError(f"{module}:{name} is no subclass of {base.__name__}; mend the entry point")
+    return found
 
 
 def _only_class(module: ModuleType, base: type, name: str) -> type:

@@ -159,8 +159,8 @@ def _decoded(value: Any) -> Any:
         return tuple(_decoded(one) for one in value)
     if not isinstance(value, dict):
         return value
+    kind = KINDS.get(str(value.get("type")))
+    if kind is None:  # stages may have any name, "type" too
+        return {key: _decoded(one) for key, one in value.items()}
     fields = {key: _decoded(one) for key, one in value.items() if key != "type"}
-    if "type" not in value:
-        return fields
-    kind = KINDS[value["type"]]
     return At(*fields["level"]) if kind is At else kind(**fields)

@@ -12,7 +12,7 @@ from benchmark.control import Level, level_text
 from benchmark.data.filtered import operator_digest
 from benchmark.data.sources import ImageSet
 from benchmark.digest import code_digest, digest
-from benchmark.discovery import backbone_source, source_of
+from benchmark.discovery import backbone_source, sources_of
 from benchmark.jobs import Point, SweepJob, TrainJob
 from benchmark.objectives.choice import resolved
 from benchmark.tasks import Objective, Task
@@ -58,17 +58,21 @@ BUDGET = ("batch", "patch", "patch_sr", "lr", "schedule", "precision", "critic_w
 """Preset fields that determine a training run, besides its number of steps."""
 
 
+SILENT = ("backbone", "checkpoint_every", "devices", "points", "workers")
+"""Preset fields that are no part of its name."""
+
+
 def preset_text(preset: Preset) -> str:
     """Returns a preset's name with what was changed in it: ``laptop:steps=300``.
 
-    On how many devices a stage was trained is left out: they share every batch, and the weights
-    say the rest.
+    What changes no number is left out, and on how many devices a stage was trained: they share every
+    batch, and the weights say the rest. Levels are told one by one wherever they count.
     """
     own = PRESETS.get(preset.name, preset)
     changed = [
         f"{key}={value}"
         for key, value in sorted(vars(preset).items())
-        if value != vars(own)[key] and key not in ("backbone", "devices")
+        if value != vars(own)[key] and key not in SILENT
     ]
     return ":".join([preset.name, *changed])
 
@@ -152,7 +156,7 @@ def backbone_digest(backbone: str) -> str:
 
 def method_digest(method: str, file: str | None, backbone: str) -> str:
     """Returns the digest of a method: code, hyper-parameters and backbone."""
-    code = _code((source_of(method, Path(file) if file else None),), METHOD_CODE)
+    code = _code(sources_of(method, Path(file) if file else None), METHOD_CODE)
     return digest([method, code, backbone, backbone_digest(backbone)])
 
 

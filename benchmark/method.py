@@ -278,7 +278,8 @@ class ControlMethod(L.LightningModule, ABC):
         first, last = (
             level.new_tensor(end).view(shape) for end in (self.control.first, self.control.last)
         )
-        return ((level - first) / (last - first)).clamp(0, 1)
+        length = torch.where(last == first, 1.0, last - first)
+        return ((level - first) / length).clamp(0, 1)
 
     # ---- training: everything below belongs to the harness, not to the author -------------------
 

@@ -94,8 +94,14 @@ class Plan:
             self.skipped += [Failure(one, self.request.backbone, None, text) for one in users]
         return found
 
-    def begin(self, store: Store) -> None:
-        """Records broken methods, forgets outdated failures and what ``--force`` names."""
+    def begin(self, store: Store, train: bool = True, sweep: bool = True) -> None:
+        """Records broken methods, forgets outdated failures and what ``--force`` names.
+
+        Args:
+            store: The store.
+            train: Whether stages are going to be trained; if not, none is forgotten.
+            sweep: Whether cells are going to be scored; if not, none is forgotten.
+        """
         for choice in self.request.methods:
             key = digest(["plan", self.task.name, choice.method, self.request.backbone])
             broken = [one for one in self.failures if one.method == choice.method]
@@ -105,9 +111,9 @@ class Plan:
                 store.clear_failure(key)
         for key in (*self.stored, *(one for one, points in self.missing.items() if not points)):
             store.clear_failure(key)
-        for key in self.forced[0]:
+        for key in self.forced[0] if train else ():
             store.forget_stage(key)
-        for key in self.forced[1]:
+        for key in self.forced[1] if sweep else ():
             store.forget_cell(self.task.name, key)
 
 

@@ -12,6 +12,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import sys
@@ -38,6 +39,9 @@ STALE = 3600
 
 LEFT = "left-"
 """What the name of a scratch folder begins with when its process gave it up."""
+
+HALF_WRITTEN = re.compile(r"\.(.+\.)?[0-9a-f]{32}\.tmp")
+"""Names of files that are being written, here and in ``benchmark.train``; no user's are like that."""
 
 NEEDS = "imported for "
 """Facts of a cell that begin so hold the hash of the imported network that a metric needs."""
@@ -146,7 +150,7 @@ class Store:
             ) from None
         # Folders may vanish on the way: other runs remove theirs.
         for folder, _, names in os.walk(self.home):
-            for path in (Path(folder, name) for name in names if name.endswith(".tmp")):
+            for path in (Path(folder, name) for name in names if HALF_WRITTEN.fullmatch(name)):
                 with contextlib.suppress(OSError):
                     if time.time() - path.stat().st_mtime > STALE:
                         path.unlink()

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark import config, discovery, tasks
+from benchmark import assets, config, discovery, tasks
 from benchmark.errors import JobError, UserError
 from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.request import choice_of, names_in, request_of, sets_in
@@ -46,16 +46,18 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
     from benchmark import plan as planning
     from benchmark.leakage import refuse
 
-    plan = planning.make(request, store)
     if args.dry_run:
-        print(planning.describe(plan, sweep=sweep))
+        with assets.as_they_are():
+            print(planning.describe(planning.make(request, store), sweep=sweep))
         return 0
+    plan = planning.make(request, store)
     leaks = plan.leaks(store)
     if not request.allow_leaks:
         refuse(leaks)
-    plan.begin(store)
+    plan.begin(store, train, sweep)
     chosen = engines.engine(args.engine)
     failed = engines.run(chosen, plan.jobs(train, sweep), store, args.jobs)
+    unmirrored = 0
     if sweep:
         results = _results(plan, store)
         if results.rows.empty:
@@ -63,8 +65,8 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
         else:
             _write_report(results, plan, store)
             if args.wandb:
-                _mirror(results, plan, store)
-    return _outcome(plan, store, failed)
+                unmirrored = _mirror(results, plan, store, args.offline)
+    return max(_outcome(plan, store, failed), int(unmirrored > 0))
 
 
 def size(args: argparse.Namespace) -> int:
@@ -79,7 +81,8 @@ def size(args: argparse.Namespace) -> int:
     from benchmark import sizing
 
     store = Store()
-    print(sizing.page([planning.make(one, store) for one in wanted], store))
+    with assets.as_they_are():
+        print(sizing.page([planning.make(one, store) for one in wanted], store))
     return 0
 
 
@@ -104,7 +107,8 @@ def export(args: argparse.Namespace) -> int:
     from benchmark import export as exporting
     from benchmark import plan as planning
 
-    plan, failed = planning.make(request, store), 0
+    with assets.as_they_are():
+        plan, failed = planning.make(request, store), 0
     folder = args.to or store.home / "export" / plan.task.name
     for line, good in exporting.run(plan, store, folder, args.onnx):
         print(line, file=sys.stdout if good else sys.stderr)
@@ -136,17 +140,20 @@ def analyze(args: argparse.Namespace) -> int:
     from benchmark import plan as planning
     from benchmark.leakage import refuse
 
-    plans = [planning.make(one, store) for one in study.requests(request)]
     if args.dry_run:
-        print("\n\n".join(planning.describe(one, study.trains, study.scores) for one in plans))
+        with assets.as_they_are():
+            plans = [planning.make(one, store) for one in study.requests(request)]
+            shown = [planning.describe(one, study.trains, study.scores) for one in plans]
+        print("\n\n".join(shown))
         return 0
+    plans = [planning.make(one, store) for one in study.requests(request)]
     store.prepare()
     jobs = {}
     for plan in plans if study.trains else ():
         leaks = plan.leaks(store)
         if not request.allow_leaks:
             refuse(leaks)
-        plan.begin(store)
+        plan.begin(store, True, study.scores)
         jobs.update({job.key: job for job in plan.jobs(True, study.scores)})
     failed = engines.run(engines.engine(args.engine), list(jobs.values()), store, args.jobs)
     codes = [0]
@@ -189,7 +196,8 @@ def _stored(args: argparse.Namespace) -> tuple[Plan, Store, Results]:
 
     from benchmark import plan as planning
 
-    plan = planning.make(request, store)
+    with assets.as_they_are():
+        plan = planning.make(request, store)
     plan.leaks(store)
     results = _results(plan, store)
     if results.rows.empty:

@@ -141,3 +141,25 @@ def test_a_job_file_runs_by_itself(home, tmp_path, capsys):
     (cell,) = (home / "cells" / "sr").glob("*.json")
     rows = json.loads(cell.read_text())["rows"]
     assert {row[0] for row in rows} == {"astronaut", "chelsea", "flower"}
+
+
+def test_a_full_output_is_one_line_and_not_a_traceback():
+    words = [sys.executable, "-u", "-m", "benchmark", "list"]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("dialbench: No space left") and ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["run sr --dry-run", "run sr --preset gpu --dry-run", "report sr", "size sr", "export sr"],
+)
+def test_verbs_that_only_look_download_nothing(words, home, monkeypatch):
+    from benchmark import assets
+
+    asked = []
+    monkeypatch.setattr(assets, "_download", lambda asset: asked.append(asset.name) or "asked")
+    monkeypatch.setattr(assets, "_candidates", lambda asset: [])
+    cli.main([*words.split(), "--methods", "floor"])
+    assert asked == []

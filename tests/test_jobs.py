@@ -18,7 +18,9 @@ def test_a_train_job_survives_json(levels):
     assert jobs.from_json(jobs.to_json(job)) == job
 
 
-def test_a_sweep_job_survives_json():
+# Stages may be called like any word of the file.
+@pytest.mark.parametrize("stages", [{"start": "a"}, {"type": "a", "Adam": "b"}])
+def test_a_sweep_job_survives_json(stages):
     job = SweepJob(
         "k",
         "sr",
@@ -27,7 +29,7 @@ def test_a_sweep_job_survives_json():
         "small",
         preset("laptop"),
         0,
-        {"start": "a"},
+        stages,
         "x",
         ((0.0,), (1.0,)),
     )

@@ -53,6 +53,8 @@ def test_what_does_not_change_training_keeps_the_key(field):
 
 def test_the_preset_column_shows_what_was_changed():
     assert keys.preset_text(SMOKE) == "smoke"
+    silent = preset("smoke", ["workers=2", "points=9", "checkpoint_every=60"])
+    assert keys.preset_text(silent) == "smoke"
     assert keys.preset_text(preset("smoke", ["steps=9", "lr=0.1"])) == "smoke:lr=0.1:steps=9"
 
 

@@ -85,6 +85,25 @@ def test_only_what_is_missing_is_done(planned):
     assert kinds(planned("--methods", "dni")[0]) == (0, 0)
 
 
+def test_force_forgets_only_what_is_about_to_be_done_again(planned):
+    made, store = planned("--methods", "dni")
+    assert local.run(made.jobs(), store, workers=1) == {}
+    stages, cells = (
+        lambda: len(list(store.home.glob("stages/*/stage.json"))),
+        lambda: len(list(store.home.glob("cells/*/*.json"))),
+    )
+    there = stages(), cells()
+    scored, _ = planned("--methods", "dni", "--force", "dni")
+    scored.begin(store, train=False)
+    assert (stages(), cells()) == (there[0], 0)
+    assert local.run(scored.jobs(train=False), store, workers=1) == {}
+    trained, _ = planned("--methods", "dni", "--force", "dni")
+    trained.begin(store, sweep=False)
+    assert (stages(), cells()) == (there[0] - 1, there[1])
+    assert local.run(trained.jobs(sweep=False), store, workers=1) == {}
+    assert kinds(planned("--methods", "dni")[0]) == (0, 0)
+
+
 def test_jobs_name_folders_of_images_so_that_they_can_be_read_from_anywhere(
     planned, photographs, monkeypatch
 ):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmark import cli, discovery, skeleton
-from benchmark.errors import UserError
+from benchmark.digest import code_digest
+from benchmark.errors import JobError, UserError
 
 
 def load(path: Path):
@@ -131,3 +132,33 @@ def test_a_method_inside_a_package_is_found_without_importing_it(tmp_path, monke
     (entry,) = [one for one in discovery.entries() if one.name == "gentle"]
     assert (entry.summary, entry.error) == ("Gently.", None)
     assert Path(discovery.source_of("gentle")) == package / "touch.py"
+
+
+def test_an_entry_point_names_its_class_wherever_that_is_defined(tmp_path, monkeypatch):
+    package = tmp_path / "two_touches"
+    package.mkdir()
+    (package / "__init__.py").write_text("from .touch import First\n")
+    two = "".join(
+        f"class {name}(WeightSpaceMethod):\n    build = stages = weights = lambda self: None\n"
+        for name in ("First", "Second")
+    )
+    body = f'"""Two."""\nfrom benchmark.method import WeightSpaceMethod\nfrom .more import MORE\n{two}'
+    (package / "touch.py").write_text(body)
+    (package / "more.py").write_text("MORE = 1\n")
+    about = tmp_path / "two_touches-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: two-touches\nVersion: 1\n")
+    (about / "entry_points.txt").write_text(
+        "[dialbench.methods]\none = two_touches:First\ntwo = two_touches.touch:Second\n"
+        "three = two_touches.touch:Third\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert Path(discovery.source_of("one")) == package / "touch.py"
+    assert type(discovery.create_method("one")).__name__ == "First"
+    assert type(discovery.create_method("two")).__name__ == "Second"
+    with pytest.raises(JobError, match="Third is no subclass"):
+        discovery.create_method("three")
+    # What the class uses of its package counts, as what it uses of ours does.
+    before = code_digest(discovery.sources_of("one"))
+    (package / "more.py").write_text("MORE = 2 + 2\n")
+    assert code_digest(discovery.sources_of("one")) != before

@@ -284,6 +284,19 @@ def test_every_level_of_every_method_is_in_the_offline_copy(tmp_path, wandb):
     assert seen == set(wanted)
 
 
+def test_a_run_mirrors_as_it_was_asked_to_and_tells_when_it_could_not(home, monkeypatch):
+    asked = []
+
+    def mirror(results, task, folder, weights, offline):
+        asked.append(offline)
+        return tracking.Said("could not", 1)
+
+    monkeypatch.setattr(tracking, "mirror", mirror)
+    options = ["--methods", "floor", "--preset", "smoke", "--offline", "--wandb", "--jobs", "1"]
+    assert cli.main(["run", "denoise", *options]) == 1
+    assert asked == [True]
+
+
 def test_publish_mirrors_what_is_stored_of_every_task_once(home, wandb, capsys, monkeypatch):
     options = ["--methods", "floor", "--preset", "smoke", "--offline"]
     assert cli.main(["publish", *options]) == 2

@@ -236,10 +236,11 @@ class Patches(Dataset):
         case = tuple(axis.physical(float(rng.random())) for axis in self.task.unseen)
         conditions = self.task.conditions(level, case)
         sharp = patch(clean)
-        given = self.degradation.apply(sharp, conditions, rng)
+        gray = self.task.protocol.gray
+        given = degradations.degrade(self.task.degradation, sharp, conditions, rng, gray)
         target = sharp if wanted is clean else patch(wanted)
         if self.task.spared:
-            target = degradations.degrade(self.task.spared, target, conditions, rng)
+            target = degradations.degrade(self.task.spared, target, conditions, rng, gray)
         return given, target
 
 

@@ -88,7 +88,8 @@ class Samples:
         noise: Any = degradations.generator(task.base, task.version, self.images.name, name, 0)
         if task.protocol.realisation == "numpy-0":
             noise = np.random.RandomState(0)
-        image = degradations.degrade(task.degradation, self._clean(picture), conditions, noise)
+        clean = self._clean(picture)
+        image = degradations.degrade(task.degradation, clean, conditions, noise, task.protocol.gray)
         if task.protocol.noise != "float":
             image = image.clamp(0, 1)
         return (image * 255).round() / 255 if task.protocol.noise == "uint8" else image
@@ -120,6 +121,8 @@ class Samples:
         if self.task.spared:
             conditions = self.task.conditions(level, self._split(index)[1])
             unused = degradations.generator("unused")
-            reference = degradations.degrade(self.task.spared, reference, conditions, unused)
+            reference = degradations.degrade(
+                self.task.spared, reference, conditions, unused, self.task.protocol.gray
+            )
         at = torch.tensor([level], dtype=torch.float32)
         return TARGETS[self.task.target](reference[None], given[None], at)[0]

@@ -1,7 +1,7 @@
 """Degradations: pure functions from a clean image to what a network is given.
 
-Every one takes ``clean`` (3, H, W) float32 in [0, 1] whose values are whole 8-bit levels, physical
-values (``Task.conditions``), and an explicit random generator.
+Every one takes ``clean`` (3, H, W), or one plane (1, H, W), float32 in [0, 1] whose values are whole
+8-bit levels, physical values (``Task.conditions``), and an explicit random generator.
 """
 
 from __future__ import annotations
@@ -119,7 +119,9 @@ def get(name: str) -> Degradation:
     return DEGRADATIONS[name]
 
 
-def degrade(name: str, clean: Tensor, physical: Physical, rng: np.random.Generator) -> Tensor:
+def degrade(
+    name: str, clean: Tensor, physical: Physical, rng: np.random.Generator, gray: bool = False
+) -> Tensor:
     """Returns the degraded image (3, h, w), float32.
 
     Args:
@@ -127,10 +129,13 @@ def degrade(name: str, clean: Tensor, physical: Physical, rng: np.random.Generat
         clean: (3, H, W) float32 in [0, 1].
         physical: What the task's ``conditions`` are.
         rng: Where noise comes from; see ``generator``.
+        gray: Whether the image is one plane in three equal channels, and is to stay so.
 
     Raises:
         UserError: If the name is unknown or a physical value lies outside what is defined.
     """
+    if gray:
+        return get(name).apply(clean[:1], physical, rng).expand(3, -1, -1)
     return get(name).apply(clean, physical, rng)
 
 

@@ -35,18 +35,19 @@ def compressed(clean: Tensor, amount: float) -> Tensor:
 
 
 def jpeg(clean: Tensor, quality: float) -> Tensor:
-    """Compresses and decodes a colour image (3, H, W) in [0, 1] at a whole quality 1..100.
+    """Compresses and decodes an image (3, H, W) or plane (1, H, W) in [0, 1] at a quality 1..100.
 
-    Three equal channels give exactly what the plane compressed as a gray image gives: their chroma
-    is constant.
+    A plane is compressed as three equal channels, which gives exactly what it gives as a gray image:
+    their chroma is constant.
 
     Raises:
         UserError: If the quality is not a whole number from 1 to 100.
     """
     if quality != int(quality) or not 1 <= quality <= 100:
         raise UserError(f"JPEG quality {quality:g} is not a whole number from 1 to 100")
-    pixels = (clean.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    colour = clean.expand(3, -1, -1)
+    pixels = (colour.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "JPEG", quality=int(quality), subsampling="4:2:0")
     decoded = np.array(Image.open(stream).convert("RGB"))
-    return torch.from_numpy(decoded).permute(2, 0, 1).float() / 255
+    return torch.from_numpy(decoded).permute(2, 0, 1)[: len(clean)].float() / 255

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
+from benchmark import assets
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,5 +28,7 @@ def run(request: Request, port: int | None = None) -> int:
 
     store = Store()
     store.prepare()
-    launch(open_session(plan.make(request, store), store), port)
+    with assets.as_they_are():
+        made = plan.make(request, store)
+    launch(open_session(made, store), port)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import logging
@@ -106,7 +107,6 @@ def settle(threads: int) -> None:
     """Prepares this process for training: threads, memory allocator, and quiet libraries."""
     import torch
     import torch.utils.deterministic
-    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(threads)
     # Where results are to be the same every time, torch also fills each new tensor, in case somebody
@@ -115,7 +115,10 @@ def settle(threads: int) -> None:
     # Operators and NIQE multiply many small matrices: threads of BLAS only wait there, for each other
     # and for those of other processes. The variable is for libraries that are yet to be loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    threadpool_limits(1, user_api="blas")
+    with contextlib.suppress(ImportError):  # training by itself needs no more than torch
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1, user_api="blas")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     quiet()
     keep_memory()

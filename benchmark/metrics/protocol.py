@@ -49,6 +49,11 @@ class Protocol:
     shave: int | str = 0
     adds: tuple[str, ...] = ()
 
+    @property
+    def gray(self) -> bool:
+        """Whether images are one plane in three equal channels."""
+        return self.colour == "y601"
+
     def at(self, scale: int) -> Protocol:
         """Returns the protocol for a task of some scale, whose images must be multiples of it."""
         shave = scale if self.shave == SCALE else self.shave

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmark.control import Axis, ControlSpace, Level
+from benchmark.errors import UserError
 from benchmark.metrics import records
-from benchmark.metrics.protocol import PROTOCOLS, Protocol
+from benchmark.metrics.protocol import PROTOCOLS, SCALE, Protocol
 
 
 @dataclass(frozen=True)
@@ -136,13 +137,19 @@ class Task:
 
     def under(self, protocol: Protocol) -> Task:
         """Returns this task judged under another protocol, as the task ``name@protocol``."""
+        if protocol.shave == SCALE and self.scale == 1:
+            raise UserError(
+                f"{protocol.id} shaves the scale of super-resolution, which {self.name} does not have; "
+                "choose another protocol"
+            )
         protocol = protocol.at(self.scale)
         if protocol == self.protocol:
             return self
         metrics = [*self.metrics, *(one for one in protocol.adds if one not in self.metrics)]
         headline = self.headline
-        if protocol.colour == "y601":
+        if protocol.gray:
             luma = [one.replace("-rgb", "-y601") for one in metrics if one != "colour-drift"]
+            luma = [one for one in luma if one in records.METRICS]
             metrics, headline = list(dict.fromkeys(luma)), headline.replace("-rgb", "-y601")
         return replace(
             self,

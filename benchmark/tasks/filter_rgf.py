@@ -9,6 +9,6 @@ TASK = imitating(
     name="filter-rgf",
     summary="smoothing as the rolling guidance filter does it, sigma 1 to 10",
     space=SPACE,
-    grid=tuple(SPACE.level_of((sigma,)) for sigma in (1, 3, 5, 7, 10)),
+    grid=tuple(SPACE.level_of((sigma,)) for sigma in (1, 3, 5, 5.5, 7, 10)),
     operator="rgf",
 )

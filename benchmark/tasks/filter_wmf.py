@@ -9,6 +9,7 @@ TASK = imitating(
     name="filter-wmf",
     summary="smoothing as the weighted median filter does it, radius 1 to 10",
     space=SPACE,
-    grid=tuple(SPACE.level_of((radius,)) for radius in (1, 3, 5, 7, 10)),
+    # The middle of the dial, where experts stand, means radius 6 and is not that radius's own level.
+    grid=tuple(sorted({*(SPACE.level_of((r,)) for r in (1, 3, 5, 7, 10)), *SPACE.lattice(3)})),
     operator="wmf",
 )

@@ -407,3 +407,11 @@ def test_networks_of_dni_that_stay_apart_start_from_other_weights_and_train_alon
         x = torch.rand(1, 3, 16, 16)
         there = method(x, torch.tensor([stage.levels.level]))
         torch.testing.assert_close(there, method.ends[index](x))
+
+
+def test_an_axis_of_one_value_beside_one_with_anchors_is_finite():
+    steps = Axis("steps", 10.0, 10.0, integer=True)
+    space = ControlSpace((steps, Axis("sigma", 5.0, 80.0)), first=(0.0, 0.2), last=(0.0, 1.0))
+    backbone = create_backbone("small:width=8:blocks=1", 1)
+    method = create_method("decouple").assemble(backbone, space)
+    assert torch.isfinite(method(torch.rand(1, 3, 16, 16), (0.0, 0.6))).all()

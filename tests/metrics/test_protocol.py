@@ -10,12 +10,14 @@ import torch
 from PIL import Image
 
 from benchmark import cli, keys, tasks
-from benchmark.data.patches import Patches, clean_pixels
+from benchmark.data.patches import Patches, clean_pixels, to_tensor
 from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
+from benchmark.degradations import DEGRADATIONS, degrade, generator
 from benchmark.degradations.jpeg import codec
 from benchmark.errors import UserError
 from benchmark.metrics.protocol import PROTOCOLS, Protocol
+from benchmark.metrics.records import METRICS
 from benchmark.metrics.scorer import Scorer
 from benchmark.stage import At
 
@@ -89,6 +91,30 @@ def test_the_luma_protocol_works_on_matlabs_plane_compressed_as_a_gray_image(sam
     assert score.value == pytest.approx(10 * math.log10(255**2 / error), abs=1e-5)
 
 
+def test_noise_on_luma_is_one_plane_of_the_sigma_that_was_asked_for(samples):
+    for name in ("denoise@jpeg-y", "denoise-strength@jpeg-y", "blur-noise-jpeg@jpeg-y"):
+        made = samples(name)
+        given = made.degraded(0, made.task.space.end)
+        assert torch.equal(given[0], given[1]) and torch.equal(given[0], given[2])
+    made = samples("denoise@jpeg-y")
+    noise = made.degraded(0, made.task.space.level_of((25,))) - made.clean(0)
+    assert float(noise.std()) * 255 == pytest.approx(25, rel=0.05)
+
+
+@pytest.mark.parametrize("name", DEGRADATIONS)
+def test_every_degradation_takes_a_plane_and_treats_it_as_an_image(name, photographs):
+    pixels = clean_pixels(open_set(str(photographs), "test").pictures[0], "y601")[:96, :96]
+    image = to_tensor(pixels)
+    physical = {"bicubic_there_and_back": (2,), "jpeg": (30,), "rain": (3,), "blur": (2,)}
+    physical |= {"blur_noise": (2, 0), "blur_noise_jpeg": (2, 0, 40), "gaussian_noise": (0,)}
+    physical |= {"four": (3, 0.5), "four_after_six": (1, 9, 0.5), "noisy_bicubic_x4": (0,)}
+    values = physical.get(name, (10, 1))
+    one = degrade(name, image, values, generator("a"), gray=True)
+    assert one.shape[0] == 3 and torch.equal(one[0], one[1]) and torch.equal(one[0], one[2])
+    if name != "patterned_noise":
+        assert torch.allclose(one, degrade(name, image, values, generator("a")), atol=1e-6)
+
+
 def test_networks_for_the_luma_protocol_are_trained_on_luma(photographs):
     from benchmark.config import preset
 
@@ -96,6 +122,8 @@ def test_networks_for_the_luma_protocol_are_trained_on_luma(photographs):
     patches = Patches(images, tasks.get("dejpeg@jpeg-y"), At(0.0), preset("smoke"), seed=0)
     clean = patches[0].y
     assert torch.equal(clean[:, 0], clean[:, 1]) and torch.equal(clean[:, 0], clean[:, 2])
+    noisy = Patches(images, tasks.get("denoise@jpeg-y"), At(1.0), preset("smoke"), seed=0)[0].x
+    assert torch.equal(noisy[:, 0], noisy[:, 1]) and torch.equal(noisy[:, 0], noisy[:, 2])
     facts = [tasks.get(name).training_facts() for name in ("dejpeg", "dejpeg@jpeg-y")]
     assert facts[0] != facts[1]
     assert np.array_equal(clean_pixels(images.pictures[0], "rgb"), images.pictures[0].read())
@@ -160,9 +188,13 @@ def test_every_task_can_be_judged_under_every_protocol_without_training_again():
     for name in tasks.names():
         task = tasks.get(name)
         for protocol in PROTOCOLS.values():
+            if protocol.id == "sr-y" and task.scale == 1:
+                with pytest.raises(UserError, match="which .* does not have"):
+                    tasks.get(f"{name}@sr-y")
+                continue
             other = tasks.get(f"{name}@{protocol.id}")
             assert other.protocol.id == protocol.id
-            assert set(other.metrics) >= {other.headline}
+            assert set(METRICS) >= set(other.metrics) >= {other.headline}
             if protocol.colour == "rgb":
                 assert other.training_facts() == task.training_facts()
             same = other.protocol == task.protocol
