@@ -39,6 +39,12 @@ def test_a_new_method_passes_its_own_tests_and_the_contract(tmp_path, capsys):
     assert entry.summary.startswith("Gentle touch")
 
 
+def test_a_new_method_conforms_on_every_backbone_as_the_readme_has_it_checked(tmp_path, capsys):
+    assert cli.main(["new", "gentle_touch", "--at", str(tmp_path)]) == 0
+    assert cli.main(["test", str(tmp_path / "gentle_touch" / "gentle_touch.py")]) == 0
+    assert "gentle_touch conforms" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("name", "part"),
     [
@@ -142,7 +148,9 @@ def test_an_entry_point_names_its_class_wherever_that_is_defined(tmp_path, monke
         f"class {name}(WeightSpaceMethod):\n    build = stages = weights = lambda self: None\n"
         for name in ("First", "Second")
     )
-    body = f'"""Two."""\nfrom benchmark.method import WeightSpaceMethod\nfrom .more import MORE\n{two}'
+    body = (
+        f'"""Two."""\nfrom benchmark.method import WeightSpaceMethod\nfrom .more import MORE\n{two}'
+    )
     (package / "touch.py").write_text(body)
     (package / "more.py").write_text("MORE = 1\n")
     about = tmp_path / "two_touches-1.dist-info"

