@@ -40,8 +40,8 @@ def curves(groups: Sequence[Group], task: Task, table: bytes) -> bytes:
     from benchmark.report.curves import levels
     from benchmark.report.style import drawing
 
-    homes = [group.question for group in groups if _home(group, groups) is group][:PANELS]
-    long = means([group for group in groups if _home(group, groups).question in homes])
+    homes = [group.question for group in groups if home(group, groups) is group][:PANELS]
+    long = means([group for group in groups if home(group, groups).question in homes])
     about = {
         "Date": None,
         "Creator": None,
@@ -60,7 +60,7 @@ def means(groups: Sequence[Group]) -> pd.DataFrame:
 
     lines = []
     for group in groups:
-        dataset, asked = panel(_home(group, groups).question), group.question.levels
+        dataset, asked = panel(home(group, groups).question), group.question.levels
         for one in chosen(group):
             by_level = zip(asked, one.by_level(), strict=True)
             lines += [
@@ -71,7 +71,7 @@ def means(groups: Sequence[Group]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
-def _home(group: Group, groups: Sequence[Group]) -> Group:
+def home(group: Group, groups: Sequence[Group]) -> Group:
     """Returns the group that shows a group in its panel: experts answer at a few of its levels."""
     asked = group.question
     if all(one.entry.series.baseline for one in group.standings):
@@ -110,7 +110,8 @@ def _named(table: bytes) -> str:
 def chosen(group: Group) -> list[Standing]:
     """Returns the best entries of a group, one of each series, and its baselines.
 
-    The floor is drawn only where there is nothing else: it would squeeze all other lines.
+    The floor is among them only where there is nothing else: it would squeeze all other lines. On a
+    page, where curves can be left out, it is drawn too; see ``floors``.
     """
     found: dict[Series, Standing] = {}
     above = [one for one in group.standings if one.entry.series.family != "floor"]
@@ -119,3 +120,9 @@ def chosen(group: Group) -> list[Standing]:
     contest = [one for one in found.values() if not one.entry.series.baseline]
     references = [one for one in found.values() if one.entry.series.baseline]
     return [*contest[: LINES - min(2, len(references))], *references[:2]]
+
+
+def floors(group: Group) -> list[Standing]:
+    """Returns the floor's entry, unless ``chosen`` has it already."""
+    found = [one for one in group.standings if one.entry.series.family == "floor"]
+    return found[:1] if len(found) < len(group.standings) else []

@@ -129,6 +129,11 @@ def rules(long: pd.DataFrame) -> str:
 
 
 def _level(task: Task, level: str) -> str:
+    """Returns what the slider says: physical values, axis by axis, and the level of a single axis."""
+    if task.space.d > 1:
+        names = [axis.name for axis in task.space.axes]
+        values = words.physical(task, level).split("/")
+        return ", ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
     own = f"level {level}"
     return f"{own} ({words.level_name(task, level)})" if words.has_physical(task) else own
 

@@ -146,6 +146,19 @@ def test_a_page_draws_every_metric_what_it_costs_and_the_matrix(put, boards):
         assert drawn_means[at] == pytest.approx(one.by_level(), abs=1e-5)
 
 
+def test_a_page_draws_the_floor_and_the_experts_beside_the_methods(put, boards):
+    for method, options in (("dni", {}), ("floor", {}), ("experts", {"levels": 2})):
+        put("sr", method=method, **{**FIELD, **options})
+    groups = build.compared(boards / "sr")
+    data = data_of(page(groups, drawn.results(groups, boards / "sr")))
+    assert len(data["sets"]) == 1
+    lines = data["sets"][0]["metrics"][0]["lines"]
+    known = {one["name"]: line["y"] for one, line in zip(data["series"], lines, strict=True)}
+    assert sorted(known) == ["dni", "experts", "floor"]
+    assert [value is None for value in known["experts"]].count(False) == 2
+    assert None not in known["floor"]
+
+
 def test_every_line_leads_to_its_card(put, boards, tmp_path):
     one, _ = check.load(put(**FIELD))
     out = build.pages(boards, tmp_path / "out").parent / "sr"

@@ -21,7 +21,7 @@ LEVEL = "document.getElementById('level-0')"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, builder):
-    """Reports of two tasks, one with a matrix, one with two sets and a failure."""
+    """Reports of some tasks: with two sets and a failure, with a matrix, with two dials, with many lines."""
     root = tmp_path_factory.mktemp("report")
     failure = Failure("mine", "small", 0, "<img src=x onerror=alert(1)>")
     for name, options in (
@@ -43,6 +43,10 @@ def folder(tmp_path_factory, builder):
             },
         ),
         ("blur-noise", {"levels": tuple(f"{a:g}/{b:g}" for a in (0, 0.5, 1) for b in (0, 1))}),
+        (
+            "operators-10",
+            {"levels": tuple(f"{a:g}/{b / 9:.6g}" for a in (0, 0.5, 1) for b in range(8))},
+        ),
     ):
         methods = ("dni", "adafm", "ftn:groups=4", "experts", "blend", "floor")
         results = builder(
@@ -205,7 +209,22 @@ def test_two_dials_have_a_slider_each(browser, folder):
     browser.run("document.getElementById('level-0').focus()")
     browser.press("ArrowRight", 39)
     assert browser.run(texts) == ["4", "0"]
-    assert "4/0" in browser.run("return document.getElementById('said').textContent")
+    assert "blur 4, sigma 0" in browser.run("return document.getElementById('said').textContent")
+
+
+def test_of_many_lines_side_by_side_the_one_at_the_sliders_is_drawn(browser, folder):
+    browser.open(folder / "operators-10" / "index.html")
+    captions = (
+        "return [...document.querySelectorAll('#plots figcaption')].map(one => one.textContent)"
+    )
+    points = "return document.querySelectorAll('#plots figure:nth-of-type(2) .s0 .dot').length"
+    assert all(", operator " in one for one in browser.run(captions)[:-1])
+    assert browser.run(points) == 3
+    before = browser.run(captions)[1]
+    browser.run("document.getElementById('level-1').focus()")
+    browser.press("ArrowLeft", 37)
+    assert browser.run(captions)[1] != before and browser.run(points) == 3
+    assert clean(browser)
 
 
 def test_pointing_at_a_curve_shows_its_value_and_clicking_goes_to_its_level(browser, folder):

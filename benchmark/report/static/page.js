@@ -34,6 +34,20 @@ function start() {
     return shown === "all" || (shown === "pair" && (index === state.hover || state.pair.includes(index)));
   };
 
+  // More lines side by side than can be told apart: only the one that the sliders stand on is drawn.
+  const crowded = new Set(data.levels.map((one) => one.part)).size > 6;
+  const shown = (at) => !crowded || data.levels[at].part === data.levels[state.level].part;
+
+  // What all levels have in common that are drawn, like "operator shock".
+  function fixed() {
+    if (!crowded) return "";
+    const drawn = data.levels.filter((_, at) => shown(at));
+    return data.dials.flatMap((dial, at) => {
+      const places = new Set(drawn.map((one) => one.dials[at]));
+      return places.size > 1 ? [] : [`, ${dial.name} ${dial.texts[drawn[0].dials[at]]}`];
+    }).join("");
+  }
+
   // The lines of one metric: the values themselves, or their difference to the best method's.
   function linesOf(metric, apart) {
     const lines = [];
@@ -41,7 +55,7 @@ function start() {
       if (!line || state.hidden.has(index) || (apart && data.series[index].floor)) return;
       const points = [];
       line.y.forEach((y, at) => {
-        if (y === null || (apart && metric.best[at] === null)) return;
+        if (y === null || !shown(at) || (apart && metric.best[at] === null)) return;
         const less = apart ? metric.best[at] : 0;
         const moved = (value) => (value === null ? null : value - less);
         points.push({
@@ -76,16 +90,17 @@ function start() {
     if (data.plane) {
       const [across, up] = data.plane.map((at) => metrics[at]);
       found.push({
-        ...shared, title: `${up.name} against ${across.name}`, hollowStart: true, band: () => false,
+        ...shared, title: `${up.name} against ${across.name}${fixed()}`, hollowStart: true, band: () => false,
         x: { label: label(across) }, y: { label: label(up) }, lines: planeLines(across, up, apart),
       });
     }
-    const places = data.levels.map((one) => one.at);
+    const drawn = data.levels.filter((_, at) => shown(at));
+    const places = drawn.map((one) => one.at);
     const margin = 0.05 * (Math.max(...places) - Math.min(...places)) || 0.5;
-    const ticks = data.levels.map((one) => ({ at: one.at, text: one.text, second: one.physical }));
+    const ticks = drawn.map((one) => ({ at: one.at, text: one.text, second: one.physical }));
     for (const metric of metrics) {
       found.push({
-        ...shared, title: `${metric.name} at every level`, levelLine: data.levels[state.level].at,
+        ...shared, title: `${metric.name} at every level${fixed()}`, levelLine: data.levels[state.level].at,
         x: {
           label: data.axis, second: ticks.some((one) => one.second), ticks,
           ends: [Math.min(...places) - margin, Math.max(...places) + margin],
