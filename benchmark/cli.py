@@ -254,7 +254,7 @@ def _selection(
         task: How many tasks are named, as ``nargs`` says it; one by default.
         study: Whether a study is named instead of a task; it knows which task and methods it needs.
         works: Whether the verb trains or scores; one that only reads refuses what is about that, but
-            for the engine and the leaks, so that it takes the words of the run.
+            for the engine and the leaks: it takes the words of the run, and does not speak of them.
     """
     one = argparse.ArgumentParser(add_help=False)
     if study:
@@ -289,16 +289,24 @@ def _selection(
     )
     one.add_argument("--train", default="", metavar="SET,SET", help="training sets")
     one.add_argument("--test", default="", metavar="SET,SET", help="test sets")
+
+    def of_work(text: str) -> str:
+        return text if works else argparse.SUPPRESS
+
     one.add_argument(
-        "--allow-leaks", action="store_true", help="run even if training images are in test sets"
+        "--allow-leaks",
+        action="store_true",
+        help=of_work("run even if training images are in test sets"),
     )
     one.add_argument(
         "--engine",
         default="local",
         metavar="E",
-        help=f"{', '.join(OPTIONS)}; with options like slurm:partition=gpu:chunk=4",
+        help=of_work(f"{', '.join(OPTIONS)}; with options like slurm:partition=gpu:chunk=4"),
     )
-    one.add_argument("--jobs", type=int, metavar="N", help="jobs at once (default: 2 on a CPU)")
+    one.add_argument(
+        "--jobs", type=int, metavar="N", help=of_work("jobs at once (default: 2 on a CPU)")
+    )
     one.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change the preset"
     )

@@ -298,10 +298,11 @@ def list_all(args: argparse.Namespace) -> int:
         return 0
     if args.json:
         raise UserError("--json is for the matrix; give --matrix --json")
+    found, store = discovery.entries(), Store()
+    wide = max(map(len, (*tasks.names(), *(entry.name for entry in found))))
     print("tasks")
     for name in tasks.names():
-        print(f"  {name:<14} {tasks.get(name).summary}")
-    found, store = discovery.entries(), Store()
+        print(f"  {name:<{wide}} {tasks.get(name).summary}")
     for group, title in (
         ("method", "methods"),
         ("baseline", "baselines"),
@@ -310,12 +311,12 @@ def list_all(args: argparse.Namespace) -> int:
         print(title)
         for entry in found:
             if entry.group == group:
-                print(f"  {entry.name:<14} {_note(entry, store)}")
+                print(f"  {entry.name:<{wide}} {_note(entry, store)}")
     print("protocols (TASK@PROTOCOL)")
     print(f"  {', '.join(PROTOCOLS)}")
     print("presets")
     for name, one in config.PRESETS.items():
-        print(f"  {name:<14} {one.steps} steps of {one.batch} patches, backbone {one.backbone}")
+        print(f"  {name:<{wide}} {one.steps} steps of {one.batch} patches, backbone {one.backbone}")
     return 0
 
 
@@ -325,7 +326,7 @@ def _note(entry: discovery.Entry, store: Store) -> str:
         return f"cannot be used: {entry.error}"
     if entry.imports and not store.imported(entry.name):
         return f"{entry.summary} (not imported: run 'dialbench import {entry.imports}')"
-    return entry.summary
+    return entry.summary.replace("``", "`")
 
 
 def import_network(args: argparse.Namespace) -> int:
