@@ -94,6 +94,19 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
     return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:LENGTH]
 
 
+def package_digest(folder: Path) -> str:
+    """Returns the digest of every module below a folder: its code, or its bytes if it is no Python."""
+    found = {}
+    for path in sorted(folder.rglob("*.py")):
+        blob = path.read_bytes()
+        try:
+            code = ast.unparse(without_docstrings(ast.parse(blob)))
+        except (SyntaxError, ValueError):  # a template, or code of another Python
+            code = hashlib.sha256(blob).hexdigest()
+        found[path.relative_to(folder).as_posix()] = code
+    return digest(found)
+
+
 class Module:
     """The top-level definitions and imports of one source file, without docstrings.
 

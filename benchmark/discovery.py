@@ -98,7 +98,7 @@ def _file_of(value: str) -> Path | None:
 
     Where that module only imports the class from another of its package, it is the other's.
     """
-    module, _, name = (part.strip() for part in value.partition(":"))
+    module, name = _parts(value)
     top, *inner = module.split(".")
     spec = importlib.util.find_spec(top)
     if spec is None:
@@ -112,24 +112,33 @@ def _file_of(value: str) -> Path | None:
     return _defining(found, name) if found and name else found
 
 
-def _defining(path: Path, name: str) -> Path:
-    """Returns the file that a class comes from which a file imports from beside itself."""
+def _parts(value: str) -> tuple[str, str]:
+    """Returns module and class of an entry point like ``package.module:Class [extra]``."""
+    point = importlib.metadata.EntryPoint("", value, ENTRY_POINTS)
+    return point.module, point.attr or ""
+
+
+def _defining(path: Path, name: str, seen: frozenset[Path] = frozenset()) -> Path:
+    """Returns the file that a class comes from which a file imports from its own package."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
         return path
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.level and node.module:
-            folder = path.parents[node.level - 1].joinpath(*node.module.split("."))
-            files = [
-                file
-                for file in (folder.with_suffix(".py"), folder / "__init__.py")
-                if file.is_file()
-            ]
-            for alias in node.names:
-                if files and (alias.asname or alias.name) == name:
-                    return _defining(files[0], alias.name)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            start = path.parents[node.level - 1] if node.level else _root(path)
+            folder = start.joinpath(*node.module.split("."))
+            for file in (folder.with_suffix(".py"), folder / "__init__.py"):
+                for alias in node.names:
+                    imported = (alias.asname or alias.name) == name
+                    if imported and file not in seen and file.is_file():
+                        return _defining(file, alias.name, seen | {path})
     return path
+
+
+def _root(path: Path) -> Path:
+    """Returns the folder that holds the package of a file."""
+    return next(folder for folder in path.parents if not (folder / "__init__.py").is_file())
 
 
 def read_entry(path: Path, group: str) -> Entry:
@@ -229,19 +238,19 @@ def source_of(spec_text: str, file: Path | None = None) -> str:
     return str(found)
 
 
-def sources_of(spec_text: str, file: Path | None = None) -> tuple[str, ...]:
-    """Returns the modules that a method's code begins in: its own, and all of a package's.
+def package_of(spec_text: str) -> Path | None:
+    """Returns the folder of the installed package that a method comes from, if it is one.
 
     Raises:
-        UserError: If there is no such method, or no such file.
+        UserError: If there is no such method.
     """
-    own = source_of(spec_text, file)
+    own = source_of(spec_text)
     folder = Path(own).parent
-    if file is not None or not own.endswith(".py") or not (folder / "__init__.py").is_file():
-        return (own,)
+    if not own.endswith(".py") or not (folder / "__init__.py").is_file():
+        return None
     while (folder.parent / "__init__.py").is_file():
         folder = folder.parent
-    return tuple(str(path) for path in sorted(folder.rglob("*.py")))
+    return folder
 
 
 def backbone_source(spec_text: str) -> str:
@@ -263,9 +272,9 @@ def create_method(spec_text: str, file: Path | None = None) -> ControlMethod:
     if file is not None:
         module = _import_file(file)
     elif source.endswith(".py"):
-        module, _, named = find(spec.name, ("method",)).path.partition(":")
+        module, named = _parts(find(spec.name, ("method",)).path)
         if named:
-            return _construct(_named_class(module.strip(), named.strip(), ControlMethod), spec)
+            return _construct(_named_class(module, named, ControlMethod), spec)
         module = _import(module)
     else:
         module = _import(source)

@@ -159,8 +159,10 @@ def _decoded(value: Any) -> Any:
         return tuple(_decoded(one) for one in value)
     if not isinstance(value, dict):
         return value
-    kind = KINDS.get(str(value.get("type")))
-    if kind is None:  # stages may have any name, "type" too
-        return {key: _decoded(one) for key, one in value.items()}
+    kind = KINDS.get(value.get("type", ""))
+    if kind is None and all(isinstance(one, str) for one in value.values()):
+        return value  # keys of stages, which may have any name
+    if kind is None:
+        raise KeyError(value.get("type"))
     fields = {key: _decoded(one) for key, one in value.items() if key != "type"}
     return At(*fields["level"]) if kind is At else kind(**fields)

@@ -11,8 +11,8 @@ from benchmark.config import PRESETS, Preset
 from benchmark.control import Level, level_text
 from benchmark.data.filtered import operator_digest
 from benchmark.data.sources import ImageSet
-from benchmark.digest import code_digest, digest
-from benchmark.discovery import backbone_source, sources_of
+from benchmark.digest import code_digest, digest, package_digest
+from benchmark.discovery import backbone_source, package_of, source_of
 from benchmark.jobs import Point, SweepJob, TrainJob
 from benchmark.objectives.choice import resolved
 from benchmark.tasks import Objective, Task
@@ -156,8 +156,10 @@ def backbone_digest(backbone: str) -> str:
 
 def method_digest(method: str, file: str | None, backbone: str) -> str:
     """Returns the digest of a method: code, hyper-parameters and backbone."""
-    code = _code(sources_of(method, Path(file) if file else None), METHOD_CODE)
-    return digest([method, code, backbone, backbone_digest(backbone)])
+    code = _code((source_of(method, Path(file) if file else None),), METHOD_CODE)
+    package = None if file else package_of(method)
+    known = [method, code, backbone, backbone_digest(backbone)]
+    return digest([*known, package_digest(package)] if package else known)
 
 
 def scoring_digest(task: Task) -> str:

@@ -94,12 +94,11 @@ class Plan:
             self.skipped += [Failure(one, self.request.backbone, None, text) for one in users]
         return found
 
-    def begin(self, store: Store, train: bool = True, sweep: bool = True) -> None:
+    def begin(self, store: Store, sweep: bool = True) -> None:
         """Records broken methods, forgets outdated failures and what ``--force`` names.
 
         Args:
             store: The store.
-            train: Whether stages are going to be trained; if not, none is forgotten.
             sweep: Whether cells are going to be scored; if not, none is forgotten.
         """
         for choice in self.request.methods:
@@ -111,14 +110,19 @@ class Plan:
                 store.clear_failure(key)
         for key in (*self.stored, *(one for one, points in self.missing.items() if not points)):
             store.clear_failure(key)
-        for key in self.forced[0] if train else ():
+        for key in self.forced[0]:
             store.forget_stage(key)
         for key in self.forced[1] if sweep else ():
             store.forget_cell(self.task.name, key)
 
 
-def make(request: Request, store: Store) -> Plan:
+def make(request: Request, store: Store, train: bool = True) -> Plan:
     """Plans a request.
+
+    Args:
+        request: What was asked for.
+        store: What is there.
+        train: Whether missing stages may be trained; if not, ``--force`` leaves those that are there.
 
     Raises:
         UserError: If a name, option, level or set is wrong.
@@ -152,6 +156,8 @@ def make(request: Request, store: Store) -> Plan:
         for choice, needs in asked:
             if needs is not None:
                 _add_method(plan, store, choice, seed, set_digests, needs)
+    if not train:
+        plan.forced[0].clear()
     with collector.paused():
         _look_up(plan, store)
     return plan

@@ -48,13 +48,13 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
 
     if args.dry_run:
         with assets.as_they_are():
-            print(planning.describe(planning.make(request, store), sweep=sweep))
+            print(planning.describe(planning.make(request, store, train), sweep=sweep))
         return 0
-    plan = planning.make(request, store)
+    plan = planning.make(request, store, train)
     leaks = plan.leaks(store)
     if not request.allow_leaks:
         refuse(leaks)
-    plan.begin(store, train, sweep)
+    plan.begin(store, sweep)
     chosen = engines.engine(args.engine)
     failed = engines.run(chosen, plan.jobs(train, sweep), store, args.jobs)
     unmirrored = 0
@@ -153,7 +153,7 @@ def analyze(args: argparse.Namespace) -> int:
         leaks = plan.leaks(store)
         if not request.allow_leaks:
             refuse(leaks)
-        plan.begin(store, True, study.scores)
+        plan.begin(store, study.scores)
         jobs.update({job.key: job for job in plan.jobs(True, study.scores)})
     failed = engines.run(engines.engine(args.engine), list(jobs.values()), store, args.jobs)
     codes = [0]

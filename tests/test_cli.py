@@ -153,12 +153,20 @@ def test_a_full_output_is_one_line_and_not_a_traceback():
 
 @pytest.mark.parametrize(
     "words",
-    ["run sr --dry-run", "run sr --preset gpu --dry-run", "report sr", "size sr", "export sr"],
+    [
+        "run sr --dry-run",
+        "run sr --preset gpu --dry-run",
+        "report sr",
+        "size sr",
+        "export sr",
+        "publish sr",
+    ],
 )
 def test_verbs_that_only_look_download_nothing(words, home, monkeypatch):
     from benchmark import assets
 
     asked = []
+    monkeypatch.setattr(assets, "_attempts", {})
     monkeypatch.setattr(assets, "_download", lambda asset: asked.append(asset.name) or "asked")
     monkeypatch.setattr(assets, "_candidates", lambda asset: [])
     cli.main([*words.split(), "--methods", "floor"])

@@ -8,6 +8,7 @@ from benchmark.errors import UserError
 from benchmark.jobs import SweepJob, TrainJob
 from benchmark.stage import Adam, Anchors, At, Sparse, Stage, Uniform
 
+STAGE = Stage("tune", ("a.", "b."), At(0.0), 0.5, "start", Adam(0.1), "backbone")
 LEVELS = [At(0.0), At(1.0, 0.5), Anchors(3), Uniform(), Sparse()]
 
 
@@ -42,6 +43,15 @@ def test_what_is_not_a_job_is_refused(text, tmp_path):
     path.write_text(text)
     with pytest.raises(UserError, match=r"job\.json"):
         jobs.read(path)
+
+
+def test_a_job_with_a_part_of_another_version_is_refused():
+    text = jobs.to_json(
+        TrainJob("k", "sr", None, None, "small", STAGE, preset("smoke"), 1, (), "s")
+    )
+    for part in ("Preset", "Stage", "Adam"):
+        with pytest.raises(UserError, match="this version"):
+            jobs.from_json(text.replace(f'"type": "{part}"', f'"type": "{part}t"'))
 
 
 def test_a_missing_job_file_is_named(tmp_path):

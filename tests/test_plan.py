@@ -93,8 +93,9 @@ def test_force_forgets_only_what_is_about_to_be_done_again(planned):
         lambda: len(list(store.home.glob("cells/*/*.json"))),
     )
     there = stages(), cells()
-    scored, _ = planned("--methods", "dni", "--force", "dni")
-    scored.begin(store, train=False)
+    scored = plan.make(planned("--methods", "dni", "--force", "dni")[0].request, store, train=False)
+    assert "0 to do of" in plan.describe(scored)
+    scored.begin(store)
     assert (stages(), cells()) == (there[0], 0)
     assert local.run(scored.jobs(train=False), store, workers=1) == {}
     trained, _ = planned("--methods", "dni", "--force", "dni")

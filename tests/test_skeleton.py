@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import cli, discovery, skeleton
-from benchmark.digest import code_digest
+from benchmark import cli, discovery, keys, skeleton
 from benchmark.errors import JobError, UserError
 
 
@@ -153,20 +152,31 @@ def test_an_entry_point_names_its_class_wherever_that_is_defined(tmp_path, monke
     )
     (package / "touch.py").write_text(body)
     (package / "more.py").write_text("MORE = 1\n")
+    (package / "absolute.py").write_text("from two_touches.touch import First\n")
+    for one, other in (("a", "b"), ("b", "a")):  # nobody defines what they import from each other
+        (package / f"{one}.py").write_text(f"from .{other} import Nobody\n")
     about = tmp_path / "two_touches-1.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: two-touches\nVersion: 1\n")
     (about / "entry_points.txt").write_text(
         "[dialbench.methods]\none = two_touches:First\ntwo = two_touches.touch:Second\n"
-        "three = two_touches.touch:Third\n"
+        "three = two_touches.touch:Third\nfour = two_touches.absolute:First [extra]\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     assert Path(discovery.source_of("one")) == package / "touch.py"
     assert type(discovery.create_method("one")).__name__ == "First"
     assert type(discovery.create_method("two")).__name__ == "Second"
+    assert Path(discovery.source_of("four")) == package / "touch.py"
+    assert type(discovery.create_method("four")).__name__ == "First"
+    assert discovery._file_of("two_touches.a:Nobody") in (package / "a.py", package / "b.py")
     with pytest.raises(JobError, match="Third is no subclass"):
         discovery.create_method("three")
     # What the class uses of its package counts, as what it uses of ours does.
-    before = code_digest(discovery.sources_of("one"))
-    (package / "more.py").write_text("MORE = 2 + 2\n")
-    assert code_digest(discovery.sources_of("one")) != before
+    # So does a change of an import; what does not parse, like a template, counts by its bytes.
+    found = [keys.method_digest("one", None, "small")]
+    for name, text in (("more.py", "MORE = 2\n"), ("more.py", "from .touch import First as MORE\n"),
+                       ("template.py", "class {{name}}:\n")):  # fmt: skip
+        (package / name).write_text(text)
+        found.append(keys.method_digest("one", None, "small"))
+    (package / "more.py").write_text("# a remark\nfrom .touch import First as MORE\n")
+    assert keys.method_digest("one", None, "small") == found[-1] and len(set(found)) == 4

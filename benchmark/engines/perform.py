@@ -115,7 +115,7 @@ def settle(threads: int) -> None:
     # Operators and NIQE multiply many small matrices: threads of BLAS only wait there, for each other
     # and for those of other processes. The variable is for libraries that are yet to be loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    with contextlib.suppress(ImportError):  # training by itself needs no more than torch
+    with contextlib.suppress(ImportError):  # a machine with torch and Lightning alone trains too
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(1, user_api="blas")

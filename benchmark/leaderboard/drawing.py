@@ -6,7 +6,7 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.amount import amount
@@ -40,8 +40,7 @@ def curves(groups: Sequence[Group], task: Task, table: bytes) -> bytes:
     from benchmark.report.curves import levels
     from benchmark.report.style import drawing
 
-    homes = [group.question for group in groups if home(group, groups) is group][:PANELS]
-    long = means([group for group in groups if home(group, groups).question in homes])
+    long = means(groups)
     about = {
         "Date": None,
         "Creator": None,
@@ -59,10 +58,9 @@ def means(groups: Sequence[Group]) -> pd.DataFrame:
     import pandas as pd
 
     lines = []
-    for group in groups:
-        dataset, asked = panel(home(group, groups).question), group.question.levels
-        for one in chosen(group):
-            by_level = zip(asked, one.by_level(), strict=True)
+    for dataset, shown in panels(groups):
+        for one in shown:
+            by_level = zip(one.question.levels, one.by_level(), strict=True)
             lines += [
                 (*one.entry.series, dataset, one.metric, level, mean, math.nan)
                 for level, mean in by_level
@@ -71,7 +69,27 @@ def means(groups: Sequence[Group]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
-def home(group: Group, groups: Sequence[Group]) -> Group:
+def panels(groups: Sequence[Group], floor: bool = False) -> Iterator[tuple[str, list[Standing]]]:
+    """Yields (panel, standings to draw in it), for each group that has a place in one.
+
+    Of a series, a panel shows one entry: that of the group whose levels the panel has.
+
+    Args:
+        groups: The groups of a board.
+        floor: Whether the floor is wanted beside others.
+    """
+    homes = [group.question for group in groups if _home(group, groups) is group][:PANELS]
+    drawn: set[tuple[Question, Series]] = set()
+    for group in sorted(groups, key=lambda one: _home(one, groups) is not one):
+        question = _home(group, groups).question
+        if question in homes:
+            every = [*chosen(group), *(_floors(group) if floor else ())]
+            fresh = [one for one in every if (question, one.entry.series) not in drawn]
+            drawn |= {(question, one.entry.series) for one in fresh}
+            yield panel(question), fresh
+
+
+def _home(group: Group, groups: Sequence[Group]) -> Group:
     """Returns the group that shows a group in its panel: experts answer at a few of its levels."""
     asked = group.question
     if all(one.entry.series.baseline for one in group.standings):
@@ -110,8 +128,7 @@ def _named(table: bytes) -> str:
 def chosen(group: Group) -> list[Standing]:
     """Returns the best entries of a group, one of each series, and its baselines.
 
-    The floor is among them only where there is nothing else: it would squeeze all other lines. On a
-    page, where curves can be left out, it is drawn too; see ``floors``.
+    The floor is among them only where there is nothing else: it would squeeze all other lines.
     """
     found: dict[Series, Standing] = {}
     above = [one for one in group.standings if one.entry.series.family != "floor"]
@@ -122,7 +139,7 @@ def chosen(group: Group) -> list[Standing]:
     return [*contest[: LINES - min(2, len(references))], *references[:2]]
 
 
-def floors(group: Group) -> list[Standing]:
+def _floors(group: Group) -> list[Standing]:
     """Returns the floor's entry, unless ``chosen`` has it already."""
     found = [one for one in group.standings if one.entry.series.family == "floor"]
     return found[:1] if len(found) < len(group.standings) else []

@@ -15,7 +15,7 @@ from benchmark import tasks
 from benchmark.analysis.scores import pictures
 from benchmark.collect import collect
 from benchmark.leaderboard import check, folder, rows
-from benchmark.leaderboard.drawing import PANELS, chosen, floors, home, panel
+from benchmark.leaderboard.drawing import panels
 from benchmark.leaderboard.standings import Group, Standing
 from benchmark.report.results import Results
 
@@ -39,11 +39,7 @@ def results(groups: Sequence[Group], task: Path, store: Store | None = None) -> 
     lines: list[dict[str, Any]] = []
     costs: list[dict[str, Any]] = []
     pictures = []
-    homes = [group.question for group in groups if home(group, groups) is group][:PANELS]
-    for group in groups:
-        if home(group, groups).question not in homes:
-            continue
-        name, drawn = panel(home(group, groups).question), [*chosen(group), *floors(group)]
+    for name, drawn in panels(groups, floor=True):
         for one in drawn:
             _, blob = check.load(task / folder.ENTRIES / one.entry.id)
             lines += _rows(one, blob, name)

@@ -149,6 +149,8 @@ def test_a_page_draws_every_metric_what_it_costs_and_the_matrix(put, boards):
 def test_a_page_draws_the_floor_and_the_experts_beside_the_methods(put, boards):
     for method, options in (("dni", {}), ("floor", {}), ("experts", {"levels": 2})):
         put("sr", method=method, **{**FIELD, **options})
+    # Of two floors, the panel shows the one of its own levels, not a mean of both.
+    put("sr", method="floor", quality=0.1, **{**FIELD, "levels": 2})
     groups = build.compared(boards / "sr")
     data = data_of(page(groups, drawn.results(groups, boards / "sr")))
     assert len(data["sets"]) == 1
@@ -156,7 +158,8 @@ def test_a_page_draws_the_floor_and_the_experts_beside_the_methods(put, boards):
     known = {one["name"]: line["y"] for one, line in zip(data["series"], lines, strict=True)}
     assert sorted(known) == ["dni", "experts", "floor"]
     assert [value is None for value in known["experts"]].count(False) == 2
-    assert None not in known["floor"]
+    (floor,) = [one for one in groups[0].standings if one.entry.series.family == "floor"]
+    assert known["floor"] == pytest.approx(floor.by_level(), abs=1e-5)
 
 
 def test_every_line_leads_to_its_card(put, boards, tmp_path):
