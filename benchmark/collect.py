@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmark import collector
 from benchmark.report.results import CLEAN, INPUT, MAP, ROW_COLUMNS, TARGET, Failure, Results
-from benchmark.store import Cell, Row, Store
+from benchmark.store import LATER, Cell, Row, Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,7 @@ def _rows(cells: Sequence[Cell]) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
+    cells = [part for cell in cells for part in _by_origin(cell)]
     facts = pd.DataFrame([cell.facts for cell in cells])
     index = np.repeat(np.arange(len(cells)), [len(cell.rows) for cell in cells])
     own = zip(*(row for cell in cells for row in cell.rows), strict=True)
@@ -61,6 +63,17 @@ def _rows(cells: Sequence[Cell]) -> pd.DataFrame:
         text = not pd.api.types.is_numeric_dtype(column)
         columns[str(name)] = (column.astype("category") if text else column).array.take(index)
     return pd.DataFrame({name: columns.get(name) for name in ROW_COLUMNS}, copy=False)
+
+
+def _by_origin(cell: Cell) -> Iterator[Cell]:
+    """Yields a cell in parts whose rows were made together; metrics may have been added later."""
+    if LATER not in cell.facts:
+        yield cell
+        return
+    facts = dict(cell.facts)
+    later = facts.pop(LATER)
+    for own, rows in itertools.groupby(cell.rows, lambda row: later.get(row.metric, {})):
+        yield dataclasses.replace(cell, facts={**facts, **own}, rows=tuple(rows))
 
 
 def _typical(cells: Sequence[Cell]) -> float:

@@ -46,6 +46,9 @@ HALF_WRITTEN = re.compile(r"\.(.+\.)?[0-9a-f]{32}\.tmp")
 NEEDS = "imported for "
 """Facts of a cell that begin so hold the hash of the imported network that a metric needs."""
 
+LATER = "later"
+"""The fact of a cell that holds, by metric, when and where it was added to the others."""
+
 IMPORTED = "imported/"
 """What the keys of imported weights begin with; a stage's key is a digest."""
 

@@ -26,7 +26,7 @@ from benchmark.jobs import SweepJob
 from benchmark.layers import channels_last
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Score, Scorer, availability, side_by_side
-from benchmark.store import NEEDS, SCHEMA, Cell, Row, Store, now
+from benchmark.store import LATER, NEEDS, SCHEMA, Cell, Row, Store, now
 from benchmark.tasks import Task
 
 AT_ONCE = 640_000
@@ -37,6 +37,9 @@ SCORED_AT_ONCE = 4 * AT_ONCE
 
 NETWORKS = 16
 """Networks kept in memory where an image is restored at several dials."""
+
+ORIGIN = ("torch", "device", "harness_version", "created_utc")
+"""Facts that say when and where numbers were made."""
 
 Say = Callable[[str], None]
 
@@ -287,7 +290,9 @@ def merged(old: Cell, new: Cell, metrics: Sequence[str]) -> Cell:
     order = [(image, metric) for image in images for metric in metrics]
     kept = tuple(rows[one] for one in order if one in rows)
     needs = {name: one for name, one in new.facts.items() if name.startswith(NEEDS)}
-    return Cell(old.key, {**old.facts, **needs}, kept, old.cost, old.pictures)
+    origin = {name: new.facts[name] for name in ORIGIN}
+    later = {**old.facts.get(LATER, {}), **dict.fromkeys(redone, origin)}
+    return Cell(old.key, {**old.facts, **needs, LATER: later}, kept, old.cost, old.pictures)
 
 
 class _Clock:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from benchmark import cli, plan, sweep, tasks
+from benchmark.collect import collect
 from benchmark.control import level_text
 from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
@@ -102,6 +103,7 @@ def test_metrics_that_can_be_had_now_are_filled_and_the_other_rows_kept(floor, m
     again, _ = floor()
     (job,) = again.jobs()
     assert len(job.levels) == 3
+    monkeypatch.setattr(sweep, "now", lambda: "2031-01-01T00:00:00Z")
     sweep.sweep(job, store, silent)
     after = plan.stored_cells(again, store)
     assert floor()[0].jobs() == []
@@ -110,7 +112,14 @@ def test_metrics_that_can_be_had_now_are_filled_and_the_other_rows_kept(floor, m
         kept = [row for row in old.rows if row.metric != metric]
         assert [row for row in new.rows if row.metric != metric] == kept
         assert all(row.value > 0 for row in new.rows if row.metric == metric)
-        assert old.facts == new.facts
+        assert old.facts == {key: one for key, one in new.facts.items() if key != "later"}
+    # Every row says when it was made itself.
+    rows = collect(store, after).rows
+    made_at = {str(name): set(own["created_utc"]) for name, own in rows.groupby("metric")}
+    first = {one.facts["created_utc"] for one in before}
+    assert made_at.pop(metric) == {"2031-01-01T00:00:00Z"}
+    assert made_at and all(times <= first for times in made_at.values())
+    assert list(rows["metric"]) == [row.metric for cell in after for row in cell.rows]
 
 
 def test_a_stored_cell_is_not_scored_again(floor, monkeypatch):
@@ -122,8 +131,6 @@ def test_a_stored_cell_is_not_scored_again(floor, monkeypatch):
 
 
 def test_results_list_the_input_and_the_clean_picture(floor):
-    from benchmark.collect import collect
-
     made, store = floor()
     sweep.sweep(made.jobs()[0], store, silent)
     results = collect(store, plan.stored_cells(made, store))
