@@ -96,8 +96,14 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
 
 def package_digest(folder: Path) -> str:
     """Returns the digest of every module below a folder: its code, or its bytes if it is no Python."""
+    files = [(path, path.stat()) for path in sorted(folder.rglob("*.py"))]
+    return _package(folder, tuple((path, one.st_mtime_ns, one.st_size) for path, one in files))
+
+
+@functools.cache
+def _package(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
     found = {}
-    for path in sorted(folder.rglob("*.py")):
+    for path, *_ in files:
         blob = path.read_bytes()
         try:
             code = ast.unparse(without_docstrings(ast.parse(blob)))
