@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from benchmark import assets, config, discovery, tasks
 from benchmark.errors import JobError, UserError
 from benchmark.metrics.protocol import PROTOCOLS
-from benchmark.request import choice_of, names_in, request_of, sets_in
+from benchmark.request import Request, choice_of, names_in, request_of, sets_in
 from benchmark.store import Store
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
     from benchmark.leakage import refuse
 
     if args.dry_run:
-        with assets.as_they_are():
-            print(planning.describe(planning.make(request, store, train), sweep=sweep))
+        print(planning.describe(_looked_at(request, store, train), sweep=sweep))
         return 0
     plan = planning.make(request, store, train)
     leaks = plan.leaks(store)
@@ -77,12 +76,10 @@ def size(args: argparse.Namespace) -> int:
         for task in dict.fromkeys(args.task)
     ]
 
-    from benchmark import plan as planning
     from benchmark import sizing
 
     store = Store()
-    with assets.as_they_are():
-        print(sizing.page([planning.make(one, store) for one in wanted], store))
+    print(sizing.page([_looked_at(one, store) for one in wanted], store))
     return 0
 
 
@@ -105,10 +102,8 @@ def export(args: argparse.Namespace) -> int:
     request, store = request_of(args), Store()
 
     from benchmark import export as exporting
-    from benchmark import plan as planning
 
-    with assets.as_they_are():
-        plan, failed = planning.make(request, store), 0
+    plan, failed = _looked_at(request, store), 0
     folder = args.to or store.home / "export" / plan.task.name
     for line, good in exporting.run(plan, store, folder, args.onnx):
         print(line, file=sys.stdout if good else sys.stderr)
@@ -141,10 +136,8 @@ def analyze(args: argparse.Namespace) -> int:
     from benchmark.leakage import refuse
 
     if args.dry_run:
-        with assets.as_they_are():
-            plans = [planning.make(one, store) for one in study.requests(request)]
-            shown = [planning.describe(one, study.trains, study.scores) for one in plans]
-        print("\n\n".join(shown))
+        plans = [_looked_at(one, store) for one in study.requests(request)]
+        print("\n\n".join(planning.describe(one, study.trains, study.scores) for one in plans))
         return 0
     plans = [planning.make(one, store) for one in study.requests(request)]
     store.prepare()
@@ -190,14 +183,19 @@ def publish(args: argparse.Namespace) -> int:
     return int(failed > 0)
 
 
+def _looked_at(request: Request, store: Store, train: bool = True) -> Plan:
+    """Plans a request for a verb that only looks: nothing is downloaded."""
+    from benchmark import plan as planning
+
+    with assets.as_they_are():
+        return planning.make(request, store, train)
+
+
 def _stored(args: argparse.Namespace) -> tuple[Plan, Store, Results]:
     request, store = request_of(args), Store()
     store.prepare()
 
-    from benchmark import plan as planning
-
-    with assets.as_they_are():
-        plan = planning.make(request, store)
+    plan = _looked_at(request, store)
     plan.leaks(store)
     results = _results(plan, store)
     if results.rows.empty:

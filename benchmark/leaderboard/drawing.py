@@ -78,11 +78,12 @@ def panels(groups: Sequence[Group], floor: bool = False) -> Iterator[tuple[str, 
         groups: The groups of a board.
         floor: Whether the floor is wanted beside others.
     """
-    homes = [group.question for group in groups if _home(group, groups) is group][:PANELS]
+    homes = {id(group): _home(group, groups) for group in groups}
+    shown = [group.question for group in groups if homes[id(group)] is group][:PANELS]
     drawn: set[tuple[Question, Series]] = set()
-    for group in sorted(groups, key=lambda one: _home(one, groups) is not one):
-        question = _home(group, groups).question
-        if question in homes:
+    for group in sorted(groups, key=lambda one: homes[id(one)] is not one):
+        question = homes[id(group)].question
+        if question in shown:
             every = [*chosen(group), *(_floors(group) if floor else ())]
             fresh = [one for one in every if (question, one.entry.series) not in drawn]
             drawn |= {(question, one.entry.series) for one in fresh}
