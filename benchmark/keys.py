@@ -26,9 +26,11 @@ TRAINING_CODE = (
     "benchmark.degradations",
     "benchmark.hooks",
     "benchmark.layers",
+    "benchmark.learner",
     "benchmark.method",
     "benchmark.metrics.colour",
     "benchmark.objectives",
+    "benchmark.recorded",
     "benchmark.stage",
     "benchmark.train",
 )

@@ -215,6 +215,14 @@ def resized(level_map: Tensor, size: Sequence[int]) -> Tensor:
     return functional.interpolate(level_map, tuple(size), mode="area" if coarser else "bilinear")
 
 
+def placed(values: Sequence[float], beside: Tensor) -> Tensor:
+    """Returns numbers (n,) made on the device of a tensor, in its type.
+
+    A copy from the host would make a GPU wait, and can be no part of a recorded step.
+    """
+    return torch.cat([beside.new_full((1,), value) for value in values])
+
+
 def as_input(level_map: Tensor, network: nn.Module) -> Tensor:
     """Returns a level map (B, d, h, w) as large as the images that a network makes of its input.
 

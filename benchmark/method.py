@@ -1,24 +1,23 @@
 """The method contract: what every way of giving a backbone a dial must provide.
 
 An author writes ``build``, ``stages`` and ``forward``. The base class owns freezing, optimisers
-(with the critic's step where an objective has one), the learning-rate schedule and checkpointing.
+(with the critic's step where an objective has one), the learning-rate schedule and checkpointing
+(``benchmark.learner``).
 """
 
 from __future__ import annotations
 
 import copy
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
-import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from benchmark.control import SLACK, ControlSpace, Level
-from benchmark.errors import JobError, LevelError
+from benchmark.errors import LevelError
 from benchmark.hooks import Hook, hooked
 from benchmark.layers import (
     TOKENS,
@@ -36,11 +35,13 @@ from benchmark.layers import (
     layers,
     layers_within,
     output_rows,
+    placed,
     residual_blocks,
     resized,
     spread,
     trunk_convolutions,
 )
+from benchmark.learner import Batch, Learner
 from benchmark.spatial import mapped
 from benchmark.stage import (
     JOINT,
@@ -98,35 +99,6 @@ __all__ = [
     "trunk_convolutions",
 ]
 
-CRITIC_LR = 0.15
-"""A critic's constant learning rate, relative to the preset's peak, in a stage of one share.
-
-It falls with the cube of the share: at one rate, the critic of a joint stage (two shares) ends far
-stronger than that of a tuning stage, and the end level is driven past any gain in perception.
-"""
-
-LARGEST_GRADIENT = 0.1
-"""Norm to which longer gradients are cut: networks whose ends lie far apart diverge without."""
-
-NAN_CHECK_EVERY = 25
-"""Steps between checks that the loss is finite (each costs a device synchronisation)."""
-
-
-class Batch(NamedTuple):
-    """Training samples: given ``x`` (B, 3, h, w), wanted ``y`` (B, 3, H, W), ``level`` (B, d)."""
-
-    x: Tensor
-    y: Tensor
-    level: Tensor
-
-
-class Recipe(NamedTuple):
-    """What the preset fixes for a stage: number of steps, peak learning rate, schedule's shape."""
-
-    steps: int
-    lr: float
-    schedule: str
-
 
 class Bound(nn.Module):
     """A method fixed at one level, or at one level map: an ordinary network of ``x`` alone."""
@@ -143,7 +115,7 @@ class Bound(nn.Module):
         return self.method(x, level if level.ndim == 4 else level.expand(x.shape[0], -1))
 
 
-class ControlMethod(L.LightningModule, ABC):
+class ControlMethod(Learner, ABC):
     """One way to give a backbone a dial.
 
     Attributes:
@@ -169,6 +141,8 @@ class ControlMethod(L.LightningModule, ABC):
 
     backbone: nn.Module
     control: ControlSpace
+    _runs: Sequence[int] | None = None
+    """Lengths of the runs of equal levels in the batch under way, where they are known."""
 
     def assemble(self, backbone: nn.Module, control: ControlSpace) -> ControlMethod:
         """Attaches the backbone and the control space, then calls the author's ``build``."""
@@ -218,7 +192,12 @@ class ControlMethod(L.LightningModule, ABC):
 
     def loss(self, batch: Batch, stage: Stage) -> Tensor:
         """Returns the scalar training loss; by default the task's objective at ``batch.level``."""
-        return self.objective(self(batch.x, batch.level), batch.y, batch.level, batch.x)
+        self._runs = batch.runs
+        try:
+            output = self(batch.x, batch.level)
+        finally:
+            self._runs = None
+        return self.objective(output, batch.y, batch.level, batch.x)
 
     def skip(self, task: Task) -> str | None:
         """Returns why this method cannot run a task, or None."""
@@ -265,7 +244,8 @@ class ControlMethod(L.LightningModule, ABC):
             if level.shape[-1] != d:
                 raise LevelError(f"level has {level.shape[-1]} values for {d} control axes")
             level = level.expand(x.shape[0], d)
-        unseen = level.is_meta or torch.jit.is_tracing()
+        # Of a training step's own levels nothing needs to be asked.
+        unseen = level.is_meta or torch.jit.is_tracing() or self._runs is not None
         if not unseen and not bool(((level >= 0) & (level <= 1)).all()):
             raise LevelError("level lies outside [0, 1]; give values from 0 to 1")
         if not unseen and self.control.simplex and bool((level.sum(1) > 1 + SLACK).any()):
@@ -276,108 +256,10 @@ class ControlMethod(L.LightningModule, ABC):
             return level
         shape = (1, d, *(1,) * (level.ndim - 2))
         first, last = (
-            level.new_tensor(end).view(shape) for end in (self.control.first, self.control.last)
+            placed(end, level).view(shape) for end in (self.control.first, self.control.last)
         )
         length = torch.where(last == first, 1.0, last - first)
         return ((level - first) / length).clamp(0, 1)
-
-    # ---- training: everything below belongs to the harness, not to the author -------------------
-
-    def begin(self, stage: Stage, objective: nn.Module, recipe: Recipe) -> None:
-        """Prepares one stage: freezes what it does not train and takes its objective and recipe."""
-        self.automatic_optimization = False
-        self.stage, self.recipe, self.steps_done = stage, recipe, 0
-        self.objective = objective
-        moving = 0
-        for name, parameter in self.named_parameters():
-            if not name.startswith("objective."):
-                parameter.requires_grad_(name.startswith(stage.trains))
-                moving += parameter.requires_grad
-        if not moving:
-            raise JobError(f"stage '{stage.name}' trains no parameter; its prefixes match nothing")
-        self.train()
-
-    def train(self, mode: bool = True) -> ControlMethod:
-        """Sets training mode, but keeps frozen parts (and their running statistics) still."""
-        super().train(mode)
-        stage = getattr(self, "stage", None)
-        if mode and stage is not None:
-            for name, module in self.named_modules():
-                own = list(module.named_buffers(recurse=False))
-                if (
-                    own
-                    and not name.startswith("objective")
-                    and not f"{name}.".startswith(stage.trains)
-                ):
-                    module.eval()
-        return self
-
-    def weights_to_keep(self) -> dict[str, Tensor]:
-        """Returns the state to store: the method's own tensors, without the objective's."""
-        state = self.state_dict()
-        return {key: value for key, value in state.items() if not key.startswith("objective.")}
-
-    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        adam = self.stage.optimizer
-        moving = [
-            p
-            for n, p in self.named_parameters()
-            if p.requires_grad and not n.startswith("objective.")
-        ]
-        optimizers = [torch.optim.Adam(moving, lr=self._lr(), betas=adam.betas, fused=True)]
-        critic = getattr(self.objective, "critic", None)
-        if critic is not None:
-            optimizers.append(
-                torch.optim.Adam(
-                    critic.parameters(),
-                    lr=CRITIC_LR * self.recipe.lr / self.stage.share**3,
-                    betas=(0.5, 0.99),
-                    fused=True,
-                )
-            )
-        return optimizers
-
-    def _lr(self) -> float:
-        """Learning rate of the current step: constant, or a warm-up and a cosine down to zero."""
-        peak = self.recipe.lr * self.stage.optimizer.lr_scale
-        if self.recipe.schedule == "constant":
-            return peak
-        done = self.steps_done / self.recipe.steps
-        warm = 0.1
-        if done < warm:
-            return peak * (0.1 + 0.9 * done / warm)
-        return peak * 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
-
-    def training_step(self, batch: Batch, index: int) -> None:
-        optimizers = self.optimizers()
-        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
-        for group in optimizers[0].param_groups:
-            group["lr"] = self._lr()
-        optimizers[0].zero_grad()
-        loss = self.loss(Batch(*batch), self.stage)
-        self.manual_backward(loss)
-        # Lightning's own clipping refuses fused optimisers where precision is mixed.
-        moving = [one for group in optimizers[0].param_groups for one in group["params"]]
-        nn.utils.clip_grad_norm_(moving, LARGEST_GRADIENT)
-        optimizers[0].step()
-        if len(optimizers) > 1:
-            optimizers[1].zero_grad()
-            self.manual_backward(self.objective.critic_loss())
-            optimizers[1].step()
-        self.steps_done += 1
-        if self.steps_done % NAN_CHECK_EVERY == 0 or self.steps_done == self.recipe.steps:
-            if not bool(torch.isfinite(loss)):
-                raise JobError(
-                    f"the loss of stage '{self.stage.name}' is not finite at step {self.steps_done}; "
-                    "try a smaller learning rate with --set lr=..."
-                )
-            self.log("loss", loss.detach(), sync_dist=True)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["steps_done"] = self.steps_done
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.steps_done = int(checkpoint["steps_done"])
 
 
 class WeightSpaceMethod(ControlMethod):
@@ -398,13 +280,13 @@ class WeightSpaceMethod(ControlMethod):
             ends = [level.new_zeros(self.control.d), *torch.eye(self.control.d).to(level)]
             return mapped(self.backbone, [self.weights(end) for end in ends], x, level)
         # Training puts equal levels next to each other: each run of them is one pass.
-        runs, lengths = level.unique_consecutive(dim=0, return_counts=True)
+        lengths = self._runs or level.unique_consecutive(dim=0, return_counts=True)[1].tolist()
         # Where images pass in half precision, kernels are still merged in full.
         with torch.autocast(x.device.type, enabled=False):
-            merged = [self.weights(one) for one in runs]
+            merged = [self.weights(run[0]) for run in level.split(lengths)]
         parts = [
             functional_call(self.backbone, weights, (part,))
-            for weights, part in zip(merged, x.split(lengths.tolist()), strict=True)
+            for weights, part in zip(merged, x.split(lengths), strict=True)
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
+from torch.backends import cudnn
 
 from benchmark import stopping, tasks
 from benchmark.build import build_backbone, build_method, load_stage, seeded
@@ -26,7 +27,8 @@ from benchmark.data.sources import ImageSet, open_set
 from benchmark.discovery import create_method
 from benchmark.errors import JobError
 from benchmark.layers import channels_last
-from benchmark.method import ControlMethod, Recipe
+from benchmark.learner import Recipe
+from benchmark.method import ControlMethod
 from benchmark.objectives import MixedObjective
 from benchmark.objectives.choice import resolved
 from benchmark.stage import At, Stage
@@ -49,6 +51,8 @@ class TrainResult(NamedTuple):
 
 class Plain(ControlMethod):
     """A backbone trained as it is, for stages that belong to no method."""
+
+    recordable = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         pass
@@ -110,9 +114,14 @@ def train_stage(
             warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
             # They are: the loader begins with the step that comes next.
             warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
-            trainer(job.preset, progress, part=part).fit(
-                method, data, ckpt_path=checkpoint if first else None, weights_only=True
-            )
+            fitting = trainer(job.preset, progress, part=part)
+            try:
+                fitting.fit(
+                    method, data, ckpt_path=checkpoint if first else None, weights_only=True
+                )
+            finally:
+                # A sweep has images of many sizes, of which each would be tried out.
+                cudnn.benchmark = False
         if method.steps_done != recipe.steps:
             raise JobError(
                 f"training stopped at step {method.steps_done} of {recipe.steps}; run again"
@@ -160,7 +169,8 @@ def trainer(preset: Preset, *callbacks: Callback, part: Part = WHOLE) -> L.Train
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        benchmark=False,
+        # Every batch has the same shape: a GPU may take its time to choose kernels.
+        benchmark=torch.cuda.is_available(),
         deterministic=not torch.cuda.is_available(),
     )
 

@@ -62,6 +62,7 @@ class AdaFM(ControlMethod):
 
     paper = "1904.08118"
     spatial = True
+    recordable = True
 
     def __init__(self, k: int = 1):
         super().__init__()

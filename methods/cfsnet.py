@@ -67,6 +67,7 @@ class CFSNet(ControlMethod):
 
     paper = "1904.00634"
     spatial = True
+    recordable = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         blocks = residual_blocks(backbone)

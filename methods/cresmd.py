@@ -52,6 +52,7 @@ class CResMD(WeightSpaceMethod):
 
     paper = "1912.05293"
     spatial = True
+    recordable = True
     axes = range(1, 11)
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:

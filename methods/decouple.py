@@ -40,6 +40,7 @@ class Decouple(WeightSpaceMethod):
 
     paper = "1807.08186"
     spatial = True
+    recordable = True
     axes = range(1, 11)
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:

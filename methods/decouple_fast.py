@@ -48,6 +48,7 @@ class DecoupleFast(WeightSpaceMethod):
     paper = "1907.05852"
     axes = range(1, 11)
     spatial = True
+    recordable = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         self.name = list(layers(backbone))[-1]

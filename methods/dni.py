@@ -45,6 +45,7 @@ class DNI(WeightSpaceMethod):
     paper = "1811.10515"
     axes = range(1, 4)
     spatial = True
+    recordable = True
 
     def __init__(self, apart: bool = False):
         super().__init__()

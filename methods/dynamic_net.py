@@ -56,6 +56,7 @@ class DynamicNet(ControlMethod):
 
     paper = "1811.08760"
     spatial = True
+    recordable = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         blocks = list(residual_blocks(backbone).items())

@@ -55,6 +55,7 @@ class FTN(WeightSpaceMethod):
 
     paper = "2010.02270"
     spatial = True
+    recordable = True
 
     def __init__(self, groups: int = 1, depth: int = 2, depthwise: bool = False):
         super().__init__()

@@ -50,6 +50,7 @@ class Hypernet(WeightSpaceMethod):
 
     paper = "2206.05970"
     spatial = True
+    recordable = True
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         (axis,) = control.axes

@@ -56,6 +56,7 @@ class TunableConv(WeightSpaceMethod):
 
     paper = "2304.00898"
     spatial = True
+    recordable = True
     axes = range(1, 11)
 
     def __init__(self, expand: int = 1):

@@ -131,7 +131,7 @@ def test_longer_gradients_are_cut_to_the_largest_norm(tmp_path, monkeypatch):
         return step(self, closure)
 
     monkeypatch.setattr(torch.optim.Adam, "step", watched)
-    monkeypatch.setattr("benchmark.method.LARGEST_GRADIENT", 1e-3)
+    monkeypatch.setattr("benchmark.learner.LARGEST_GRADIENT", 1e-3)
     train.train_stage(job(), None, tmp_path, silent)
     assert len(norms) == 9 and max(norms) == pytest.approx(1e-3, rel=1e-3)
 
@@ -146,8 +146,9 @@ def test_batches_depend_on_seed_and_step_alone():
     images = train.merged(("builtin",), offline=True)
     first, second = (Patches(images, tasks.get("sr"), Uniform(), SMOKE, 0) for _ in range(2))
     second[4]
-    for ours, theirs in zip(first[3], second[3], strict=True):
+    for ours, theirs in zip(first[3][:3], second[3][:3], strict=True):
         assert torch.equal(ours, theirs)
+    assert first[3].runs == second[3].runs == [1, 1]
     assert not torch.equal(first[3].y, first[4].y)
 
 

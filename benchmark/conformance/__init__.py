@@ -17,6 +17,7 @@ from benchmark.conformance.outputs import (
     tuned_equals_forward,
     wrong_level_maps_are_refused,
 )
+from benchmark.conformance.recording import recorded_steps_are_the_same_work
 from benchmark.conformance.subject import Factory, Skipped
 from benchmark.conformance.training import (
     plain_networks_answer_at_their_level,
@@ -61,5 +62,6 @@ CHECKS = (
     plain_networks_answer_at_their_level,
     seeds_decide_weights,
     network_is_left_alone,
+    recorded_steps_are_the_same_work,
 )
 """The checks of the contract; ``kernels_are_affine`` holds for some methods only."""

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.control import Level
-from benchmark.method import Anchors, At, Batch, ControlMethod, Recipe, Stage
+from benchmark.learner import Batch, Recipe
+from benchmark.method import Anchors, At, ControlMethod, Stage
 from benchmark.tasks import Task
 
 Factory = Callable[[int], ControlMethod]

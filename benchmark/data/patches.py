@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +18,7 @@ from benchmark.control import ControlSpace, Level
 from benchmark.data.filtered import Filtered, shared_order
 from benchmark.data.sources import ImageSet, Picture
 from benchmark.errors import UserError
-from benchmark.method import Batch
+from benchmark.learner import Batch
 from benchmark.metrics.colour import y601
 from benchmark.stage import Anchors, At, Levels, Sparse, Uniform
 from benchmark.tasks import Task
@@ -209,8 +210,9 @@ class Patches(Dataset):
         pairs = [self._sample(level, rng) for level in levels]
         own = self.part.slice(len(levels))
         given, wanted = zip(*pairs[own], strict=True)
+        runs = [len([*equal]) for _, equal in itertools.groupby(levels[own])]
         return Batch(
-            stacked(given), stacked(wanted), torch.tensor(levels[own], dtype=torch.float32)
+            stacked(given), stacked(wanted), torch.tensor(levels[own], dtype=torch.float32), runs
         )
 
     def _sample(self, level: Level, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -307,6 +309,6 @@ class PatchData(L.LightningDataModule):
         )
 
     def on_after_batch_transfer(self, batch: Sequence[Tensor], dataloader_idx: int) -> Batch:
-        x, y, level = batch
+        x, y, *rest = batch
         layout = torch.channels_last
-        return Batch(x.contiguous(memory_format=layout), y.contiguous(memory_format=layout), level)
+        return Batch(x.contiguous(memory_format=layout), y.contiguous(memory_format=layout), *rest)

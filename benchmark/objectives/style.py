@@ -61,10 +61,22 @@ def bank() -> Tensor:
     return torch.stack(filters)[:, None].float()
 
 
+# Copied to a device once: a copy in a training step would make a GPU wait.
+@functools.cache
+@torch.inference_mode(False)
+def _bank_on(device: torch.device) -> Tensor:
+    return bank().to(device)
+
+
+@functools.cache
+@torch.inference_mode(False)
+def _mixing(device: torch.device) -> Tensor:
+    return torch.tensor(COLOURS, dtype=torch.float64, device=device)[:, :, None, None]
+
+
 def features(images: Tensor) -> list[Tensor]:
     """Returns features (B, 63, h, w) of images (B, 3, H, W) at each scale, finest first."""
-    mixing = torch.tensor(COLOURS, dtype=images.dtype, device=images.device)[:, :, None, None]
-    planes = functional.conv2d(images, mixing)
+    planes = functional.conv2d(images, _mixing(images.device).to(images.dtype))
     found = []
     for scale in range(SCALES):
         planes = functional.avg_pool2d(planes, 2) if scale else planes
@@ -74,7 +86,7 @@ def features(images: Tensor) -> list[Tensor]:
 
 def _responses(planes: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the positive and the negative parts of the responses of every plane to every filter."""
-    filters = bank().to(planes).repeat(planes.shape[1], 1, 1, 1)
+    filters = _bank_on(planes.device).to(planes.dtype).repeat(planes.shape[1], 1, 1, 1)
     padded = functional.pad(planes, (SIDE // 2,) * 4, mode="reflect")
     responses = GAIN * functional.conv2d(padded, filters, groups=planes.shape[1])
     return responses.relu(), (-responses).relu()
@@ -130,7 +142,8 @@ class Content(nn.Module):
     """
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        luma = functional.conv2d(output - target, output.new_tensor(COLOURS[:1])[:, :, None, None])
+        apart = output - target
+        luma = functional.conv2d(apart, _mixing(apart.device)[:1].to(apart.dtype))
         losses = []
         for _ in range(1, SCALES):
             luma = functional.avg_pool2d(luma, 2)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from benchmark import config, cost, tasks
 from benchmark.build import build_backbone, build_method
@@ -17,9 +18,11 @@ from benchmark.data.sources import open_set
 from benchmark.discovery import create_method
 from benchmark.engines.local import threads_each
 from benchmark.layers import channels_last
-from benchmark.method import LARGEST_GRADIENT, Batch, ControlMethod, Recipe
+from benchmark.learner import Batch, Recipe
+from benchmark.method import ControlMethod
 from benchmark.objectives import MixedObjective
 from benchmark.perf.measure import Figure, elsewhere, rivals
+from benchmark.recorded import recorder
 from benchmark.stage import At, Stage, start_stage
 from benchmark.train import Plain, Progress, precision_of, trainer
 
@@ -66,11 +69,9 @@ def _methods(backbone: str, preset: config.Preset) -> Iterator[Figure]:
         # The stage in which the method itself is trained, or its second network.
         stage = list(method.stages(task))[-1]
         steps[name] = step_of(method, stage, preset)
-        parts[name] = (
-            1 if isinstance(stage.levels, At) else len(_batch(stage, preset).level.unique(dim=0))
-        )
+        parts[name] = len(_batch(stage, preset).runs)
     for count in {*parts.values()} - {1}:
-        steps[f"plain in {count}"] = step_of(plain, plain_stage, preset, count)
+        steps[f"plain in {count}"] = step_of(plain_of(backbone, count), plain_stage, preset)
     times = rivals(steps)
     for name, limit in LIMITS.items():
         count = parts[name]
@@ -164,10 +165,25 @@ def script_of(
     return run
 
 
-def plain_of(backbone: str) -> Plain:
-    """Returns a backbone as the start stage trains it."""
+class _InParts(Plain):
+    """A backbone that is given its batch in parts, as what knows several levels takes it."""
+
+    parts = 1
+
+    def loss(self, batch: Batch, stage: Stage) -> Tensor:
+        """Returns the loss of the last part; the others have gone backward by then."""
+        pieces = zip(*(one.chunk(self.parts) for one in batch[:3]), strict=True)
+        *others, last = (Batch(*piece, [len(piece[0])]) for piece in pieces)
+        for one in others:
+            super().loss(one, stage).backward()
+        return super().loss(last, stage)
+
+
+def plain_of(backbone: str, parts: int = 1) -> Plain:
+    """Returns a backbone as the start stage trains it, on its batch as a whole or in parts."""
     task = tasks.get(TASK)
-    plain = Plain()
+    plain = _InParts()
+    plain.parts = parts
     plain.assemble(build_backbone(backbone, task, 0), task.space)
     return plain
 
@@ -181,35 +197,27 @@ def _begin(method: ControlMethod, stage: Stage, preset: config.Preset, steps: in
 
 
 def step_of(
-    method: ControlMethod,
-    stage: Stage,
-    preset: config.Preset,
-    parts: int = 1,
-    device: torch.device = CPU,
+    method: ControlMethod, stage: Stage, preset: config.Preset, device: torch.device = CPU
 ) -> Callable[[], None]:
-    """Returns a training step on one fixed batch, or on its parts, without a trainer around it."""
+    """Returns a training step on one fixed batch, without a trainer around it."""
     _begin(method, stage, preset, 10**6)
     method.to(device)
-    batch = Batch(*(one.to(device) for one in _batch(stage, preset)))
+    batch = _batch(stage, preset)
+    batch = batch._replace(
+        **{name: getattr(batch, name).to(device) for name in ("x", "y", "level")}
+    )
     half = preset.precision == "bf16-mixed"
-    pieces = [Batch(*piece) for piece in zip(*(one.chunk(parts) for one in batch), strict=True)]
-    (optimizer,) = method.configure_optimizers()
-    moving = [one for group in optimizer.param_groups for one in group["params"]]
+    optimizers = method.configure_optimizers()
+    step = functools.partial(method.update, optimizers=optimizers)
+    step = recorder(device, optimizers, step) or step
 
     def run() -> None:
-        optimizer.zero_grad()
-        for piece in pieces:
-            with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                loss = method.loss(piece, stage)
-            loss.backward()
-        nn.utils.clip_grad_norm_(moving, LARGEST_GRADIENT)
-        optimizer.step()
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            step(batch)
 
     return run
 
 
 def _batch(stage: Stage, preset: config.Preset) -> Batch:
     task = tasks.get(TASK)
-    x, y, level = Patches(open_set("builtin", "train"), task, stage.levels, preset, seed=0)[0]
-    layout = torch.channels_last
-    return Batch(x.contiguous(memory_format=layout), y.contiguous(memory_format=layout), level)
+    return Patches(open_set("builtin", "train"), task, stage.levels, preset, seed=0)[0]

@@ -136,6 +136,8 @@ def test_a_backbone_that_onnx_cannot_run_fails_no_method():
         ("bends", "level_maps_equal_levels", "a map of level 0.7 differs from the level"),
         ("calls_home", "network_is_left_alone", "asks the network for weights.invalid"),
         ("shares_memory", "tuning_leaves_the_method_alone", "changes the method"),
+        ("restless", "recorded_steps_are_the_same_work", "steps of stage 'joint' differ: aten.mul"),
+        ("asks", "recorded_steps_are_the_same_work", "waits for _local_scalar_dense"),
     ],
 )
 def test_a_planted_defect_is_found_by_name(method, check, reason):

@@ -1,0 +1,242 @@
+"""Recorded training steps: they train alike, and nothing is in their way. The GPU is imitated here."""
+
+import contextlib
+from unittest import mock
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from benchmark import config, learner, tasks, train
+from benchmark.build import build_method
+from benchmark.conformance.networks import TINY
+from benchmark.conformance.recording import batches
+from benchmark.conformance.subject import own_stages
+from benchmark.discovery import create_method
+from benchmark.jobs import TrainJob
+from benchmark.learner import Batch, Recipe
+from benchmark.objectives import MixedObjective
+from benchmark.recorded import WARM, Recorder
+from benchmark.stage import At, Stage, Uniform
+
+METHODS = (
+    *("decouple", "decouple_fast", "dni:apart=true", "adafm", "adafm:k=5", "cfsnet", "dynamic_net"),
+    *("ftn", "ftn:depthwise=true", "tunable_conv", "tunable_conv:expand=2", "hypernet", "cresmd"),
+)
+TASKS = ("denoise", "sr", "style", "style-3", "denoise-strength", "denoise-deblur", "operators-10")
+"""One for each way to weigh terms and to choose targets."""
+JOINT = Stage("joint", ("",), levels=Uniform())
+END = Stage("end", ("",), At(1.0), network="backbone")
+
+
+class Imitated(Recorder):
+    """Replays by running the step anew on the buffers, and notes what it was asked for."""
+
+    def __init__(self, step, optimizers):
+        super().__init__(step, optimizers)
+        self.recorded, self.replayed = [], 0
+
+    def aside(self, batch):
+        return self.step(batch)
+
+    def record(self, batch):
+        own = batch._replace(x=batch.x.clone(), y=batch.y.clone(), level=batch.level.clone())
+        loss = torch.empty(())
+        self.recorded.append(tuple(batch.runs))
+
+        def replay():
+            self.replayed += 1
+            loss.copy_(self.step(own).detach())
+
+        return own, replay, loss
+
+
+@pytest.fixture
+def imitated(monkeypatch):
+    made = []
+
+    def recorder(device, optimizers, step):
+        made.append(Imitated(step, optimizers))
+        return made[-1]
+
+    monkeypatch.setattr(learner, "recorder", recorder)
+    return made
+
+
+def trained(task, stage, method, folder):
+    preset = config.preset("smoke", ["steps=8", "batch=4"])
+    job = TrainJob(
+        key="test",
+        task=task,
+        method=method,
+        method_file=None,
+        backbone=preset.backbone,
+        stage=stage,
+        preset=preset,
+        seed=0,
+        train_sets=("builtin",),
+        start_key=None,
+        offline=True,
+    )
+    return train.train_stage(job, None, folder, lambda text: None).state
+
+
+def require_close(a, b):
+    assert a.keys() == b.keys()
+    for key, value in a.items():
+        # Learning rates are single precision on the GPU.
+        assert torch.allclose(value, b[key], rtol=1e-4, atol=1e-6), key
+
+
+@pytest.mark.parametrize(
+    ("task", "stage", "method"),
+    [("denoise", JOINT, "decouple"), ("sr", JOINT, "tunable_conv"), ("sr", END, None)],
+)
+def test_recorded_training_is_the_same_training(task, stage, method, imitated, tmp_path):
+    replayed = trained(task, stage, method, tmp_path)
+    (made,) = imitated
+    assert made.replayed >= 4 and made.recorded == [(4,) if stage is END else (2, 2)]
+    with mock.patch.object(learner, "recorder", lambda *_: None):
+        require_close(replayed, trained(task, stage, method, tmp_path))
+
+
+def test_a_killed_stage_goes_on_and_records_anew(imitated, monkeypatch, tmp_path):
+    whole = trained("sr", END, None, tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    def kill_after_saving(self, trainer, module, *rest):
+        if module.steps_done == 6:
+            self.folder.mkdir(parents=True)
+            trainer.save_checkpoint(self.folder / train.CHECKPOINT)
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Progress, "on_train_batch_end", kill_after_saving)
+        with pytest.raises(Killed):
+            trained("sr", END, None, tmp_path / "killed")
+    require_close(whole, trained("sr", END, None, tmp_path / "killed"))
+    # What was begun on a GPU is ended without one.
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Progress, "on_train_batch_end", kill_after_saving)
+        with pytest.raises(Killed):
+            trained("sr", END, None, tmp_path / "moved")
+    monkeypatch.setattr(learner, "recorder", lambda *_: None)
+    require_close(whole, trained("sr", END, None, tmp_path / "moved"))
+
+
+def test_each_pattern_is_recorded_after_a_few_steps_of_its_own():
+    total = torch.zeros(())
+    optimizer = torch.optim.Adam([nn.Parameter(torch.ones(1))], lr=0.5)
+
+    def step(batch):
+        total.add_(batch.level.sum())
+        return 2 * batch.level.sum()
+
+    made = Imitated(step, [optimizer])
+    image = torch.zeros(4, 3, 2, 2)
+    for turn in range(WARM + 2):
+        for runs, levels in (([4], [turn] * 4), ([2, 2], [turn, turn, 1, 1])):
+            level = torch.tensor(levels, dtype=torch.float32)[:, None]
+            loss = made(Batch(image, image, level, runs))
+            assert loss == 2 * level.sum()
+    assert made.recorded == [(4,), (2, 2)] and made.replayed == 4
+    assert total == sum(4 * turn + 2 * turn + 2 for turn in range(WARM + 2))
+    assert made(Batch(image, image, level)) == 2 * level.sum() and made.replayed == 4
+    (group,) = optimizer.param_groups
+    learner.set_rate(group, 0.25)
+    assert isinstance(group["lr"], Tensor) and group["lr"] == 0.25
+
+
+def test_a_step_that_cannot_be_recorded_is_taken_as_usual_and_said(imitated, monkeypatch, tmp_path):
+    def refused(self, batch):
+        raise RuntimeError("operation not permitted\nand more")
+
+    monkeypatch.setattr(Imitated, "record", refused)
+    with pytest.warns(UserWarning, match="launched piece by piece: operation not permitted$"):
+        usual = trained("denoise", JOINT, "decouple", tmp_path)
+    monkeypatch.setattr(learner, "recorder", lambda *_: None)
+    require_close(usual, trained("denoise", JOINT, "decouple", tmp_path))
+
+
+def test_a_method_that_does_not_say_so_is_not_recorded(imitated, monkeypatch, tmp_path):
+    from methods.decouple import Decouple
+
+    monkeypatch.setattr(Decouple, "recordable", False)
+    trained("denoise", JOINT, "decouple", tmp_path)
+    assert not imitated
+
+
+class Copies(TorchDispatchMode):
+    """Notes what goes from one device to another, and what the host would have to wait for."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        name = func.overloadpacket.__name__
+        tensors = [one for one in (*args, out) if isinstance(one, Tensor)]
+        if len({one.device for one in tensors if one.ndim}) > 1 or "local_scalar" in name:
+            self.found.append(f"{func} {[str(one.device) for one in tensors]}")
+        return out
+
+
+def moved(module):
+    """Puts parameters and buffers of a module on a GPU that need not be there."""
+    for one in module.modules():
+        for name, value in one._parameters.items():
+            if value is not None:
+                fake = torch.empty(value.shape, dtype=value.dtype, device="cuda")
+                one._parameters[name] = nn.Parameter(fake, value.requires_grad)
+        for name, value in one._buffers.items():
+            if value is not None:
+                one._buffers[name] = torch.empty(value.shape, dtype=value.dtype, device="cuda")
+
+
+def copies_in_a_step(name, backbone, task):
+    method = create_method(name)
+    if method.skip(task):
+        return
+    for at in range(len(own_stages(build_method(method, backbone, task, 0), task))):
+        method = build_method(create_method(name), backbone, task, 0)
+        stage = own_stages(method, task)[at]
+        level = stage.levels.level if isinstance(stage.levels, At) else None
+        objective = MixedObjective(task.objective, level, 8)
+        method.begin(stage, objective, Recipe(10, 1e-3, "constant"))
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            moved(method)
+            make = batches(stage, task, "cuda")
+            # What stays from one step to the next is copied in the first.
+            for found in (None, Copies()):
+                with found or contextlib.nullcontext():
+                    method.loss(make(), stage)
+                    if objective.trains_critic:
+                        objective.critic_loss()
+        yield from found.found
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("task", TASKS)
+def test_no_task_copies_from_the_host_in_a_step(task, name):
+    assert not [*copies_in_a_step(name, "small:width=8:blocks=1", tasks.get(task))]
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("backbone", TINY)
+def test_no_backbone_copies_from_the_host_in_a_step(backbone, name):
+    if name == "adafm" and backbone in ("decouple_net", "transform_net"):
+        pytest.skip("instance norms divide out what it scales")
+    assert not [*copies_in_a_step(name, f"{backbone}:{TINY[backbone]}", tasks.get("denoise"))]
+
+
+def test_a_copy_from_the_host_would_be_found():
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        there = torch.empty(3, device="cuda")
+        with Copies() as found:
+            there * there.new_tensor([1.0, 2.0, 3.0])
+    assert found.found
