@@ -87,6 +87,12 @@ FIGURES = {
 
 OF_METRIC = ("gap-start", "gap-middle", "gap-end", "gap-mean", "coverage")
 OF_LEVELS = ("monotonicity", "largest-step", "smoothness")
+OF_ORDER = (
+    *("gap-middle", "coverage", *OF_LEVELS),
+    *("best-dial-r2", "best-dial-mean", "best-dial-max", "loss-monotonicity"),
+)
+"""Figures that mean something only where a level lies between others."""
+NO_ORDER = "the values of the dial are names, which have no order"
 
 Named = tuple[str, str, str]
 """Figure id, metric id, level text (empty for figures of all levels)."""
@@ -139,6 +145,7 @@ def figures(
         task: The task.
     """
     found: dict[Named, float | str] = {}
+    named = any(axis.names for axis in task.space.axes)
 
     def add(names: list[Named], compute: Callable[[], Mapping[str, float]]) -> None:
         try:
@@ -160,7 +167,9 @@ def figures(
         metric = psnr(task)
         for names, compute in _of_matrix(metric):
             add(names, lambda c=compute: c(_matrix(own, metric)))
-        found.update(_best_dials(own, metric))
+        found.update({("best-dial", metric, ""): NO_ORDER} if named else _best_dials(own, metric))
+    if named:
+        found.update({name: NO_ORDER for name in found if name[0] in OF_ORDER})
     return found
 
 

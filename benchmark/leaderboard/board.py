@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.amount import amount
+from benchmark.analysis.dial import NO_ORDER
 from benchmark.leaderboard.standings import DIAL, Group, Question, Standing
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
@@ -95,16 +96,16 @@ def rules(task: Task) -> str:
 def dial_words(task: Task) -> str:
     """Returns what the columns of dial quality mean."""
     metric = METRICS[task.headline]
+    gap = "Gap to experts: mean absolute difference to networks trained for one level each"
+    if any(axis.names for axis in task.space.axes):
+        return f"{gap}. {NO_ORDER[0].upper()}{NO_ORDER[1:]}: no dial quality, and no coverage."
     dial = {
         "best-dial-r2": "R² of the straight line through the best dial at every true level; it "
         "needs entries with the level x dial matrix",
         "monotonicity": f"net change of {metric.label} along the level over the sum of all "
         "changes, 1 if there is no way back",
     }[DIAL[task.kind]]
-    return (
-        f"Dial quality: {dial}. Gap to experts: mean absolute difference to networks trained for "
-        "one level each; coverage: the share of their range that the dial reaches."
-    )
+    return f"Dial quality: {dial}. {gap}; coverage: the share of their range that the dial reaches."
 
 
 def title(question: Question, task: Task) -> str:

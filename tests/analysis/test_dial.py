@@ -1,5 +1,6 @@
 """Dial quality of rows with planted answers."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -96,6 +97,16 @@ def test_the_best_dial_of_every_level_is_listed(plant):
     dials = table[table["figure"] == "best-dial"]
     assert list(dials["level"]) == ["0", "0.25", "0.5", "0.75", "1"]
     assert dials["value"].tolist() == pytest.approx([0, 0.0625, 0.25, 0.5625, 1])
+
+
+def test_values_that_are_names_have_no_order_but_a_best_setting(plant):
+    named = dataclasses.replace(DENOISE, space=tasks.get("operators-4").space)
+    value = {"dni": quadratic(lambda t: t), "experts": lambda level, _, at: 31 - 5 * level}
+    found = figures(plant(value, matrix=True), named)
+    for one in ("coverage", "gap-middle", "monotonicity", "best-dial", "best-dial-r2"):
+        assert found[one] == "the values of the dial are names, which have no order"
+    assert found["dial-linear"] == pytest.approx(found["dial-oracle"])
+    assert isinstance(found["gap-mean"], float)
 
 
 def test_linear_calibrated_and_oracle_dials_score_what_was_planted(plant):
