@@ -49,25 +49,24 @@ def means(results: Results) -> pd.DataFrame:
         reason=rows["reason"].astype(object).fillna("").map(str),
     )
     rows = rows.sort_values([*KEYS, "metric", "seed", "image"], kind="stable")
-    lines = []
-    for keys, cell in rows.groupby([*KEYS, "metric"], sort=True):
-        by_seed = cell.groupby("seed", sort=True)["value"]
-        per_seed = by_seed.mean().where(by_seed.count() == by_seed.size())
-        missing = cell[cell["value"].isna()]
-        complete = missing.empty
-        lines.append(
-            {
-                **dict(zip([*KEYS, "metric"], keys, strict=True)),
-                "level_physical": cell["level_physical"].iloc[0],
-                "seeds": len(per_seed),
-                "images": cell["image"].nunique(),
-                "mean": per_seed.mean() if complete else float("nan"),
-                "std": _deviation(per_seed.tolist()) if complete else float("nan"),
-                "reason": "" if complete else _why(cell, missing),
-            }
-        )
-    columns = [*KEYS, "metric", "level_physical", "seeds", "images", "mean", "std", "reason"]
-    return _in_order(pd.DataFrame(lines, columns=columns), ["metric"])
+    cell = [*KEYS, "metric"]
+    grouped = rows.groupby(cell, sort=True)
+    lines = grouped.agg(level_physical=("level_physical", "first"), images=("image", "nunique"))
+    per_seed: dict[tuple[str, ...], list[float]] = {}
+    for (*key, _), mean in rows.groupby([*cell, "seed"], sort=True)["value"].mean().items():
+        per_seed.setdefault(tuple(key), []).append(float(mean))
+    missing: dict[tuple[str, ...], list[str]] = {}
+    without = rows[rows["value"].isna()]
+    for *key, reason in zip(*(without[name] for name in (*cell, "reason")), strict=True):
+        missing.setdefault(tuple(key), []).append(reason)
+        per_seed[tuple(key)] = [math.nan] * len(per_seed[tuple(key)])
+    parts = [per_seed[key] for key in lines.index]
+    lines.insert(1, "seeds", [len(values) for values in parts])
+    lines["mean"] = [sum(values) / len(values) for values in parts]
+    lines["std"] = [_deviation(values) for values in parts]
+    sizes = zip(lines.index, grouped.size(), strict=True)
+    lines["reason"] = [_why(missing.get(key, []), count) for key, count in sizes]
+    return _in_order(lines.reset_index(), ["metric"])
 
 
 def _deviation(per_seed: list[float]) -> float:
@@ -77,12 +76,14 @@ def _deviation(per_seed: list[float]) -> float:
     return statistics.stdev(per_seed)
 
 
-def _why(cell: pd.DataFrame, missing: pd.DataFrame) -> str:
-    reasons = [reason for reason in missing["reason"].unique() if reason]
-    reason = reasons[0] if reasons else "no reason was recorded"
-    if len(missing) == len(cell):
+def _why(reasons: list[str], scores: int) -> str:
+    """Returns why there is no mean, from the reasons of the scores that are missing."""
+    if not reasons:
+        return ""
+    reason = next(filter(None, reasons), "no reason was recorded")
+    if len(reasons) == scores:
         return reason
-    return f"{reason} ({len(missing)} of {len(cell)} scores, so there is no mean)"
+    return f"{reason} ({len(reasons)} of {scores} scores, so there is no mean)"
 
 
 def _in_order(lines: pd.DataFrame, more: list[str]) -> pd.DataFrame:
