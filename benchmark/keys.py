@@ -18,6 +18,7 @@ from benchmark.objectives.choice import resolved
 from benchmark.tasks import Objective, Task
 
 TRAINING_CODE = (
+    "benchmark.batch",
     "benchmark.build",
     "benchmark.control",
     "benchmark.data.filtered",

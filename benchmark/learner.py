@@ -14,8 +14,9 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
+from benchmark.batch import Batch
 from benchmark.errors import JobError
-from benchmark.recorded import Recorder, recorder
+from benchmark.recorded import Recorder, recorder_for
 from benchmark.stage import Stage
 
 CRITIC_LR = 0.15
@@ -30,23 +31,6 @@ LARGEST_GRADIENT = 0.1
 
 NAN_CHECK_EVERY = 25
 """Steps between checks that the loss is finite (each costs a device synchronisation)."""
-
-
-class Batch(NamedTuple):
-    """Training samples.
-
-    Args:
-        x: What is given (B, 3, h, w).
-        y: What is wanted (B, 3, H, W).
-        level: Levels (B, d).
-        runs: Lengths of the runs of equal levels, in order, where they are known beforehand: asking
-            a GPU for them would make every step wait for the one before.
-    """
-
-    x: Tensor
-    y: Tensor
-    level: Tensor
-    runs: Sequence[int] | None = None
 
 
 class Recipe(NamedTuple):
@@ -144,7 +128,7 @@ class Learner(L.LightningModule):
         """Gets ready to record steps where that is worth it and right."""
         wanted = self.recordable and self.trainer.world_size == 1
         optimizers = self.trainer.optimizers
-        self._recorder = recorder(self.device, optimizers, self._plainly) if wanted else None
+        self._recorder = recorder_for(self.device, optimizers, self._raw_step) if wanted else None
 
     def on_train_end(self) -> None:
         """Lets go of what was recorded."""
@@ -197,7 +181,9 @@ class Learner(L.LightningModule):
             other.step()
         return loss
 
-    def _plainly(self, batch: Batch) -> Tensor:
+    def _raw_step(self, batch: Batch) -> Tensor:
+        # What Lightning wraps around optimisers is host work that a replay leaves out: it counts
+        # global steps, which nothing here reads.
         return self.update(batch, self.trainer.optimizers)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from benchmark.batch import Batch
 from benchmark.control import SLACK, ControlSpace, Level
 from benchmark.errors import LevelError
 from benchmark.hooks import Hook, hooked
@@ -41,7 +42,7 @@ from benchmark.layers import (
     spread,
     trunk_convolutions,
 )
-from benchmark.learner import Batch, Learner
+from benchmark.learner import Learner
 from benchmark.spatial import mapped
 from benchmark.stage import (
     JOINT,

@@ -10,18 +10,18 @@ import functools
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from benchmark.learner import Batch
+from benchmark.batch import Batch
+from benchmark.errors import one_line
 
 WARM = 3
 """Steps of a pattern that are taken as usual before one is recorded: buffers and kernels are chosen in them."""
 
-Step = Callable[["Batch"], Tensor]
+Step = Callable[[Batch], Tensor]
 
 
 class Recorder:
@@ -37,19 +37,25 @@ class Recorder:
 
     def __init__(self, step: Step, optimizers: Sequence[torch.optim.Optimizer]):
         self.step = step
-        self.pool: object = None
+        self.groups: list[dict[str, Any]] = [
+            group for one in optimizers for group in one.param_groups
+        ]
+        for group in self.groups:
+            device = group["params"][0].device
+            group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=device)
         self.seen: Counter[object] = Counter()
         self.recordings: dict[object, tuple[Batch, Callable[[], None], Tensor]] = {}
         self.works = True
-        for group in (group for one in optimizers for group in one.param_groups):
-            device = group["params"][0].device
-            group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=device)
-            group["capturable"] = True
 
     @functools.cached_property
     def stream(self) -> torch.cuda.Stream:
         """The stream that recordings are made on."""
         return torch.cuda.Stream()
+
+    @functools.cached_property
+    def pool(self) -> Any:
+        """The memory that recordings share: none is replayed while another's results are needed."""
+        return torch.cuda.graph_pool_handle()
 
     def __call__(self, batch: Batch) -> Tensor:
         """Takes a step on a batch; the loss is overwritten by the next one."""
@@ -58,15 +64,13 @@ class Recorder:
         pattern = (tuple(batch.runs), *(tuple(one.shape) for one in batch[:3]))
         if self.seen[pattern] < WARM:
             self.seen[pattern] += 1
-            return self.aside(batch)
+            return self.warm(batch)
         if pattern not in self.recordings:
-            try:
-                self.recordings[pattern] = self.record(batch)
-            except RuntimeError as error:
-                self.works = False
+            failure = self._tried(pattern, batch)
+            if failure is not None:
                 warnings.warn(
                     "a training step could not be recorded for the GPU, so that each is launched "
-                    f"piece by piece: {str(error).splitlines()[0]}",
+                    f"piece by piece: {one_line(failure)}",
                     stacklevel=2,
                 )
                 return self.step(batch)
@@ -76,7 +80,30 @@ class Recorder:
         replay()
         return loss
 
-    def aside(self, batch: Batch) -> Tensor:
+    def _tried(self, pattern: object, batch: Batch) -> BaseException | None:
+        """Records a pattern; or returns why not, without what would keep the attempt's memory."""
+        own = batch._replace(x=batch.x.clone(), y=batch.y.clone(), level=batch.level.clone())
+        for group in self.groups:
+            group["capturable"] = True
+        try:
+            # Where a recording cannot be ended, torch leaves its stream the current one.
+            with torch.cuda.stream(torch.cuda.current_stream() if own.x.is_cuda else None):
+                self.recordings[pattern] = (own, *self.record(own))
+        except RuntimeError as error:
+            # A recording that goes takes the workspaces of all others along, so none may stay.
+            self.works = False
+            self.recordings.clear()
+            torch.clear_autocast_cache()
+            # What went wrong first; ending the recording then fails too.
+            cause = error.__context__ or error
+            cause.__traceback__ = cause.__context__ = None
+            return cause
+        finally:
+            for group in self.groups:
+                group["capturable"] = False
+        return None
+
+    def warm(self, batch: Batch) -> Tensor:
         """Takes a step as usual, on the stream of recordings: what it leaves behind belongs there."""
         current = torch.cuda.current_stream()
         self.stream.wait_stream(current)
@@ -85,19 +112,18 @@ class Recorder:
         current.wait_stream(self.stream)
         return loss
 
-    def record(self, batch: Batch) -> tuple[Batch, Callable[[], None], Tensor]:
-        """Returns buffers for a batch, what takes a step on them, and where the loss is then."""
-        own = batch._replace(x=batch.x.clone(), y=batch.y.clone(), level=batch.level.clone())
+    def record(self, own: Batch) -> tuple[Callable[[], None], Tensor]:
+        """Returns what takes a step on a batch whenever it is called, and where the loss is then."""
         graph = torch.cuda.CUDAGraph()
         # The loader pins memory in a thread of its own, which must not end the recording.
-        how = {"stream": self.stream, "capture_error_mode": "thread_local"}
-        with torch.cuda.graph(graph, self.pool, **how):
+        with torch.cuda.graph(
+            graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"
+        ):
             loss = self.step(own)
-        self.pool = graph.pool()
-        return own, graph.replay, loss.detach()
+        return graph.replay, loss.detach()
 
 
-def recorder(
+def recorder_for(
     device: torch.device, optimizers: Sequence[torch.optim.Optimizer], step: Step
 ) -> Recorder | None:
     """Returns what records steps on a device, or None where steps are not recorded."""

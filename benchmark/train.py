@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -115,13 +116,14 @@ def train_stage(
             # They are: the loader begins with the step that comes next.
             warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
             fitting = trainer(job.preset, progress, part=part)
-            try:
-                fitting.fit(
-                    method, data, ckpt_path=checkpoint if first else None, weights_only=True
-                )
-            finally:
-                # A sweep has images of many sizes, of which each would be tried out.
-                cudnn.benchmark = False
+            with choosing_kernels():
+                try:
+                    fitting.fit(
+                        method, data, ckpt_path=checkpoint if first else None, weights_only=True
+                    )
+                finally:
+                    # Lightning calls it only where nothing was raised.
+                    method.on_train_end()
         if method.steps_done != recipe.steps:
             raise JobError(
                 f"training stopped at step {method.steps_done} of {recipe.steps}; run again"
@@ -169,10 +171,19 @@ def trainer(preset: Preset, *callbacks: Callback, part: Part = WHOLE) -> L.Train
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        # Every batch has the same shape: a GPU may take its time to choose kernels.
-        benchmark=torch.cuda.is_available(),
+        benchmark=False,
         deterministic=not torch.cuda.is_available(),
     )
+
+
+@contextlib.contextmanager
+def choosing_kernels() -> Iterator[None]:
+    """Lets a GPU try out kernels: every batch has the same shape, unlike the images of a sweep."""
+    before, cudnn.benchmark = cudnn.benchmark, torch.cuda.is_available()
+    try:
+        yield
+    finally:
+        cudnn.benchmark = before
 
 
 def precision_of(preset: Preset) -> str:

@@ -17,7 +17,7 @@ def test_the_gpu_suite_measures_every_method_and_states_what_the_preset_takes(mo
     monkeypatch.setattr(gpu, "LIMITS", {"dni": None, "ftn": None})
     monkeypatch.setattr(gpu, "busy", lambda run: 0.5)
     figures = list(gpu.measured(torch.device("cpu")))
-    assert len(figures) == 9
+    assert len(figures) == 12
     assert all(one.value > 0 for one in figures)
     speed = {one.name: one for one in figures if one.unit == "images/s"}
     # The start network and what is tuned from it: 150 steps each.

@@ -1,6 +1,7 @@
 """Recorded training steps: they train alike, and nothing is in their way. The GPU is imitated here."""
 
 import contextlib
+import weakref
 from unittest import mock
 
 import pytest
@@ -8,16 +9,18 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from benchmark import config, learner, tasks, train
+from benchmark.batch import Batch
 from benchmark.build import build_method
 from benchmark.conformance.networks import TINY
 from benchmark.conformance.recording import batches
 from benchmark.conformance.subject import own_stages
 from benchmark.discovery import create_method
 from benchmark.jobs import TrainJob
-from benchmark.learner import Batch, Recipe
-from benchmark.objectives import MixedObjective
+from benchmark.learner import Recipe
+from benchmark.objectives import MixedObjective, style
 from benchmark.recorded import WARM, Recorder
 from benchmark.stage import At, Stage, Uniform
 
@@ -38,30 +41,31 @@ class Imitated(Recorder):
         super().__init__(step, optimizers)
         self.recorded, self.replayed = [], 0
 
-    def aside(self, batch):
+    def warm(self, batch):
         return self.step(batch)
 
-    def record(self, batch):
-        own = batch._replace(x=batch.x.clone(), y=batch.y.clone(), level=batch.level.clone())
+    def record(self, own):
         loss = torch.empty(())
-        self.recorded.append(tuple(batch.runs))
+        self.recorded.append(tuple(own.runs))
 
         def replay():
             self.replayed += 1
             loss.copy_(self.step(own).detach())
 
-        return own, replay, loss
+        return replay, loss
 
 
 @pytest.fixture
 def imitated(monkeypatch):
     made = []
+    # A GPU that is there would train otherwise than the processor does.
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
-    def recorder(device, optimizers, step):
+    def recorder_for(device, optimizers, step):
         made.append(Imitated(step, optimizers))
         return made[-1]
 
-    monkeypatch.setattr(learner, "recorder", recorder)
+    monkeypatch.setattr(learner, "recorder_for", recorder_for)
     return made
 
 
@@ -91,14 +95,15 @@ def require_close(a, b):
 
 
 @pytest.mark.parametrize(
-    ("task", "stage", "method"),
-    [("denoise", JOINT, "decouple"), ("sr", JOINT, "tunable_conv"), ("sr", END, None)],
+    ("task", "stage", "method", "steps"),
+    [("denoise", JOINT, "decouple", 12), ("sr", JOINT, "tunable_conv", 8), ("sr", END, None, 8)],
 )
-def test_recorded_training_is_the_same_training(task, stage, method, imitated, tmp_path):
+def test_recorded_training_is_the_same_training(task, stage, method, steps, imitated, tmp_path):
     replayed = trained(task, stage, method, tmp_path)
     (made,) = imitated
-    assert made.replayed >= 4 and made.recorded == [(4,) if stage is END else (2, 2)]
-    with mock.patch.object(learner, "recorder", lambda *_: None):
+    assert made.replayed == steps - WARM
+    assert made.recorded == [(4,) if stage is END else (2, 2)]
+    with mock.patch.object(learner, "recorder_for", lambda *_: None):
         require_close(replayed, trained(task, stage, method, tmp_path))
 
 
@@ -124,7 +129,7 @@ def test_a_killed_stage_goes_on_and_records_anew(imitated, monkeypatch, tmp_path
         patch.setattr(train.Progress, "on_train_batch_end", kill_after_saving)
         with pytest.raises(Killed):
             trained("sr", END, None, tmp_path / "moved")
-    monkeypatch.setattr(learner, "recorder", lambda *_: None)
+    monkeypatch.setattr(learner, "recorder_for", lambda *_: None)
     require_close(whole, trained("sr", END, None, tmp_path / "moved"))
 
 
@@ -152,13 +157,35 @@ def test_each_pattern_is_recorded_after_a_few_steps_of_its_own():
 
 
 def test_a_step_that_cannot_be_recorded_is_taken_as_usual_and_said(imitated, monkeypatch, tmp_path):
-    def refused(self, batch):
-        raise RuntimeError("operation not permitted\nand more")
+    attempts = []
+
+    class Attempt:
+        """What is held by a recording under way."""
+
+    def refused(self, own):
+        attempt = Attempt()
+        attempts.append(weakref.ref(attempt))
+        try:
+            raise RuntimeError("operation not permitted\nwhen recording")
+        finally:
+            # As torch does it where a recording cannot be ended.
+            raise RuntimeError("an earlier error")
+
+    taken = Imitated.__call__
+
+    def watched(self, batch):
+        loss = taken(self, batch)
+        assert all(attempt() is None for attempt in attempts)
+        assert not any(group["capturable"] for group in self.groups)
+        return loss
 
     monkeypatch.setattr(Imitated, "record", refused)
-    with pytest.warns(UserWarning, match="launched piece by piece: operation not permitted$"):
+    monkeypatch.setattr(Imitated, "__call__", watched)
+    said = "launched piece by piece: RuntimeError: operation not permitted when recording$"
+    with pytest.warns(UserWarning, match=said):
         usual = trained("denoise", JOINT, "decouple", tmp_path)
-    monkeypatch.setattr(learner, "recorder", lambda *_: None)
+    assert len(attempts) == 1
+    monkeypatch.setattr(learner, "recorder_for", lambda *_: None)
     require_close(usual, trained("denoise", JOINT, "decouple", tmp_path))
 
 
@@ -179,11 +206,19 @@ class Copies(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
-        name = func.overloadpacket.__name__
-        tensors = [one for one in (*args, out) if isinstance(one, Tensor)]
-        if len({one.device for one in tensors if one.ndim}) > 1 or "local_scalar" in name:
-            self.found.append(f"{func} {[str(one.device) for one in tensors]}")
+        leaves = tree_leaves((args, kwargs, out))
+        devices = [one.device.type for one in leaves if isinstance(one, Tensor)]
+        if "cpu" in devices or "local_scalar" in func.overloadpacket.__name__:
+            self.found.append(f"{func} {devices}")
         return out
+
+
+@pytest.fixture
+def nothing_stays():
+    """What is kept for a device must not be there for a real one of that name."""
+    yield
+    style._bank_on.cache_clear()
+    style._mixing.cache_clear()
 
 
 def moved(module):
@@ -222,7 +257,7 @@ def copies_in_a_step(name, backbone, task):
 
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("task", TASKS)
-def test_no_task_copies_from_the_host_in_a_step(task, name):
+def test_no_task_copies_from_the_host_in_a_step(task, name, nothing_stays):
     assert not [*copies_in_a_step(name, "small:width=8:blocks=1", tasks.get(task))]
 
 
@@ -234,9 +269,38 @@ def test_no_backbone_copies_from_the_host_in_a_step(backbone, name):
     assert not [*copies_in_a_step(name, f"{backbone}:{TINY[backbone]}", tasks.get("denoise"))]
 
 
-def test_a_copy_from_the_host_would_be_found():
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda there: there * there.new_tensor([1.0, 2.0, 3.0]),
+        lambda there: there[torch.tensor([0, 1])],
+        lambda there: there * torch.tensor(2.0),
+    ],
+)
+def test_a_copy_from_the_host_would_be_found(step):
     with FakeTensorMode(allow_non_fake_inputs=True):
         there = torch.empty(3, device="cuda")
         with Copies() as found:
-            there * there.new_tensor([1.0, 2.0, 3.0])
+            step(there)
     assert found.found
+
+
+def test_a_stage_that_fails_lets_go_of_what_was_recorded(imitated, monkeypatch, tmp_path):
+    class Killed(Exception):
+        pass
+
+    def kill(self, trainer, module, *rest):
+        if module.steps_done == 6:
+            raise Killed
+
+    kept, begin = [], train.ControlMethod.begin
+
+    def watched(self, *given):
+        kept.append(self)
+        begin(self, *given)
+
+    monkeypatch.setattr(train.ControlMethod, "begin", watched)
+    monkeypatch.setattr(train.Progress, "on_train_batch_end", kill)
+    with pytest.raises(Killed):
+        trained("denoise", JOINT, "decouple", tmp_path)
+    assert imitated[0].recorded and kept[0]._recorder is None

@@ -9,14 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
+from benchmark.batch import Batch
 from benchmark.conformance.subject import Factory, MeanDistance, Skipped, own_stages, require
-from benchmark.learner import Batch, Recipe
+from benchmark.learner import Recipe
 from benchmark.method import At, Stage
 from benchmark.tasks import Task
 
-ASKING = {"_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select"}
-"""Operations whose result the host must know before it can go on; and ``unique`` in all its forms."""
+ASKING = ("_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "unique")
+"""Operations whose result the host must know before it can go on."""
 
 COPYING = {"lift_fresh", "lift_fresh_copy"}
 """Operations that bring numbers from the host."""
@@ -36,7 +38,14 @@ class Trace(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        self.names.add(func.overloadpacket.__name__)
+        name = func.overloadpacket.__name__
+        self.names.add(name)
+        if name.startswith("index") and any(
+            isinstance(one, Tensor) and one.dtype in (torch.bool, torch.uint8)
+            for one in tree_leaves(args[1:2])
+        ):
+            # Where a mask is true must be known to say how much is taken.
+            self.names.add("nonzero")
         self.operations.append(f"{func} {_shown(args)} {_shown(kwargs or {})}")
         return func(*args, **(kwargs or {}))
 
@@ -81,7 +90,7 @@ def recorded_steps_are_the_same_work(factory: Factory, task: Task) -> None:
                 method.update(batch, optimizers)
             traces.append(trace)
             asked = sorted(
-                one for one in trace.names if one in ASKING or one.startswith(("unique", "_unique"))
+                one for one in trace.names if one in ASKING or one.strip("_").startswith("unique")
             )
             require(not asked, f"stage '{name}' waits for {', '.join(asked)} in each step")
             copied = sorted(trace.names & COPYING)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
+from benchmark.batch import Batch
 from benchmark.control import Level
-from benchmark.learner import Batch, Recipe
+from benchmark.learner import Recipe
 from benchmark.method import Anchors, At, ControlMethod, Stage
 from benchmark.tasks import Task
 

@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from benchmark import degradations, stopping
+from benchmark.batch import Batch
 from benchmark.config import Preset
 from benchmark.control import ControlSpace, Level
 from benchmark.data.filtered import Filtered, shared_order
 from benchmark.data.sources import ImageSet, Picture
 from benchmark.errors import UserError
-from benchmark.learner import Batch
 from benchmark.metrics.colour import y601
 from benchmark.stage import Anchors, At, Levels, Sparse, Uniform
 from benchmark.tasks import Task

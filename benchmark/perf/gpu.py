@@ -17,7 +17,7 @@ from benchmark.discovery import create_method
 from benchmark.perf.measure import Figure, rivals, seconds
 from benchmark.perf.training import LIMITS, TASK, plain_of, script_of, step_of
 from benchmark.stage import Stage, start_stage
-from benchmark.train import steps_of
+from benchmark.train import choosing_kernels, steps_of
 
 PRESET = dataclasses.replace(config.PRESETS["gpu"], workers=0)
 SMALL_PATCH = 64
@@ -29,7 +29,8 @@ TURNS = 20
 def figures() -> Iterator[Figure]:
     """Yields nothing without a GPU."""
     if torch.cuda.is_available():
-        yield from measured(torch.device("cuda"))
+        with choosing_kernels():
+            yield from measured(torch.device("cuda"))
 
 
 def measured(device: torch.device) -> Iterator[Figure]:
@@ -44,14 +45,17 @@ def measured(device: torch.device) -> Iterator[Figure]:
         step, patch = (
             repeated(_step(name, stages[-1], preset, device)) for preset in (PRESET, small)
         )
-        times = rivals({"script": script, "step": step, "patch": patch})
+        piecewise = repeated(_step(name, stages[-1], small, device, recorded=False))
+        runs = {"script": script, "step": step, "patch": patch, "piecewise": piecewise}
+        times = rivals(runs)
         each = times["step"] / TURNS
         budget = sum(steps_of(stage, PRESET, task) for stage in stages)
         yield Figure(
             f"training of {name}, {PRESET.patch}x{PRESET.patch}",
             PRESET.batch / each,
             "images/s",
-            note=f"gpu preset: {budget * each / 60:.1f} min for {budget} steps",
+            note=f"gpu preset: {budget * each / 60:.1f} min for {budget} steps, without data and "
+            "Lightning",
         )
         yield Figure(f"time that the GPU computes, {name}", busy(step))
         yield Figure(
@@ -60,17 +64,21 @@ def measured(device: torch.device) -> Iterator[Figure]:
             limit=3,
             at_least=True,
         )
+        yield Figure(
+            f"{name} launched piece by piece against replayed, {SMALL_PATCH}x{SMALL_PATCH}",
+            times["piecewise"] / times["patch"],
+        )
 
 
 def _step(
-    name: str, stage: Stage, preset: config.Preset, device: torch.device
+    name: str, stage: Stage, preset: config.Preset, device: torch.device, recorded: bool = True
 ) -> Callable[[], None]:
     backbone = preset.backbone
     if name == "plain" or stage.network:
         method = plain_of(backbone)
     else:
         method = build_method(create_method(name), backbone, tasks.get(TASK), 0)
-    return step_of(method, stage, preset, device=device)
+    return step_of(method, stage, preset, device, recorded)
 
 
 def repeated(run: Callable[[], None]) -> Callable[[], None]:

@@ -12,17 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from benchmark import config, cost, tasks
+from benchmark.batch import Batch
 from benchmark.build import build_backbone, build_method
 from benchmark.data.patches import PatchData, Patches
 from benchmark.data.sources import open_set
 from benchmark.discovery import create_method
 from benchmark.engines.local import threads_each
 from benchmark.layers import channels_last
-from benchmark.learner import Batch, Recipe
+from benchmark.learner import Recipe
 from benchmark.method import ControlMethod
 from benchmark.objectives import MixedObjective
 from benchmark.perf.measure import Figure, elsewhere, rivals
-from benchmark.recorded import recorder
+from benchmark.recorded import recorder_for
 from benchmark.stage import At, Stage, start_stage
 from benchmark.train import Plain, Progress, precision_of, trainer
 
@@ -168,7 +169,9 @@ def script_of(
 class _InParts(Plain):
     """A backbone that is given its batch in parts, as what knows several levels takes it."""
 
-    parts = 1
+    def __init__(self, parts: int):
+        super().__init__()
+        self.parts = parts
 
     def loss(self, batch: Batch, stage: Stage) -> Tensor:
         """Returns the loss of the last part; the others have gone backward by then."""
@@ -182,8 +185,7 @@ class _InParts(Plain):
 def plain_of(backbone: str, parts: int = 1) -> Plain:
     """Returns a backbone as the start stage trains it, on its batch as a whole or in parts."""
     task = tasks.get(TASK)
-    plain = _InParts()
-    plain.parts = parts
+    plain = Plain() if parts == 1 else _InParts(parts)
     plain.assemble(build_backbone(backbone, task, 0), task.space)
     return plain
 
@@ -197,9 +199,21 @@ def _begin(method: ControlMethod, stage: Stage, preset: config.Preset, steps: in
 
 
 def step_of(
-    method: ControlMethod, stage: Stage, preset: config.Preset, device: torch.device = CPU
+    method: ControlMethod,
+    stage: Stage,
+    preset: config.Preset,
+    device: torch.device = CPU,
+    recorded: bool = True,
 ) -> Callable[[], None]:
-    """Returns a training step on one fixed batch, without a trainer around it."""
+    """Returns a training step on one fixed batch, without a trainer around it.
+
+    Args:
+        method: What is trained.
+        stage: How.
+        preset: Its batch size, patches and precision.
+        device: Where.
+        recorded: Whether steps may be replayed there.
+    """
     _begin(method, stage, preset, 10**6)
     method.to(device)
     batch = _batch(stage, preset)
@@ -209,10 +223,12 @@ def step_of(
     half = preset.precision == "bf16-mixed"
     optimizers = method.configure_optimizers()
     step = functools.partial(method.update, optimizers=optimizers)
-    step = recorder(device, optimizers, step) or step
+    if recorded and method.recordable:
+        step = recorder_for(device, optimizers, step) or step
 
     def run() -> None:
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+        # As Lightning has it: without the cache of weights.
+        with torch.autocast(device.type, torch.bfloat16, enabled=half, cache_enabled=False):
             step(batch)
 
     return run
