@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import contextlib
 import importlib.util
 from pathlib import Path
 
@@ -27,6 +28,54 @@ def photographs(tmp_path) -> Path:
         pixels = np.random.default_rng(index).integers(0, 256, (96, 112, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"p{index}.png")
     return folder
+
+
+@pytest.fixture
+def train_job():
+    """Returns what makes the job of one stage on the built-in images."""
+
+    def build(task, stage, preset, method=None, start_key=None):
+        from benchmark.jobs import TrainJob
+
+        return TrainJob(
+            key="test",
+            task=task,
+            method=method,
+            method_file=None,
+            backbone=preset.backbone,
+            stage=stage,
+            preset=preset,
+            seed=0,
+            train_sets=("builtin",),
+            start_key=start_key,
+            offline=True,
+        )
+
+    return build
+
+
+@pytest.fixture
+def killed(monkeypatch):
+    """Returns a context in which training is killed after some steps, right after it was saved."""
+
+    @contextlib.contextmanager
+    def after(steps):
+        from benchmark import train
+
+        class Killed(Exception):
+            pass
+
+        def kill_after_saving(self, trainer, module, *rest):
+            if module.steps_done == steps:
+                self.folder.mkdir(parents=True)
+                trainer.save_checkpoint(self.folder / train.CHECKPOINT)
+                raise Killed
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(train.Progress, "on_train_batch_end", kill_after_saving)
+            yield
+
+    return after
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import torch
 
 from benchmark import cli, config, learner, plan, train
 from benchmark.batch import Batch
-from benchmark.jobs import TrainJob
 from benchmark.recorded import Recorder, recorder_for
 from benchmark.request import request_of
 from benchmark.stage import At, Stage, Uniform, start_stage
@@ -23,24 +22,16 @@ CLOSE = {"psnr-rgb": 0.01, "ssim-rgb": 0.0005}
 """How far a score may move, as for entries that are computed again."""
 
 
-def trained(folder, preset, stage, task="denoise", method=None):
-    job = TrainJob(
-        key="test",
-        task=task,
-        method=method,
-        method_file=None,
-        backbone=preset.backbone,
-        stage=stage,
-        preset=preset,
-        seed=0,
-        train_sets=("builtin",),
-        start_key=None,
-        offline=True,
-    )
-    return train.train_stage(job, None, folder, lambda text: None)
+@pytest.fixture
+def trained(train_job):
+    def run(folder, preset, stage, task="denoise", method=None):
+        job = train_job(task, stage, preset, method)
+        return train.train_stage(job, None, folder, lambda text: None)
+
+    return run
 
 
-def test_a_stage_trains_on_the_gpu_in_half_precision_and_learns(tmp_path):
+def test_a_stage_trains_on_the_gpu_in_half_precision_and_learns(tmp_path, trained):
     losses = {}
     for steps in (2, 60):
         preset = config.preset("smoke", [f"steps={steps}", "precision=bf16-mixed", "batch=8"])
@@ -62,7 +53,9 @@ def steady(monkeypatch):
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("task", ["denoise", "sr"])
 @pytest.mark.parametrize("method", ["decouple", "tunable_conv", "hypernet", "dynamic_net", None])
-def test_recorded_steps_train_as_others_do(method, task, precision, steady, tmp_path, monkeypatch):
+def test_recorded_steps_train_as_others_do(
+    method, task, precision, steady, tmp_path, monkeypatch, trained
+):
     preset = config.preset("smoke", ["steps=8", f"precision={precision}", "batch=8"])
     stage = Stage("joint", ("",), levels=Uniform())
     if method is None:

@@ -7,7 +7,6 @@ import torch
 
 from benchmark import config, tasks, train
 from benchmark.discovery import create_method
-from benchmark.jobs import TrainJob
 from benchmark.method import Stage
 from benchmark.stage import start_stage
 
@@ -33,21 +32,13 @@ def units(monkeypatch):
     monkeypatch.setattr(train, "_cpu_has", lambda unit: True)
 
 
-def trained(folder, task, stage, preset=HALF, method=None, start=None):
-    job = TrainJob(
-        key="test",
-        task=task,
-        method=method,
-        method_file=None,
-        backbone=preset.backbone,
-        stage=stage,
-        preset=preset,
-        seed=0,
-        train_sets=("builtin",),
-        start_key="start" if start else None,
-        offline=True,
-    )
-    return train.train_stage(job, start, folder, lambda text: None)
+@pytest.fixture
+def trained(train_job):
+    def run(folder, task, stage, preset=HALF, method=None, start=None):
+        job = train_job(task, stage, preset, method, "start" if start else None)
+        return train.train_stage(job, start, folder, lambda text: None)
+
+    return run
 
 
 def last_stage(name, task) -> Stage:
@@ -56,7 +47,9 @@ def last_stage(name, task) -> Stage:
 
 @pytest.mark.parametrize("task", ["denoise", "sr"])
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_trains_in_half_precision_and_keeps_its_weights_in_full(tmp_path, task, name):
+def test_every_method_trains_in_half_precision_and_keeps_its_weights_in_full(
+    tmp_path, task, name, trained
+):
     stage = last_stage(name, task)
     start = trained(tmp_path / "start", task, start_stage()).state if stage.starts_from else None
     own = None if stage.network else name
@@ -69,7 +62,7 @@ def test_every_method_trains_in_half_precision_and_keeps_its_weights_in_full(tmp
 
 
 @pytest.mark.parametrize("name", ["tunable_conv", "hypernet"])
-def test_losses_are_those_of_full_precision_within_a_percent(tmp_path, name):
+def test_losses_are_those_of_full_precision_within_a_percent(tmp_path, name, trained):
     half = dataclasses.replace(HALF, steps=8)
     full = dataclasses.replace(half, precision="32-true")
     stage = last_stage(name, "denoise")

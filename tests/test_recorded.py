@@ -18,7 +18,6 @@ from benchmark.conformance.networks import TINY
 from benchmark.conformance.recording import batches
 from benchmark.conformance.subject import own_stages
 from benchmark.discovery import create_method
-from benchmark.jobs import TrainJob
 from benchmark.learner import Recipe
 from benchmark.objectives import MixedObjective, style
 from benchmark.recorded import WARM, Recorder
@@ -69,22 +68,13 @@ def imitated(monkeypatch):
     return made
 
 
-def trained(task, stage, method, folder):
-    preset = config.preset("smoke", ["steps=8", "batch=4"])
-    job = TrainJob(
-        key="test",
-        task=task,
-        method=method,
-        method_file=None,
-        backbone=preset.backbone,
-        stage=stage,
-        preset=preset,
-        seed=0,
-        train_sets=("builtin",),
-        start_key=None,
-        offline=True,
-    )
-    return train.train_stage(job, None, folder, lambda text: None).state
+@pytest.fixture
+def trained(train_job):
+    def run(task, stage, method, folder):
+        job = train_job(task, stage, config.preset("smoke", ["steps=8", "batch=4"]), method)
+        return train.train_stage(job, None, folder, lambda text: None).state
+
+    return run
 
 
 def require_close(a, b):
@@ -98,7 +88,9 @@ def require_close(a, b):
     ("task", "stage", "method", "steps"),
     [("denoise", JOINT, "decouple", 12), ("sr", JOINT, "tunable_conv", 8), ("sr", END, None, 8)],
 )
-def test_recorded_training_is_the_same_training(task, stage, method, steps, imitated, tmp_path):
+def test_recorded_training_is_the_same_training(
+    task, stage, method, steps, imitated, tmp_path, trained
+):
     replayed = trained(task, stage, method, tmp_path)
     (made,) = imitated
     assert made.replayed == steps - WARM
@@ -107,30 +99,14 @@ def test_recorded_training_is_the_same_training(task, stage, method, steps, imit
         require_close(replayed, trained(task, stage, method, tmp_path))
 
 
-def test_a_killed_stage_goes_on_and_records_anew(imitated, monkeypatch, tmp_path):
+def test_a_killed_stage_goes_on_and_records_anew(imitated, monkeypatch, tmp_path, killed, trained):
     whole = trained("sr", END, None, tmp_path / "whole")
-
-    class Killed(Exception):
-        pass
-
-    def kill_after_saving(self, trainer, module, *rest):
-        if module.steps_done == 6:
-            self.folder.mkdir(parents=True)
-            trainer.save_checkpoint(self.folder / train.CHECKPOINT)
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(train.Progress, "on_train_batch_end", kill_after_saving)
-        with pytest.raises(Killed):
-            trained("sr", END, None, tmp_path / "killed")
-    require_close(whole, trained("sr", END, None, tmp_path / "killed"))
-    # What was begun on a GPU is ended without one.
-    with monkeypatch.context() as patch:
-        patch.setattr(train.Progress, "on_train_batch_end", kill_after_saving)
-        with pytest.raises(Killed):
-            trained("sr", END, None, tmp_path / "moved")
-    monkeypatch.setattr(learner, "recorder_for", lambda *_: None)
-    require_close(whole, trained("sr", END, None, tmp_path / "moved"))
+    for name in ("killed", "moved"):
+        with killed(6):
+            trained("sr", END, None, tmp_path / name)
+        if name == "moved":  # what was begun on a GPU is ended without one
+            monkeypatch.setattr(learner, "recorder_for", lambda *_: None)
+        require_close(whole, trained("sr", END, None, tmp_path / name))
 
 
 def test_each_pattern_is_recorded_after_a_few_steps_of_its_own():
@@ -156,7 +132,9 @@ def test_each_pattern_is_recorded_after_a_few_steps_of_its_own():
     assert isinstance(group["lr"], Tensor) and group["lr"] == 0.25
 
 
-def test_a_step_that_cannot_be_recorded_is_taken_as_usual_and_said(imitated, monkeypatch, tmp_path):
+def test_a_step_that_cannot_be_recorded_is_taken_as_usual_and_said(
+    imitated, monkeypatch, tmp_path, trained
+):
     attempts = []
 
     class Attempt:
@@ -189,7 +167,7 @@ def test_a_step_that_cannot_be_recorded_is_taken_as_usual_and_said(imitated, mon
     require_close(usual, trained("denoise", JOINT, "decouple", tmp_path))
 
 
-def test_a_method_that_does_not_say_so_is_not_recorded(imitated, monkeypatch, tmp_path):
+def test_a_method_that_does_not_say_so_is_not_recorded(imitated, monkeypatch, tmp_path, trained):
     from methods.decouple import Decouple
 
     monkeypatch.setattr(Decouple, "recordable", False)
@@ -285,7 +263,7 @@ def test_a_copy_from_the_host_would_be_found(step):
     assert found.found
 
 
-def test_a_stage_that_fails_lets_go_of_what_was_recorded(imitated, monkeypatch, tmp_path):
+def test_a_stage_that_fails_lets_go_of_what_was_recorded(imitated, monkeypatch, tmp_path, trained):
     class Killed(Exception):
         pass
 

@@ -61,23 +61,11 @@ def test_nothing_is_read_that_nobody_wrote(tmp_path, monkeypatch, task):
 
 
 @pytest.mark.parametrize("task", ["denoise", "sr"])
-def test_a_killed_stage_resumes_to_the_same_weights_bit_for_bit(tmp_path, monkeypatch, task):
+def test_a_killed_stage_resumes_to_the_same_weights_bit_for_bit(tmp_path, killed, task):
     stage = Stage("end", ("",), At(1.0), network="backbone")  # with a critic on sr
     whole = train.train_stage(job(task, stage), None, tmp_path / "whole", silent)
-
-    class Killed(Exception):
-        pass
-
-    def kill_after_saving(self, trainer, module, *rest):
-        if module.steps_done == 3:
-            self.folder.mkdir(parents=True)
-            trainer.save_checkpoint(self.folder / train.CHECKPOINT)
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(train.Progress, "on_train_batch_end", kill_after_saving)
-        with pytest.raises(Killed):
-            train.train_stage(job(task, stage), None, tmp_path / "killed", silent)
+    with killed(3):
+        train.train_stage(job(task, stage), None, tmp_path / "killed", silent)
     resumed = train.train_stage(job(task, stage), None, tmp_path / "killed", silent)
     assert same(whole.state, resumed.state)
 
