@@ -1,7 +1,7 @@
 """Training steps recorded once on a GPU and replayed from there on.
 
-A step of a small network is some hundreds of short kernels, and the time goes into launching them one
-by one. Replaying a recording (a CUDA graph) launches all of them at once.
+A step of a small network is some hundreds of short kernels, each launched by the host. Replaying a
+recording (a CUDA graph) launches all of them at once.
 """
 
 from __future__ import annotations
