@@ -7,6 +7,7 @@ One training step is ``Learner.update``. On a GPU it is recorded once and replay
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -41,7 +42,7 @@ class Recipe(NamedTuple):
     schedule: str
 
 
-class Learner(L.LightningModule):
+class Learner(L.LightningModule, ABC):
     """A module that trains one stage; what it learns from is its ``loss``.
 
     Attributes:
@@ -55,9 +56,9 @@ class Learner(L.LightningModule):
     stage: Stage
     _recorder: Recorder | None = None
 
+    @abstractmethod
     def loss(self, batch: Batch, stage: Stage) -> Tensor:
         """Returns the scalar training loss."""
-        raise NotImplementedError
 
     def begin(self, stage: Stage, objective: nn.Module, recipe: Recipe) -> None:
         """Prepares one stage: freezes what it does not train and takes its objective and recipe."""
@@ -130,8 +131,8 @@ class Learner(L.LightningModule):
         optimizers = self.trainer.optimizers
         self._recorder = recorder_for(self.device, optimizers, self._raw_step) if wanted else None
 
-    def on_train_end(self) -> None:
-        """Lets go of what was recorded."""
+    def release(self) -> None:
+        """Lets go of what was recorded, and of its memory."""
         self._recorder = None
 
     def training_step(self, batch: Batch, index: int) -> None:

@@ -8,7 +8,7 @@ An author writes ``build``, ``stages`` and ``forward``. The base class owns free
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -116,7 +116,7 @@ class Bound(nn.Module):
         return self.method(x, level if level.ndim == 4 else level.expand(x.shape[0], -1))
 
 
-class ControlMethod(Learner, ABC):
+class ControlMethod(Learner):
     """One way to give a backbone a dial.
 
     Attributes:

@@ -122,8 +122,7 @@ def train_stage(
                         method, data, ckpt_path=checkpoint if first else None, weights_only=True
                     )
                 finally:
-                    # Lightning calls it only where nothing was raised.
-                    method.on_train_end()
+                    method.release()
         if method.steps_done != recipe.steps:
             raise JobError(
                 f"training stopped at step {method.steps_done} of {recipe.steps}; run again"

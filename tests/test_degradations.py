@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark import degradations
+from benchmark import degradations, tasks
 from benchmark.degradations.blur import gaussian_blur
 from benchmark.degradations.rain import rain
 from benchmark.degradations.resize import (
@@ -242,3 +242,23 @@ def test_compression_counts_down_from_quality_102_and_starts_with_none():
     assert torch.equal(given[0], clean)
     assert torch.equal(given[1], clean)
     assert torch.equal(given[2], degradations.jpeg(clean, 10))
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_what_a_degradation_says_that_it_depends_on_is_what_it_depends_on(name):
+    # Where none is said, training degrades each image once, and test images at one level alone.
+    task = tasks.get(name)
+    degradation = degradations.get(task.degradation)
+    clean = photograph(64, 64)
+    case = tuple(axis.physical(0.5) for axis in task.unseen)
+    ends = [task.conditions(level, case) for level in (task.space.start, task.space.end)]
+
+    def degraded(physical, seed):
+        return degradation.apply(clean, physical, degradations.generator("test", seed))
+
+    noisy = any(not torch.equal(degraded(one, 0), degraded(one, 1)) for one in ends)
+    assert noisy == degradation.uses_noise
+    if ends[0] != ends[1]:
+        assert torch.equal(degraded(ends[0], 0), degraded(ends[1], 0)) != degradation.uses_level
+    if not degradation.uses_level:
+        assert torch.equal(degraded((), 0), degraded(ends[1], 0))

@@ -195,7 +195,7 @@ class Copies(TorchDispatchMode):
 def nothing_stays():
     """What is kept for a device must not be there for a real one of that name."""
     yield
-    style._bank_on.cache_clear()
+    style.bank.cache_clear()
     style._mixing.cache_clear()
 
 

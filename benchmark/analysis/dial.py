@@ -145,10 +145,12 @@ def figures(
         task: The task.
     """
     found: dict[Named, float | str] = {}
-    named = any(axis.names for axis in task.space.axes)
+    ordered = has_order(task)
 
     def add(names: list[Named], compute: Callable[[], Mapping[str, float]]) -> None:
         try:
+            if not ordered and names[0][0] in OF_ORDER:
+                raise NoValue(NO_ORDER)
             values = compute()
             found.update({name: values[name[0]] for name in names})
         except NoValue as error:
@@ -167,10 +169,13 @@ def figures(
         metric = psnr(task)
         for names, compute in _of_matrix(metric):
             add(names, lambda c=compute: c(_matrix(own, metric)))
-        found.update({("best-dial", metric, ""): NO_ORDER} if named else _best_dials(own, metric))
-    if named:
-        found.update({name: NO_ORDER for name in found if name[0] in OF_ORDER})
+        found.update(_best_dials(own, metric) if ordered else {("best-dial", metric, ""): NO_ORDER})
     return found
+
+
+def has_order(task: Task) -> bool:
+    """Returns whether levels lie between others, rather than being names such as operators."""
+    return not any(axis.names for axis in task.space.axes)
 
 
 def judged(task: Task) -> list[str]:

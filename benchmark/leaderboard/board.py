@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.amount import amount
-from benchmark.analysis.dial import NO_ORDER
+from benchmark.analysis.dial import NO_ORDER, has_order
 from benchmark.leaderboard.standings import DIAL, Group, Question, Standing
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
@@ -97,7 +97,7 @@ def dial_words(task: Task) -> str:
     """Returns what the columns of dial quality mean."""
     metric = METRICS[task.headline]
     gap = "Gap to experts: mean absolute difference to networks trained for one level each"
-    if any(axis.names for axis in task.space.axes):
+    if not has_order(task):
         return f"{gap}. {NO_ORDER[0].upper()}{NO_ORDER[1:]}: no dial quality, and no coverage."
     dial = {
         "best-dial-r2": "R² of the straight line through the best dial at every true level; it "

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+CPU = torch.device("cpu")
 SCALES = 3
 ORIENTATIONS = 4
 SIDE = 7
@@ -36,8 +37,10 @@ STYLES = {
 """The styles: gray textures of scikit-image, and the colours that black and white are turned into."""
 
 
+# Both are copied to a device once: a copy in a training step would make a GPU wait.
 @functools.cache
-def bank() -> Tensor:
+@torch.inference_mode(False)
+def bank(device: torch.device = CPU) -> Tensor:
     """Returns the filters (2 x ORIENTATIONS + 2, 1, SIDE, SIDE), of mean 0 and norm 1.
 
     Edges and lines of every orientation; then second differences across and down, without which
@@ -58,14 +61,7 @@ def bank() -> Tensor:
     second = torch.zeros(SIDE, SIDE, dtype=torch.float64)
     second[middle, middle - 1 : middle + 2] = torch.tensor([1.0, -2.0, 1.0], dtype=torch.float64)
     filters += [second / second.norm(), second.T / second.norm()]
-    return torch.stack(filters)[:, None].float()
-
-
-# Copied to a device once: a copy in a training step would make a GPU wait.
-@functools.cache
-@torch.inference_mode(False)
-def _bank_on(device: torch.device) -> Tensor:
-    return bank().to(device)
+    return torch.stack(filters)[:, None].float().to(device)
 
 
 @functools.cache
@@ -86,7 +82,7 @@ def features(images: Tensor) -> list[Tensor]:
 
 def _responses(planes: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the positive and the negative parts of the responses of every plane to every filter."""
-    filters = _bank_on(planes.device).to(planes.dtype).repeat(planes.shape[1], 1, 1, 1)
+    filters = bank(planes.device).to(planes.dtype).repeat(planes.shape[1], 1, 1, 1)
     padded = functional.pad(planes, (SIDE // 2,) * 4, mode="reflect")
     responses = GAIN * functional.conv2d(padded, filters, groups=planes.shape[1])
     return responses.relu(), (-responses).relu()
