@@ -40,19 +40,21 @@ def matrix(
         for entry in discovery.entries()
         if entry.group != "network"
         for name in names or tasks.names()
-        for backbone, reason in _reasons(entry, tasks.get(name), store, backbones)
+        for backbone, reason in _reasons(entry, name, store, backbones)
     }
 
 
 def _reasons(
-    entry: Entry, task: Task, store: Store, backbones: Sequence[str]
+    entry: Entry, task: str, store: Store, backbones: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
     """Yields backbones with the reason why a method does not run on them."""
-    reason = entry.error or _refusal(lambda: create_method(entry.name).skip(task))
+    reason = entry.error or _refusal(lambda: create_method(entry.name).skip(tasks.get(task)))
     if not reason and entry.imports and not store.imported(entry.name):
         reason = f"not imported: run 'dialbench import {entry.imports}'"
     for backbone in backbones:
-        yield backbone, reason or _refusal(lambda: _assembled(entry.name, backbone, task))  # noqa: B023
+        yield backbone, reason or _refusal(
+            lambda: _assembled(entry.name, backbone, tasks.get(task))
+        )  # noqa: B023
 
 
 def _assembled(method: str, backbone: str, task: Task) -> str:

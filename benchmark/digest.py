@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmark.errors import UserError
+
 ROOT = Path(__file__).resolve().parent.parent
 """The folder that holds the packages ``benchmark``, ``baselines`` and ``methods``."""
 
@@ -58,6 +60,9 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
         inside: Dotted prefixes of modules that are followed; other modules are left out. A table
             (a dictionary of functions or objects in capitals) is not followed, unless its module
             is a starting point; name the entries in use instead.
+
+    Raises:
+        UserError: If a dictionary has no such entry.
     """
     inside = tuple(inside)
     todo: list[Definition] = []
@@ -69,7 +74,10 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
         module = _module(name)
         if "[" in symbol:
             table, key = symbol.rstrip("]").split("[")
-            node = module.entry(table, key)
+            known = module.table(table)
+            if key not in known:
+                raise UserError(f"{table} in {name} has no '{key}'; write it there")
+            node = known[key]
             texts.append(f"{table}[{key}]={ast.unparse(node)}")
             todo.extend(_uses(node, module, inside))
         elif symbol:
@@ -92,6 +100,12 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
                 texts.append(f"{label}:{definition[1]}:{at}={ast.unparse(node)}")
                 todo.extend(_uses(node, module, inside))
     return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:LENGTH]
+
+
+def table_keys(table: str) -> tuple[str, ...]:
+    """Returns the keys of a dictionary ``module:TABLE`` as its source has them, importing nothing."""
+    module, _, name = table.partition(":")
+    return tuple(_module(module).table(name))
 
 
 def package_digest(folder: Path) -> str:
@@ -136,15 +150,13 @@ class Module:
             for target in _targets(node):
                 self.definitions.setdefault(target, []).append(node)
 
-    def entry(self, table: str, key: str) -> ast.expr:
-        """Returns the expression of one entry of a dictionary."""
-        value = getattr(self.definitions[table][-1], "value", None)
+    def table(self, name: str) -> dict[str, ast.expr]:
+        """Returns the expressions of a dictionary by their keys."""
+        value = getattr(self.definitions[name][-1], "value", None)
         if not isinstance(value, ast.Dict):
-            raise KeyError(f"{self.name}:{table} is not a dictionary")
-        for name, expression in zip(value.keys, value.values, strict=True):
-            if isinstance(name, ast.Constant) and name.value == key:
-                return expression
-        raise KeyError(f"{self.name}:{table} has no entry '{key}'")
+            raise TypeError(f"{self.name}:{name} is not a dictionary")
+        pairs = zip(value.keys, value.values, strict=True)
+        return {str(key.value): one for key, one in pairs if isinstance(key, ast.Constant)}
 
     def is_table(self, name: str) -> bool:
         """Whether a definition is a dictionary of functions or objects in capitals."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,7 +193,8 @@ def _asked(plan: Plan, choice: Choice) -> Needs | None:
         raise
     except Exception as error:  # noqa: BLE001 - a broken method stops nothing else
         reason = str(error) if isinstance(error, JobError) else one_line(error)
-        plan.failures.append(Failure(choice.method, request.backbone, None, reason))
+        trace = traceback.format_exc()
+        plan.failures.append(Failure(choice.method, request.backbone, None, reason, trace))
         return None
     plan.skipped.append(Failure(choice.method, request.backbone, None, f"skipped: {reason}"))
     return None

@@ -26,14 +26,14 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from benchmark.errors import LevelError
 from benchmark.hooks import Hook, hooked
-from benchmark.layers import TOKENS, Layer, resized
+from benchmark.layers import TOKENS, Layer, as_input, resized
 
 Weights = Mapping[str, Tensor]
 At = Callable[[tuple[int, ...]], Tensor]
 """Returns the level map (B, d, h, w) at a size."""
 
-SMALL = 32
-"""Side of the image that is tried."""
+TRIED = (33, 35)
+"""Height and width of the image that is tried: odd, so that networks which pad must pad it."""
 NORMS = (_BatchNorm, _InstanceNorm, nn.GroupNorm)
 
 
@@ -140,10 +140,49 @@ def _normalised(norm: nn.Module, x: Tensor, own: dict[str, list[Tensor]], at: At
 
 def refusal(method: nn.Module) -> str:
     """Returns why an assembled method takes no level map on its backbone, or an empty text."""
-    sides = (SMALL, SMALL)
+    x = torch.zeros(1, 3, *TRIED)
     try:
         with torch.no_grad():
-            method(torch.zeros(1, 3, *sides), torch.zeros(1, method.control.d, *sides))
+            method(x, torch.zeros(1, method.control.d, *TRIED))
     except LevelError as error:
         return str(error)
+    return misplaced(method.backbone, x)
+
+
+@torch.no_grad()
+def misplaced(network: nn.Module, x: Tensor) -> str:
+    """Returns why level maps would not lie where a network has its features, or an empty text.
+
+    Features must be a whole multiple of what ``as_input`` makes of a map, or a whole part of it but
+    for what is lost in rounding. Where they are not, the network pads images in a way that its
+    attributes ``multiple`` and ``scale`` do not tell.
+
+    Args:
+        network: A backbone.
+        x: An image (1, 3, h, w) whose sides are no multiples of anything it may pad to.
+    """
+    expected = as_input(x[:, :1], network).shape[-2:]
+    found: dict[tuple[int, ...], None] = {}
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...], features: Tensor) -> Tensor:
+        if features.ndim == 4 and features.shape[-2:] != (1, 1):
+            found[tuple(features.shape[-2:])] = None
+        return features
+
+    made = [one for one in network.modules() if isinstance(one, nn.Conv2d | nn.ConvTranspose2d)]
+    with hooked((one, note) for one in made):
+        network(x)
+    for sides in found:
+        if not all(_fits(*pair) for pair in zip(sides, expected, strict=True)):
+            return (
+                f"{type(network).__name__} has features of {sides[0]}x{sides[1]} for an image of "
+                f"{x.shape[-2]}x{x.shape[-1]}, where level maps are {expected[0]}x{expected[1]}; let "
+                "its attribute multiple say what it pads images to, and scale how it enlarges them"
+            )
     return ""
+
+
+def _fits(side: int, expected: int) -> bool:
+    if side >= expected:
+        return side % expected == 0
+    return abs(side - expected / round(expected / side)) < 1

@@ -308,9 +308,9 @@ class Store:
 
     # ---- failures -------------------------------------------------------------------------------
 
-    def write_failure(self, key: str, failure: Failure, trace: str = "") -> None:
+    def write_failure(self, key: str, failure: Failure) -> None:
         """Records why a job gave no result; best effort, since the disk may be what failed."""
-        record = {**asdict(failure), "key": key, "traceback": trace, "created_utc": now()}
+        record = {**asdict(failure), "key": key, "created_utc": now()}
         with contextlib.suppress(JobError):
             write_json(self.home / "failures" / f"{key}.json", record)
 
@@ -320,7 +320,8 @@ class Store:
         if record is None:
             return None
         try:
-            return Failure(*(record[name] for name in ("method", "backbone", "seed", "reason")))
+            told = (record[name] for name in ("method", "backbone", "seed", "reason"))
+            return Failure(*told, trace=record.get("trace", ""))
         except KeyError:
             return None
 

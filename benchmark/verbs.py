@@ -6,12 +6,14 @@ import argparse
 import dataclasses
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark import assets, config, discovery, tasks
 from benchmark.errors import JobError, UserError
 from benchmark.metrics.protocol import PROTOCOLS
+from benchmark.report.results import Failure
 from benchmark.request import Request, choice_of, names_in, request_of, sets_in
 from benchmark.store import Store
 
@@ -65,7 +67,7 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
             _write_report(results, plan, store)
             if args.wandb:
                 unmirrored = _mirror(results, plan, store, args.offline)
-    return max(_outcome(plan, store, failed), int(unmirrored > 0))
+    return max(_outcome(plan, store, failed, _debugs(args)), int(unmirrored > 0))
 
 
 def size(args: argparse.Namespace) -> int:
@@ -152,7 +154,7 @@ def analyze(args: argparse.Namespace) -> int:
     codes = [0]
     for plan in plans if study.trains else ():
         own = {key: why for key, why in failed.items() if key in {**plan.trains, **plan.sweeps}}
-        codes.append(_outcome(plan, store, own))
+        codes.append(_outcome(plan, store, own, _debugs(args)))
     folder, shown = studies.perform(args.name, plans, store)
     print(shown.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     print(f"study: {_shown(folder / 'figure.svg')}")
@@ -258,24 +260,34 @@ def _mirror(results: Results, plan: Plan, store: Store, offline: bool = False) -
     return said.failed
 
 
-def _outcome(plan: Plan, store: Store, failed: dict[str, str]) -> int:
-    """Prints what was left out and what failed, and returns the exit code."""
+def _debugs(args: argparse.Namespace) -> bool:
+    """Whether tracebacks are wanted."""
+    return getattr(args, "debug", False)
+
+
+def _outcome(plan: Plan, store: Store, failed: dict[str, str], debug: bool) -> int:
+    """Prints what was left out and what failed, and returns the exit code.
+
+    Args:
+        plan: What was planned.
+        store: Where failures of jobs are recorded.
+        failed: Why jobs failed, by key.
+        debug: Whether the tracebacks are printed too.
+    """
     for note in dict.fromkeys(plan.skipped):
         print(f"note: {note.method}: {note.reason}", file=sys.stderr)
-    reasons: dict[str, list[str]] = {}
-    for one in plan.failures:
-        reasons.setdefault(one.reason, []).append(one.method)
+    failures = list(plan.failures)
     for key, reason in failed.items():
-        recorded = store.read_failure(key)
-        if recorded is not None:
-            reasons.setdefault(recorded.reason, []).append(recorded.method)
-        else:
-            reasons.setdefault(reason, []).append(key)
-    if not reasons:
+        failures.append(store.read_failure(key) or Failure(key, "", None, reason))
+    if not failures:
         return 0
-    print("failed:", file=sys.stderr)
-    for reason, names in reasons.items():
-        print(f"  {', '.join(dict.fromkeys(names))}: {reason}", file=sys.stderr)
+    print("failed:" if debug else "failed (--debug shows where):", file=sys.stderr)
+    for reason in dict.fromkeys(one.reason for one in failures):
+        alike = [one for one in failures if one.reason == reason]
+        names = dict.fromkeys(one.method for one in alike)
+        print(f"  {', '.join(names)}: {reason}", file=sys.stderr)
+        for trace in dict.fromkeys(one.trace for one in alike if debug and one.trace):
+            print(textwrap.indent(trace, "    "), file=sys.stderr)
     return 1
 
 
@@ -300,7 +312,7 @@ def list_all(args: argparse.Namespace) -> int:
     wide = max(map(len, (*tasks.names(), *(entry.name for entry in found))))
     print("tasks")
     for name in tasks.names():
-        print(f"  {name:<{wide}} {tasks.get(name).summary}")
+        print(f"  {name:<{wide}} {_summary(name)}")
     for group, title in (
         ("method", "methods"),
         ("baseline", "baselines"),
@@ -316,6 +328,14 @@ def list_all(args: argparse.Namespace) -> int:
     for name, one in config.PRESETS.items():
         print(f"  {name:<{wide}} {one.steps} steps of {one.batch} patches, backbone {one.backbone}")
     return 0
+
+
+def _summary(task: str) -> str:
+    """Returns what a list says about a task."""
+    try:
+        return tasks.get(task).summary
+    except UserError as error:
+        return f"cannot be used: {error}"
 
 
 def _note(entry: discovery.Entry, store: Store) -> str:
@@ -346,7 +366,8 @@ def test_method(args: argparse.Namespace) -> int:
 
     from benchmark.conformance import trial
 
-    return trial.main(choice.method, Path(choice.file) if choice.file else None, args.backbone)
+    file = Path(choice.file) if choice.file else None
+    return trial.main(choice.method, file, args.backbone, _debugs(args))
 
 
 def new(args: argparse.Namespace) -> int:
@@ -420,5 +441,8 @@ def run_job(args: argparse.Namespace) -> int:
     with stopping.armed(*SIGNALS):
         failure = perform(job, store, lambda text: print(f"{label(job)}: {text}", file=sys.stderr))
     if failure:
+        recorded = store.read_failure(job.key)
+        if recorded and _debugs(args):
+            print(recorded.trace, file=sys.stderr)
         raise JobError(f"{label(job)} failed: {failure}")
     return 0

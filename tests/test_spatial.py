@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
+from benchmark.conformance.networks import TINY, tiny
 from benchmark.control import Axis, ControlSpace
 from benchmark.discovery import create_backbone, create_method
 from benchmark.errors import LevelError
-from benchmark.layers import resized, spread
+from benchmark.layers import TOKENS, resized, spread
 from benchmark.method import ControlMethod
+from benchmark.spatial import refusal
 
 SPATIAL = (
     *("dni", "ftn", "decouple", "hypernet", "tunable_conv"),
@@ -67,6 +70,35 @@ def test_maps_stay_in_place_on_backbones_that_pad_images(backbone, scale, method
         # where neighbours are not blended in by enlarging the map.
         middle = place * scale + scale // 2
         assert torch.allclose(found[..., middle], alone[..., middle], atol=1e-9)
+
+
+class Padding(nn.Module):
+    """Pads images to multiples of 8, and says so only if it is told to."""
+
+    def __init__(self, says: int | None):
+        super().__init__()
+        self.head = nn.Conv2d(3, 3, 3, padding=1)
+        if says:
+            self.multiple = says
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h, w = x.shape[-2:]
+        return self.head(functional.pad(x, (0, -w % 8, 0, -h % 8)))[..., :h, :w]
+
+
+@pytest.mark.parametrize(("says", "fits"), [(8, True), (4, False), (None, False)])
+def test_a_backbone_that_does_not_say_how_it_pads_takes_no_map(says, fits):
+    reason = refusal(create_method("ftn").assemble(Padding(says), SPACE))
+    assert fits == (reason == "")
+    assert fits or "Padding has features of 40x40 for an image of 33x35" in reason
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("name", sorted(TINY))
+def test_every_backbone_says_how_it_pads(name, scale):
+    reason = refusal(create_method("ftn").assemble(tiny(name, scale).backbone(), SPACE))
+    # Attention has no place for maps, and is refused for that before.
+    assert reason == (TOKENS if name == "swinir" else "")
 
 
 @pytest.mark.parametrize("method", ["ftn", "cfsnet"])

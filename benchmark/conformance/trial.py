@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,9 @@ from benchmark.method import ControlMethod
 
 OK, FAILED, SKIPPED = "ok", "FAILED", "skipped"
 
+Verdict = tuple[str, str, str]
+"""Ok, failed or skipped; why; and the traceback of an error that the method raised."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -27,23 +32,28 @@ class Finding:
         check: Its name.
         verdict: ``ok``, ``FAILED`` or ``skipped``.
         reason: Where and why; empty if all is well.
+        trace: The traceback of an error that the method raised.
     """
 
     check: str
     verdict: str
     reason: str = ""
+    trace: str = ""
 
     def __str__(self) -> str:
         return f"{self.verdict:<8} {self.check:<38} {self.reason}".rstrip()
 
 
-def main(method: str, file: Path | None = None, backbone: str | None = None) -> int:
-    """Prints one line for each check; returns 1 if one failed, else 0.
+def main(
+    method: str, file: Path | None = None, backbone: str | None = None, debug: bool = False
+) -> int:
+    """Prints one line for each check; returns 1 if one failed or none could be made, else 0.
 
     Args:
         method: Specification of a method.
         file: Its file, if it is not one of dialbench's own.
         backbone: Specification of the only backbone to check on.
+        debug: Whether tracebacks of errors that the method raised are printed too.
 
     Raises:
         UserError: If there is no such method, option or backbone.
@@ -51,10 +61,18 @@ def main(method: str, file: Path | None = None, backbone: str | None = None) -> 
     found = []
     for finding in examine(method, file, places(backbone)):
         print(finding, flush=True)
+        if debug and finding.trace:
+            print(textwrap.indent(finding.trace, "    "), flush=True)
         found.append(finding)
     failed = sum(finding.verdict == FAILED for finding in found)
-    print(f"{method}: {failed} of {len(found)} checks failed" if failed else f"{method} conforms")
-    return int(failed > 0)
+    if failed:
+        hint = "; --debug shows where" if not debug and any(one.trace for one in found) else ""
+        print(f"{method}: {failed} of {len(found)} checks failed{hint}")
+    elif all(finding.verdict == SKIPPED for finding in found):
+        print(f"{method} takes no network that it was offered, so nothing is known of it")
+    else:
+        print(f"{method} conforms")
+    return int(failed > 0 or found[0].verdict == SKIPPED)
 
 
 def examine(method: str, file: Path | None, where: Sequence[Place]) -> Iterator[Finding]:
@@ -92,19 +110,21 @@ def examine(method: str, file: Path | None, where: Sequence[Place]) -> Iterator[
             yield _finding(check.__name__, {name: _verdict(run) for name, run in runs.items()})
 
 
-def _verdict(run: Callable[[], None]) -> tuple[str, str]:
+def _verdict(run: Callable[[], None]) -> Verdict:
     try:
         run()
     except Skipped as reason:
-        return SKIPPED, str(reason)
+        return SKIPPED, str(reason), ""
     except AssertionError as error:
-        return FAILED, str(error) or "an assertion of its own does not hold"
+        if str(error):
+            return FAILED, str(error), ""
+        return FAILED, "an assertion of its own does not hold", traceback.format_exc()
     except Exception as error:  # noqa: BLE001 - whatever a method of someone else raises
-        return FAILED, one_line(error)
-    return OK, ""
+        return FAILED, one_line(error), traceback.format_exc()
+    return OK, "", ""
 
 
-def _finding(check: str, verdicts: dict[str, tuple[str, str]]) -> Finding:
+def _finding(check: str, verdicts: dict[str, Verdict]) -> Finding:
     """Returns one finding for all places: failed if it failed anywhere, skipped if nowhere ok."""
     for verdict in (FAILED, OK, SKIPPED):
         names = [name for name, one in verdicts.items() if one[0] == verdict]
@@ -114,12 +134,13 @@ def _finding(check: str, verdicts: dict[str, tuple[str, str]]) -> Finding:
         return Finding(check, SKIPPED, "it could not be built")
     if verdict == OK:
         left_out = [
-            f"not on {name}: {why}" for name, (one, why) in verdicts.items() if one == SKIPPED
+            f"not on {name}: {why}" for name, (one, why, _) in verdicts.items() if one == SKIPPED
         ]
         return Finding(check, OK, "; ".join(left_out) if check == "it_can_be_built" else "")
-    reason = verdicts[names[0]][1]
+    _, reason, trace = verdicts[names[0]]
     return Finding(
         check,
         verdict,
         f"on {', '.join(names)}: {reason}" if verdict == FAILED else reason,
+        trace,
     )

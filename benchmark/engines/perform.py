@@ -88,7 +88,7 @@ def fail(job: Job, store: Store, reason: str, trace: str = "") -> str:
     """Records a failure and returns its reason."""
     plain = isinstance(job, TrainJob) and job.method is None
     name = f"{job.stage.name} network" if plain else job.method
-    store.write_failure(job.key, Failure(name, job.backbone, job.seed, reason), trace)
+    store.write_failure(job.key, Failure(name, job.backbone, job.seed, reason, trace))
     return reason
 
 

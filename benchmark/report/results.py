@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,12 +67,14 @@ class Failure:
         backbone: Canonical text of the backbone.
         seed: The seed, or None if the failure does not depend on one.
         reason: One sentence.
+        trace: The traceback, where an error was raised; two failures are the same without it.
     """
 
     method: str
     backbone: str
     seed: int | None
     reason: str
+    trace: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -5,30 +5,50 @@ A task is found by its file: ``benchmark/tasks/<name>.py`` holds ``TASK``.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 
-from benchmark.errors import UserError
+from benchmark.errors import UserError, one_line
 from benchmark.metrics import protocol
 from benchmark.tasks.base import Objective, Task, Term
+from benchmark.tasks.fault import fault
 
 __all__ = ["Objective", "Task", "Term", "get", "names"]
+
+FORM = ("base", "fault")
+"""Modules here that are no tasks: the form of one, and what can be wrong with it."""
 
 
 def names() -> list[str]:
     """Returns the names of all tasks."""
     found = (module.name for module in pkgutil.iter_modules(__path__))
-    return sorted(name.replace("_", "-") for name in found if name != "base")
+    return sorted(name.replace("_", "-") for name in found if name not in FORM)
 
 
 def get(name: str) -> Task:
     """Returns a task by name; ``name@protocol`` is the task judged under another protocol.
 
     Raises:
-        UserError: If there is no such task, or no such protocol.
+        UserError: If there is no such task or protocol, or something is wrong with the task's file.
     """
     base, at, judged = name.partition("@")
     if base not in names():
         raise UserError(f"unknown task '{base}'; choose from: {', '.join(names())}")
-    task = importlib.import_module(f"benchmark.tasks.{base.replace('-', '_')}").TASK
+    task = _read(base)
     return task.under(protocol.get(judged)) if at else task
+
+
+@functools.cache
+def _read(name: str) -> Task:
+    module = name.replace("-", "_")
+    try:
+        task = getattr(importlib.import_module(f"{__name__}.{module}"), "TASK", None)
+        wrong = fault(task, name)
+    except Exception as error:
+        wrong, cause = one_line(error), error
+    else:
+        cause = None
+    if wrong:
+        raise UserError(f"benchmark/tasks/{module}.py: {wrong}") from cause
+    return task

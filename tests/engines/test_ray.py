@@ -58,7 +58,7 @@ def test_a_dying_worker_is_replaced_and_one_that_always_dies_fails_alone(
         words += ["--method", str(file)]
     assert cli.main(words) == 1
     error = capsys.readouterr().err
-    _, _, failed = error.partition("failed:\n")
+    _, _, failed = error.partition("shows where):\n")
     assert "always_method: the worker process died" in failed
     assert failed.count("\n") == 1
     assert len((tmp_path / "always.log").read_text()) == 2, "one try and one retry"

@@ -117,7 +117,7 @@ def test_one_failed_job_stops_only_what_is_behind_it(slurm, home, tmp_path, caps
     words += ["--methods", "floor,blend", "--method", str(file), "--engine", "slurm:chunk=3"]
     assert cli.main(words) == 1
     error = capsys.readouterr().err
-    _, _, failed = error.partition("failed:\n")
+    _, _, failed = error.partition("shows where):\n")
     assert failed.count("\n") == 1
     assert "nan_method: the loss of stage 'joint' is not finite" in failed
     assert len(list((home / "cells" / "sr").glob("*.json"))) == 4

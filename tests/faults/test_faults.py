@@ -55,7 +55,7 @@ def methods_in_table(home: Path, task: str = "sr") -> set[str]:
 
 def one_failure(error: str) -> str:
     """Returns the only failure listed at the end of a run."""
-    _, failed, rest = error.partition("failed:\n")
+    _, failed, rest = error.partition("shows where):\n")
     assert failed
     (line,) = rest.strip().splitlines()
     return line

@@ -1,0 +1,129 @@
+"""What is wrong with a task, found before anything is trained for it. Imports no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from benchmark.control import Axis, ControlSpace
+from benchmark.digest import table_keys
+from benchmark.errors import UserError
+from benchmark.metrics.protocol import Protocol
+from benchmark.metrics.records import METRICS
+from benchmark.tasks.base import Objective, Task, Term
+
+KINDS = ("degradation", "objective", "operator")
+DIALS = ("level", "map", "estimate")
+TABLES = {
+    "degradation": "benchmark.degradations:DEGRADATIONS",
+    "operator": "benchmark.operators:OPERATORS",
+    "target": "benchmark.objectives.targets:TARGETS",
+    "loss term": "benchmark.objectives:TERMS",
+}
+"""Where what a task names is registered."""
+PLAIN = {"str": str, "int": int, "float": (int, float)}
+
+
+def fault(task: Any, name: str) -> str:
+    """Returns the first thing that is wrong with a task, as part of a sentence, or an empty text.
+
+    Args:
+        task: What a task file holds as ``TASK``.
+        name: What the file calls it.
+    """
+    return next(_faults(task, name), "")
+
+
+def _faults(task: Any, name: str) -> Iterator[str]:
+    if not isinstance(task, Task):
+        yield f"TASK is a {type(task).__name__}, not a benchmark.tasks.Task"
+        return
+    yield from _types(task)
+    if task.name != name:
+        yield f"its name is '{task.name}', its file's is '{name}'"
+    for what, value, choices in (
+        ("kind", task.kind, KINDS),
+        ("dial", task.dial, DIALS),
+        ("headline", task.headline, task.metrics),
+        ("perception", task.perception, ("", *task.metrics)),
+    ):
+        if value not in choices:
+            yield _unknown(what, value, choices)
+    for metric in task.metrics:
+        if metric not in METRICS:
+            yield _unknown("metric", metric, METRICS)
+    if (task.kind == "operator") != bool(task.operator):
+        yield f"kind '{task.kind}' does not go with operator '{task.operator}'"
+    if task.version < 1 or task.scale < 1 or not task.effort > 0:
+        yield "version and scale start at 1, and effort is more than 0"
+    yield from _unregistered(task)
+    yield from _levels(task)
+    yield from _losses(task)
+
+
+def _types(task: Task) -> Iterator[str]:
+    """Yields fields that do not hold what they are declared to hold."""
+    kinds = {"space": ControlSpace, "objective": Objective, "protocol": Protocol}
+    for field in dataclasses.fields(Task):
+        value = getattr(task, field.name)
+        kind = kinds.get(field.name) or PLAIN.get(str(field.type), tuple)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            wanted = field.type if field.name not in kinds else kinds[field.name].__name__
+            yield f"{field.name} is {value!r}, which is no {wanted}"
+    for field in ("metrics", "train_sets", "test_sets"):
+        if not getattr(task, field) or not all(isinstance(one, str) for one in getattr(task, field)):
+            yield f"{field} names nothing, or something that is no text"
+
+
+def _unregistered(task: Task) -> Iterator[str]:
+    named = [("degradation", task.degradation), ("target", task.target)]
+    named += [("degradation", task.spared)] if task.spared else []
+    named += [("operator", task.operator)] if task.operator else []
+    for kind, name in named:
+        if name not in (known := table_keys(TABLES[kind])):
+            yield _unknown(kind, name, known)
+
+
+def _levels(task: Task) -> Iterator[str]:
+    for axis in (*task.space.axes, *task.unseen):
+        if not isinstance(axis, Axis):
+            yield f"{axis!r} is no Axis"
+            return
+        if axis.log and min(axis.start, axis.end) <= 0:
+            yield f"axis {axis.name} is logarithmic and not above 0"
+        if axis.names and len(axis.names) != abs(axis.end - axis.start) + 1:
+            yield f"axis {axis.name} has {len(axis.names)} names for {axis.start:g} to {axis.end:g}"
+    if not task.grid:
+        yield "its grid has no level"
+    space = task.space
+    anchors = () if space.simplex else (space.first, space.last)
+    for what, levels in (("grid", task.grid), ("harmless", task.harmless), ("space", anchors)):
+        for level in levels:
+            try:
+                space.check(level)
+            except (UserError, TypeError, ValueError) as error:
+                yield f"{what}: {error}"
+    for case in task.cases:
+        if not isinstance(case, tuple) or len(case) != len(task.unseen):
+            yield f"case {case!r} does not have one value for each unseen quantity"
+
+
+def _losses(task: Task) -> Iterator[str]:
+    ends, d = task.objective.ends, task.space.d
+    if not isinstance(ends, tuple) or len(ends) not in (1, d + 1, 2**d):
+        yield f"its objective needs 1, {d + 1} or {2**d} ends, each a tuple of terms"
+        return
+    for end in ends:
+        if not isinstance(end, tuple) or not end or not all(isinstance(one, Term) for one in end):
+            yield f"an end of its objective is {end!r}, which is no tuple of terms"
+            return
+        for term in end:
+            if term.name not in (known := table_keys(TABLES["loss term"])):
+                yield _unknown("loss term", term.name, known)
+            if term.target not in (known := table_keys(TABLES["target"])):
+                yield _unknown("target", term.target, known)
+
+
+def _unknown(what: str, name: str, choices: Any) -> str:
+    return f"unknown {what} '{name}'; choose from: {', '.join(one for one in choices if one)}"
