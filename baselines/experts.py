@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from benchmark.control import ControlSpace, Level
-from benchmark.errors import LevelError
-from benchmark.method import JOINT, TUNE, At, Stage, WeightSpaceMethod, start_stage
+from benchmark.method import JOINT, TUNE, At, LevelError, Stage, WeightSpaceMethod, start_stage
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task

@@ -16,7 +16,6 @@ from benchmark.discovery import Entry, create_backbone, create_method
 from benchmark.errors import JobError, UserError, one_line
 from benchmark.spatial import refusal
 from benchmark.store import Store
-from benchmark.tasks import Task
 
 Place = tuple[str, str, str]
 """A method, a task and a backbone, by name."""
@@ -52,13 +51,12 @@ def _reasons(
     if not reason and entry.imports and not store.imported(entry.name):
         reason = f"not imported: run 'dialbench import {entry.imports}'"
     for backbone in backbones:
-        yield backbone, reason or _refusal(
-            lambda: _assembled(entry.name, backbone, tasks.get(task))
-        )  # noqa: B023
+        yield backbone, reason or _refusal(lambda: _assembled(entry.name, backbone, task))  # noqa: B023
 
 
-def _assembled(method: str, backbone: str, task: Task) -> str:
+def _assembled(method: str, backbone: str, name: str) -> str:
     """Returns why a method refuses a backbone only when it runs; assembling raises other reasons."""
+    task = tasks.get(name)
     network = create_backbone(f"{backbone}:{TINY[backbone]}", task.scale)
     made = create_method(method).assemble(network, task.space)
     return refusal(made) if task.dial == "map" else YES

@@ -18,7 +18,7 @@ from torch.func import functional_call
 
 from benchmark.batch import Batch
 from benchmark.control import SLACK, ControlSpace, Level
-from benchmark.errors import LevelError
+from benchmark.errors import LevelError, UserError
 from benchmark.hooks import Hook, hooked
 from benchmark.layers import (
     TOKENS,
@@ -73,10 +73,12 @@ __all__ = [
     "ControlMethod",
     "Hook",
     "Layer",
+    "LevelError",
     "Norm",
     "Sparse",
     "Stage",
     "Uniform",
+    "UserError",
     "WeightSpaceMethod",
     "after_blocks",
     "between_corners",
@@ -158,7 +160,12 @@ class ControlMethod(Learner):
 
     @abstractmethod
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
-        """Adds the method's own modules. ``self.backbone`` and ``self.control`` are already set."""
+        """Adds the method's own modules. ``self.backbone`` and ``self.control`` are already set.
+
+        Raises:
+            UserError: If the method cannot be put on such a backbone; it is then skipped, and the
+                message is the reason that reports give.
+        """
 
     @abstractmethod
     def stages(self, task: Task) -> Sequence[Stage]:

@@ -23,7 +23,7 @@ from benchmark.metrics.scorer import availability
 from benchmark.report.results import Failure
 from benchmark.request import Choice, Request
 from benchmark.spatial import refusal
-from benchmark.stage import Stage
+from benchmark.stage import Stage, fault
 from benchmark.store import IMPORTED, Cell, Store
 from benchmark.tasks import Task
 from benchmark.train import steps_of
@@ -187,7 +187,8 @@ def _asked(plan: Plan, choice: Choice) -> Needs | None:
         reason = method.skip(task) or _unfit(method, request, task)
         if not reason:
             stages = tuple(method.stages(task))
-            _check_order(stages)
+            if wrong := fault(stages, task.space.d):
+                raise JobError(wrong)
             return stages, method.only_levels(task), method.imports
     except UserError:
         raise
@@ -198,17 +199,6 @@ def _asked(plan: Plan, choice: Choice) -> Needs | None:
         return None
     plan.skipped.append(Failure(choice.method, request.backbone, None, f"skipped: {reason}"))
     return None
-
-
-def _check_order(stages: Sequence[Stage]) -> None:
-    """Raises JobError unless every stage starts from an earlier one, if from any."""
-    earlier: set[str] = set()
-    for stage in stages:
-        if stage.starts_from and stage.starts_from not in earlier:
-            raise JobError(
-                f"stage '{stage.name}' starts from '{stage.starts_from}', which is no earlier stage"
-            )
-        earlier.add(stage.name)
 
 
 def _unfit(method: ControlMethod, request: Request, task: Task) -> str:

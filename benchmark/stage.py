@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from benchmark.amount import amount
 from benchmark.control import ControlSpace, Level
 
 
@@ -84,6 +86,26 @@ class Stage:
     optimizer: Adam = field(default_factory=Adam)
     network: str | None = None
     imported: str | None = None
+
+
+def fault(stages: Sequence[Stage], d: int) -> str:
+    """Returns what is wrong with the stages of a method on a task of ``d`` axes, or an empty text."""
+    known: set[str] = set()
+    for stage in stages:
+        if stage.name in known:
+            return f"there are two stages '{stage.name}'"
+        if stage.starts_from and stage.starts_from not in known:
+            return (
+                f"stage '{stage.name}' starts from '{stage.starts_from}', which is no earlier stage"
+            )
+        if isinstance(stage.levels, At) and len(stage.levels.level) != d:
+            return (
+                f"stage '{stage.name}' is trained at {amount(len(stage.levels.level), 'value')}, one "
+                f"for each of the task's {amount(d, 'axis', 'axes')} is needed; write "
+                "start_stage(task.space.d), and At(*(1.0,) * task.space.d)"
+            )
+        known.add(stage.name)
+    return ""
 
 
 def start_stage(d: int = 1) -> Stage:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.control import ControlSpace, Level
-from benchmark.errors import UserError
 from benchmark.method import (
     TUNE,
     Adam,
@@ -18,6 +17,7 @@ from benchmark.method import (
     ControlMethod,
     Hook,
     Stage,
+    UserError,
     divided_out,
     hooked,
     spread,

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.control import ControlSpace
-from benchmark.errors import LevelError
-from benchmark.method import JOINT, Stage, Uniform, WeightSpaceMethod, layers, mapped
+from benchmark.method import JOINT, LevelError, Stage, Uniform, WeightSpaceMethod, layers, mapped
 from benchmark.prepared import Prepared, prepared, recalled
 from benchmark.thin import ThinConv2d
 

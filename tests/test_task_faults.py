@@ -61,7 +61,9 @@ def test_what_is_wrong_is_named(change, part):
 def test_the_file_and_its_task_have_one_name():
     assert fault(DENOISE, "denoise-2") == "its name is 'denoise', its file's is 'denoise-2'"
     assert fault(None, "mine") == "TASK is a NoneType, not a benchmark.tasks.Task"
-    assert fault(DENOISE.under(PROTOCOLS["kair"]), "denoise").startswith("its name is 'denoise@kair'")
+    assert fault(DENOISE.under(PROTOCOLS["kair"]), "denoise").startswith(
+        "its name is 'denoise@kair'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,10 @@ def test_the_file_and_its_task_have_one_name():
         ("TASK = (", "SyntaxError"),
         ("import nowhere_to_be_found", "ModuleNotFoundError"),
         ("", "TASK is a NoneType"),
-        ("from benchmark.tasks.denoise import TASK", "its name is 'denoise', its file's is 'my-task'"),
+        (
+            "from benchmark.tasks.denoise import TASK",
+            "its name is 'denoise', its file's is 'my-task'",
+        ),
     ],
 )
 def test_a_broken_task_file_stops_no_other_task(source, part, tmp_path, monkeypatch, capsys):

@@ -115,18 +115,22 @@ def places(backbone: str | None = None) -> list[Place]:
     """Returns where methods are checked: small backbones of both scales, one with two axes.
 
     Args:
-        backbone: Specification of the only backbone to use, at both scales.
+        backbone: Specification of the only backbone to use.
     """
     if backbone is not None:
-        return [_listed(backbone, 1), _listed(backbone, 4)]
-    two_axes = dataclasses.replace(tasks.get("denoise"), space=TWO_AXES)
+        return [_listed(backbone, 1), _listed(backbone, 4), _two_axes(_listed(backbone, 1))]
     scales = {"small": (1, 4), "cfsnet_main": (1, 4), "resnet16": (4,), "rrdb": (4,)}
     return [
         *(tiny(name, scale) for name in TINY for scale in scales.get(name, (1,))),
         Place("a tangle of layers", Tangle, tasks.get("denoise")),
         Place("a plain chain", Chain, tasks.get("dejpeg")),
-        Place("small with two axes", tiny("small", 1).backbone, two_axes),
+        _two_axes(tiny("small", 1)),
     ]
+
+
+def _two_axes(place: Place) -> Place:
+    name = f"{place.name.partition(' ')[0]} with two axes"
+    return Place(name, place.backbone, dataclasses.replace(place.task, space=TWO_AXES))
 
 
 def tiny(name: str, scale: int) -> Place:

@@ -21,23 +21,20 @@ from benchmark.conformance.subject import (
 )
 from benchmark.control import Level, level_text
 from benchmark.method import At, ControlMethod, Stage
+from benchmark.stage import fault
 from benchmark.tasks import Task
 
 
 def stages_follow_each_other(factory: Factory, task: Task) -> None:
     """Stage names are unique, start from earlier ones, and their networks are plain backbones."""
-    method, known = factory(0), []
+    method = factory(0)
+    wrong = fault(method.stages(task), task.space.d)
+    require(not wrong, wrong)
     for stage in method.stages(task):
-        require(stage.name not in known, f"there are two stages '{stage.name}'")
-        require(
-            stage.starts_from is None or stage.starts_from in known,
-            f"stage '{stage.name}' starts from '{stage.starts_from}', which is not before it",
-        )
         if stage.network is not None:
             keys = method.get_submodule(stage.network).state_dict().keys()
             same = list(keys) == list(method.backbone.state_dict())
             require(same, f"'{stage.network}' of stage '{stage.name}' is not a backbone")
-        known.append(stage.name)
 
 
 def stages_move_what_they_declare(factory: Factory, task: Task) -> None:

@@ -69,7 +69,7 @@ def main(
         hint = "; --debug shows where" if not debug and any(one.trace for one in found) else ""
         print(f"{method}: {failed} of {len(found)} checks failed{hint}")
     elif all(finding.verdict == SKIPPED for finding in found):
-        print(f"{method} takes no network that it was offered, so nothing is known of it")
+        print(f"{method} takes nothing that it was offered, so nothing is known of it")
     else:
         print(f"{method} conforms")
     return int(failed > 0 or found[0].verdict == SKIPPED)

@@ -9,7 +9,6 @@ the boards: against a base, ``board check`` refuses new ones unless it is told.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,21 +22,6 @@ MODES = {"fast": "reproduced", "exact": "reproduced", "retrain": "retrained"}
 """How an entry can be computed again, and what it is then."""
 COVERED = (entry.NAME, rows.NAME, canary.NAME)
 """Files that a record is about. The card follows from them, and weights are named by their hash."""
-TOLERANCE = {
-    "psnr": 0.01,
-    "ssim": 0.0005,
-    "mse": 0.5,
-    "colour": 0.02,
-    "lpips": 0.001,
-    "niqe": 0.02,
-    "level": 0.05,
-    "step": 0.001,
-    "objective": 0.0005,
-    "content": 0.0005,
-    "style": 0.002,
-}
-"""By the first word of a metric id: how far a value may move from one machine to another, where a
-few pixels round the other way."""
 BLOCK = 0.1
 """How far the mean of a block of the canary may move, of 255."""
 RETRAINED = 30
@@ -81,11 +65,6 @@ SHAPE = schema.record(
         "check": schema.text(r"[0-9a-f]{64}"),
     }
 )
-
-
-def tolerance(metric: str) -> float:
-    """Returns how far a value of a metric may move when it is computed again elsewhere."""
-    return TOLERANCE[re.split(r"[-@]", metric)[0]]
 
 
 def written(facts: Mapping[str, Any]) -> bytes:

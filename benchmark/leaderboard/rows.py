@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmark.leaderboard.faults import Fault, shown
+from benchmark.metrics import records
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,20 +33,6 @@ LONGEST = 16
 # No file name, comment, time or extra field: a gzip header has room for anything.
 GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00"
 VALUES = re.compile(rb"(?:-?(?:0|[1-9][0-9]{0,6})\.[0-9]{6}\n)*")
-RANGES = {
-    "psnr": (-50.0, 150.0),
-    "ssim": (-1.0, 1.0),
-    "mse": (0.0, 65025.0),
-    "colour": (0.0, 255.0),
-    "lpips": (0.0, 5.0),
-    "niqe": (-50.0, 1000.0),
-    "level": (0.0, 1e6),
-    "step": (0.0, 5.0),
-    "objective": (-1e6, 1e6),
-    "content": (0.0, 1e6),
-    "style": (0.0, 1e6),
-}
-"""By the first word of a metric id, the values that can be."""
 
 Key = tuple[str, str, int, str, str, str]
 """Metric, set, seed, level, dial, image."""
@@ -150,7 +137,7 @@ def read(blob: bytes, layout: Layout) -> np.ndarray:
         raise _trouble(body, layout)
     at = 0
     for metric, count in zip(layout.metrics, layout.counts(), strict=True):
-        own, (low, high) = values[at : at + count], limits(metric)
+        own, (low, high) = values[at : at + count], records.get(metric).span
         outside = (own < low) | (own > high)
         if outside.any():
             which = at + int(outside.argmax())
@@ -191,11 +178,6 @@ def read_some(blob: bytes, layout: Layout, metrics: Collection[str]) -> list[np.
             found.append(values)
         begin = end
     return found
-
-
-def limits(metric: str) -> tuple[float, float]:
-    """Returns the least and the largest value of a metric."""
-    return RANGES[re.split(r"[-@]", metric)[0]]
 
 
 def _body(text: bytes) -> bytes:

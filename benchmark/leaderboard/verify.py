@@ -16,6 +16,7 @@ from benchmark.errors import JobError, UserError
 from benchmark.leaderboard import canary, check, entry, folder, proof, rows
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault
+from benchmark.metrics import records
 
 if TYPE_CHECKING:
     from benchmark.leaderboard.recompute import Part, Subject
@@ -223,7 +224,7 @@ class _Compared:
                 "compared": 0,
                 "of": count,
                 "largest": 0.0,
-                "allowed": proof.tolerance(metric) * times,
+                "allowed": records.get(metric).moves * times,
             }
             for metric, count in counts.items()
         }

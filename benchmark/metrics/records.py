@@ -48,6 +48,9 @@ class Metric:
         id: Name stored in every row.
         label: Name in tables and plots.
         higher_is_better: Whether a larger value means a better image.
+        span: The least and the largest value that can be.
+        moves: How far a value may move from one machine to another, where a few pixels round the
+            other way.
         asset: Name of the weights in ``benchmark.assets`` that it needs, or None.
         digits: Decimals to print.
         unit: Unit to print, or an empty string.
@@ -60,6 +63,8 @@ class Metric:
     id: str
     label: str
     higher_is_better: bool
+    span: tuple[float, float]
+    moves: float
     asset: str | None = None
     digits: int = 4
     unit: str = ""
@@ -79,45 +84,52 @@ class Metric:
         return (name, version) if name and name != "dialbench" and not self.own else None
 
 
+def _psnr(metric_id: str, label: str, of_dial: bool = False, imported: str = "") -> Metric:
+    return Metric(metric_id, label, True, (-50, 150), 0.01, None, 2, "dB", of_dial, imported)
+
+
+def _level_error(metric_id: str, label: str, imported: str = "") -> Metric:
+    return Metric(metric_id, label, False, (0, 1e6), 0.05, None, 2, "", True, imported)
+
+
+def _lpips(metric_id: str, label: str, asset: str, of_dial: bool = False) -> Metric:
+    return Metric(metric_id, label, False, (0, 5), 0.001, asset, of_dial=of_dial)
+
+
+def _niqe(metric_id: str, label: str, asset: str | None = None, own: bool = False) -> Metric:
+    return Metric(metric_id, label, False, (-50, 1000), 0.02, asset, 2, own=own)
+
+
 METRICS: dict[str, Metric] = {
     metric.id: metric
     for metric in (
-        Metric("psnr-rgb", "PSNR-RGB", True, digits=2, unit="dB"),
-        Metric("psnr-y601", "PSNR-Y", True, digits=2, unit="dB"),
-        Metric("psnr-rgb-target", "PSNR to target", True, digits=2, unit="dB"),
-        Metric("psnr-y601-target", "PSNR-Y to target", True, digits=2, unit="dB"),
-        Metric("psnr-rgb-single", "PSNR, one level", True, digits=2, unit="dB", of_dial=True),
-        Metric("psnr-y601-single", "PSNR-Y, one level", True, digits=2, unit="dB", of_dial=True),
-        Metric("psnr-rgb-told", "PSNR, true level", True, digits=2, unit="dB", of_dial=True),
-        Metric("psnr-y601-told", "PSNR-Y, true level", True, digits=2, unit="dB", of_dial=True),
+        _psnr("psnr-rgb", "PSNR-RGB"),
+        _psnr("psnr-y601", "PSNR-Y"),
+        _psnr("psnr-rgb-target", "PSNR to target"),
+        _psnr("psnr-y601-target", "PSNR-Y to target"),
+        _psnr("psnr-rgb-single", "PSNR, one level", of_dial=True),
+        _psnr("psnr-y601-single", "PSNR-Y, one level", of_dial=True),
+        _psnr("psnr-rgb-told", "PSNR, true level", of_dial=True),
+        _psnr("psnr-y601-told", "PSNR-Y, true level", of_dial=True),
+        _psnr("psnr-rgb-hyperres", "PSNR, HyperRes level", True, "hyperres-estimator"),
+        _level_error("level-error", "level error"),
+        _level_error("level-error-hyperres", "HyperRes level error", "hyperres-estimator"),
+        _lpips("step-lpips-alex@lpips-0.1.4", "LPIPS step", "alexnet", of_dial=True),
         Metric(
-            *("psnr-rgb-hyperres", "PSNR, HyperRes level", True),
-            digits=2,
-            unit="dB",
-            of_dial=True,
-            imported="hyperres-estimator",
+            "objective", "loss at the level", False, (-1e6, 1e6), 0.0005, digits=5, of_dial=True
         ),
-        Metric("level-error", "level error", False, digits=2, of_dial=True),
-        Metric(
-            *("level-error-hyperres", "HyperRes level error", False),
-            digits=2,
-            of_dial=True,
-            imported="hyperres-estimator",
-        ),
-        Metric("step-lpips-alex@lpips-0.1.4", "LPIPS step", False, asset="alexnet", of_dial=True),
-        Metric("objective", "loss at the level", False, digits=5, of_dial=True),
-        Metric("content", "content loss", False, digits=5),
-        Metric("style-brick", "style loss, brick", False),
-        Metric("style-gravel", "style loss, gravel", False),
-        Metric("style-grass", "style loss, grass", False),
-        Metric("ssim-rgb", "SSIM-RGB", True),
-        Metric("ssim-y601", "SSIM-Y", True),
-        Metric("mse-y601", "MSE-Y", False, digits=2, unit="of 255²"),
-        Metric("colour-drift", "colour drift", False, digits=2, unit="of 255"),
-        Metric("lpips-alex@lpips-0.1.4", "LPIPS", False, asset="alexnet"),
-        Metric("lpips-squeeze@lpips-0.1.4", "LPIPS-squeeze", False, asset="squeezenet1_1"),
-        Metric("niqe@pyiqa-0.1.16", "NIQE", False, asset="niqe", digits=2, own=True),
-        Metric("niqe@dialbench-bsds", "NIQE-BSDS", False, digits=2),
+        Metric("content", "content loss", False, (0, 1e6), 0.0005, digits=5),
+        Metric("style-brick", "style loss, brick", False, (0, 1e6), 0.002),
+        Metric("style-gravel", "style loss, gravel", False, (0, 1e6), 0.002),
+        Metric("style-grass", "style loss, grass", False, (0, 1e6), 0.002),
+        Metric("ssim-rgb", "SSIM-RGB", True, (-1, 1), 0.0005),
+        Metric("ssim-y601", "SSIM-Y", True, (-1, 1), 0.0005),
+        Metric("mse-y601", "MSE-Y", False, (0, 255**2), 0.5, digits=2, unit="of 255²"),
+        Metric("colour-drift", "colour drift", False, (0, 255), 0.02, digits=2, unit="of 255"),
+        _lpips("lpips-alex@lpips-0.1.4", "LPIPS", "alexnet"),
+        _lpips("lpips-squeeze@lpips-0.1.4", "LPIPS-squeeze", "squeezenet1_1"),
+        _niqe("niqe@pyiqa-0.1.16", "NIQE", "niqe", own=True),
+        _niqe("niqe@dialbench-bsds", "NIQE-BSDS"),
     )
 }
 

@@ -42,13 +42,12 @@ def get(name: str) -> Task:
 @functools.cache
 def _read(name: str) -> Task:
     module = name.replace("-", "_")
+    where = f"benchmark/tasks/{module}.py"
     try:
         task = getattr(importlib.import_module(f"{__name__}.{module}"), "TASK", None)
         wrong = fault(task, name)
     except Exception as error:
-        wrong, cause = one_line(error), error
-    else:
-        cause = None
+        raise UserError(f"{where}: {one_line(error)}") from error
     if wrong:
-        raise UserError(f"benchmark/tasks/{module}.py: {wrong}") from cause
+        raise UserError(f"{where}: {wrong}")
     return task

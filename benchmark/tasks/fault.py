@@ -71,9 +71,10 @@ def _types(task: Task) -> Iterator[str]:
         if not isinstance(value, kind) or isinstance(value, bool):
             wanted = field.type if field.name not in kinds else kinds[field.name].__name__
             yield f"{field.name} is {value!r}, which is no {wanted}"
-    for field in ("metrics", "train_sets", "test_sets"):
-        if not getattr(task, field) or not all(isinstance(one, str) for one in getattr(task, field)):
-            yield f"{field} names nothing, or something that is no text"
+    for name in ("metrics", "train_sets", "test_sets"):
+        found = getattr(task, name)
+        if not found or not all(isinstance(one, str) for one in found):
+            yield f"{name} names nothing, or something that is no text"
 
 
 def _unregistered(task: Task) -> Iterator[str]:

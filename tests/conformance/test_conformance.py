@@ -172,6 +172,52 @@ def test_the_command_prints_one_line_for_each_check_and_says_whether_all_is_well
     assert lines[-1] == f"ignores_level: 1 of {len(conformance.CHECKS) + 1} checks failed"
 
 
+def test_a_method_of_which_nothing_could_be_checked_does_not_conform(tmp_path, capsys):
+    file = tmp_path / "many_dials.py"
+    file.write_text(
+        "from baselines.blend import Blend as Base\n\n\n"
+        "class Dials(Base):\n    axes = range(5, 6)\n"
+    )
+    assert cli.main(["test", str(file), "--backbone", "small:width=8:blocks=1"]) == 1
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert (
+        first == "skipped  it_can_be_built                        takes 5 to 5 control axes, not 1"
+    )
+    assert last == "many_dials takes nothing that it was offered, so nothing is known of it"
+
+
+def test_debug_shows_where_a_method_raised(tmp_path, capsys):
+    file = tmp_path / "raising.py"
+    file.write_text(
+        "from baselines.blend import Blend as Base\n\n\n"
+        "class Raising(Base):\n"
+        "    def forward(self, x, level):\n        raise RuntimeError('no idea')\n"
+    )
+    words = ["test", str(file), "--backbone", "small:width=8:blocks=1"]
+    assert cli.main(words) == 1
+    shown = capsys.readouterr().out
+    assert "Traceback" not in shown and "checks failed; --debug shows where" in shown
+    assert cli.main([*words, "--debug"]) == 1
+    shown = capsys.readouterr().out
+    assert "    Traceback" in shown and "line 6, in forward" in shown
+    assert shown.splitlines()[-1].endswith("checks failed")
+
+
+def test_levels_of_a_stage_that_do_not_fit_the_axes_are_named(tmp_path):
+    file = tmp_path / "one_value.py"
+    file.write_text(
+        "from benchmark.method import At, Stage\n"
+        "from baselines.blend import Blend as Base\n\n\n"
+        "class OneValue(Base):\n"
+        "    def stages(self, task):\n"
+        "        return [*super().stages(task), Stage('more', ('',), At(1.0))]\n"
+    )
+    found = {one.check: one for one in examine("one_value", file, [PLACES["small with two axes"]])}
+    assert "stage 'more' is trained at 1 value, one for each of the task's 2 axes is needed" in (
+        found["stages_follow_each_other"].reason
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [

@@ -61,6 +61,22 @@ def one_failure(error: str) -> str:
     return line
 
 
+def test_debug_shows_where_a_job_and_a_method_of_someone_else_failed(run, home, tmp_path):
+    bad = method_file(tmp_path, "raising", "int('none')")
+    broken = tmp_path / "broken.py"
+    broken.write_text("import nowhere_at_all\n")
+    words = ["run", "sr", *SMALL, "--methods", "floor", "--method", bad, "--method", str(broken)]
+    for _ in range(2):
+        code, error = run(*words, "--debug")
+        assert code == 1
+        _, _, rest = error.partition("failed:\n")
+        assert "  raising: ValueError" in rest and "raising.py" in rest
+        assert "  broken: " in rest and "ModuleNotFoundError" in rest and "broken.py" in rest
+        assert rest.count("Traceback") >= 2
+    code, error = run(*words)
+    assert "Traceback" not in error and "failed (--debug shows where):" in error
+
+
 def test_a_method_with_a_nan_loss_fails_and_the_others_finish(run, home, tmp_path):
     bad = method_file(tmp_path, "nan_method", "float('nan') * self.gain")
     words = ["run", "sr", *SMALL, "--methods", "floor,dni", "--method", bad]

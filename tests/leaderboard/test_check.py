@@ -460,6 +460,6 @@ def test_not_even_a_sentence_holds_the_way_out_of_a_folder(put, faults, edit):
 
 
 def test_every_metric_has_a_range_and_a_tolerance():
-    for metric in METRICS:
-        low, high = rows.limits(metric)
-        assert low < high and 0 < proof.tolerance(metric) < 1
+    for metric in METRICS.values():
+        low, high = metric.span
+        assert low < high and 0 < metric.moves < 1
