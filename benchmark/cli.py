@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import benchmark
-from benchmark import config, discovery, tasks, verbs
+from benchmark import config, discovery, tasks
 from benchmark.engines import OPTIONS
 from benchmark.errors import JobError, UserError, one_line
 from benchmark.importing import KINDS
 from benchmark.stopping import Stopped
+from benchmark.verbs import bench, tools
 
 BOARDS = Path("leaderboards")
 BAD_PATH = (errno.ENOENT, errno.EACCES, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP)
@@ -86,28 +87,28 @@ def parser() -> tuple[Parser, list[str]]:
         one.set_defaults(verb=verb)
         return one
 
-    known = add("list", verbs.list_all, "list tasks, methods, backbones and presets")
+    known = add("list", tools.list_all, "list tasks, methods, backbones and presets")
     known.add_argument(
         "--matrix",
         action="store_true",
         help="whether each method runs on each task and backbone, or why not (takes a while)",
     )
     known.add_argument("--json", action="store_true", help="the matrix as JSON")
-    add("run", verbs.run, "train what is missing, sweep the dial, write the report", wanted)
-    add("train", verbs.train, "train the stages that are missing", wanted)
-    add("sweep", verbs.sweep, "score what is trained at the levels that are missing", wanted)
-    add("report", verbs.report, "write the report from what is stored", stored)
+    add("run", bench.run, "train what is missing, sweep the dial, write the report", wanted)
+    add("train", bench.train, "train the stages that are missing", wanted)
+    add("sweep", bench.sweep, "score what is trained at the levels that are missing", wanted)
+    add("report", bench.report, "write the report from what is stored", stored)
     add(
         "size",
-        verbs.size,
+        bench.size,
         "hours and storage of a campaign, from what runs in the store took",
         _selection(task="+", works=False),
     )
-    demo = add("demo", verbs.demo, "turn the dial of trained methods in a browser", stored)
+    demo = add("demo", bench.demo, "turn the dial of trained methods in a browser", stored)
     demo.add_argument("--port", type=int, metavar="N", help="default: the first free from 7860")
     out = add(
         "export",
-        verbs.export,
+        bench.export,
         "write trained networks for other programs, one for each level",
         stored,
     )
@@ -117,28 +118,28 @@ def parser() -> tuple[Parser, list[str]]:
     )
     add(
         "publish",
-        verbs.publish,
+        bench.publish,
         "mirror what is stored of a task, or of all, to Weights & Biases",
         _selection(task="?", works=False),
     )
     study = add(
         "analyze",
-        verbs.analyze,
+        bench.analyze,
         "make a study of the papers from trained networks, training what is missing",
         _selection(study=True),
     )
     study.add_argument("--list", action="store_true", help="show the studies, one line each")
     kinds = ", ".join(KINDS)
     take = add(
-        "import", verbs.import_network, "import a network that others trained, to run it here"
+        "import", tools.import_network, "import a network that others trained, to run it here"
     )
     take.add_argument("kind", metavar="KIND", help=f"one of: {kinds}")
     take.add_argument("files", metavar="FILE", type=Path, nargs="+", help="the authors' file")
     take.add_argument("--sigma", type=float, metavar="S", help="noise level that cdncnn is for")
-    check = add("test", verbs.test_method, "check that a method keeps the contract of all methods")
+    check = add("test", tools.test_method, "check that a method keeps the contract of all methods")
     check.add_argument("method", metavar="METHOD", help="a method, or its file like mine.py:k=3")
     check.add_argument("--backbone", metavar="B", help="the only backbone (default: small ones)")
-    new = add("new", verbs.new, "write a method that works, to be replaced by your own")
+    new = add("new", tools.new, "write a method that works, to be replaced by your own")
     new.add_argument("name", metavar="NAME", help="like my_method")
     new.add_argument(
         "--at", type=Path, default=Path(), metavar="FOLDER", help="where its folder goes"
@@ -146,7 +147,7 @@ def parser() -> tuple[Parser, list[str]]:
     new.add_argument(
         "--package", action="store_true", help="make the folder a package that pip can install"
     )
-    data = add("data", verbs.show_data, "show the image sets, or check them for shared pictures")
+    data = add("data", tools.show_data, "show the image sets, or check them for shared pictures")
     data.add_argument(
         "action",
         nargs="?",
@@ -158,14 +159,14 @@ def parser() -> tuple[Parser, list[str]]:
     )
     data.add_argument("--train", default="", metavar="SET,SET", help="default: all that are here")
     data.add_argument("--test", default="", metavar="SET,SET", help="default: all that are here")
-    doctor = add("doctor", verbs.run_doctor, "check the installation, data and weights")
+    doctor = add("doctor", tools.run_doctor, "check the installation, data and weights")
     doctor.add_argument(
         "pair", metavar="IMAGE", type=Path, nargs="*", help="two images to score in every way"
     )
     doctor.add_argument("--offline", action="store_true", help="never download anything")
-    board = add("board", verbs.board, "leaderboards: hand entries in, check them, build the boards")
+    board = add("board", tools.board, "leaderboards: hand entries in, check them, build the boards")
     _board_actions(board, debug, stored)
-    job = add("job", verbs.run_job, "run one job file")
+    job = add("job", tools.run_job, "run one job file")
     job.add_argument("file", metavar="FILE", type=Path, help="a job written as JSON")
     return top, list(commands.choices)
 

@@ -293,8 +293,10 @@ def create_backbone(spec_text: str, scale: int) -> nn.Module:
     for key, value in spec.options.items():
         if isinstance(value, int | float) and value < 0:
             raise UserError(f"{spec.name}:{key}={value}: give a number that is not negative")
-    kind = getattr(module, module.__all__[0])
-    return _construct(kind, spec, scale=scale)
+    named = [getattr(module, name, None) for name in getattr(module, "__all__", ())]
+    if not named or not isinstance(named[0], type):
+        raise JobError(f"{module.__name__} must name its class in __all__ = [...], first of all")
+    return _construct(named[0], spec, scale=scale)
 
 
 def _dotted(entry: Entry) -> str:

@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
-from benchmark import cli, tasks, verbs
+from benchmark import cli, tasks
 from benchmark.errors import UserError
 from benchmark.request import request_of
+from benchmark.verbs import bench
 
 
 def asked(*words: str):
@@ -95,7 +96,7 @@ def test_a_method_file_joins_the_methods(tmp_path):
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home, monkeypatch):
-    monkeypatch.setattr(verbs, "Store", lambda: pytest.fail("this was accepted"))
+    monkeypatch.setattr(bench, "Store", lambda: pytest.fail("this was accepted"))
     assert cli.main(words.split()) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1

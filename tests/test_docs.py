@@ -39,6 +39,22 @@ def test_every_default_method_has_a_row_with_the_figures_of_the_code():
         assert f"{found['macs'] / 1e9:.2f}" == gmacs, name
 
 
+def test_every_method_of_ours_has_a_row():
+    rows = {name for name, *_ in ROW.findall(text(ROOT / "docs" / "methods.md"))}
+    ours = {
+        entry.name
+        for entry in discovery.entries()
+        if entry.group != "network" and entry.path.endswith(".py") and not entry.imports
+    }
+    assert ours == rows | {"level_estimator"}, "level_estimator sets dials, and is no method to run"
+
+
+def test_every_task_has_a_line_in_the_readme_and_no_other_has():
+    (table,) = re.findall(r"\| task \| what the dial sets .*?\n\n", text(ROOT / "README.md"), re.S)
+    first = re.findall(r"^\|([^|]*)\|", table, re.M)
+    assert sorted(re.findall(r"`([a-z0-9-]+)`", " ".join(first))) == tasks.names()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", text(page)):

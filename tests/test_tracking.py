@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import cli, mirrored, tasks, tracking, verbs
+from benchmark import cli, mirrored, tasks, tracking
 from benchmark.report.results import CLEAN, INPUT, Results
+from benchmark.verbs import bench
 
 BLOCK, HEADER = 32768, 7
 FULL, FIRST, LAST = 1, 2, 4
@@ -307,7 +308,7 @@ def test_publish_mirrors_what_is_stored_of_every_task_once(home, wandb, capsys, 
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "index.html").write_text("the page")
 
-    monkeypatch.setattr(verbs, "_write_report", page)
+    monkeypatch.setattr(bench, "_write_report", page)
     assert cli.main(["run", "denoise", *options, "--jobs", "1"]) == 0
     for said in ("2 runs mirrored offline, 0 unchanged", "0 runs mirrored offline, 2 unchanged"):
         capsys.readouterr()

@@ -17,6 +17,7 @@ from benchmark.analysis.statistics import (
     paired,
     ranks,
 )
+from benchmark.control import level_text
 from benchmark.metrics.records import METRICS
 
 if TYPE_CHECKING:
@@ -111,14 +112,32 @@ def contestants(found: Found, dataset: str, metric: str) -> dict[Run, Table]:
     return tables
 
 
+def counted(found: Found, task: Task) -> Found:
+    """Returns scores without those of harmless levels, which compare no methods.
+
+    A network that leaves an image as it is, as it should there, has no finite PSNR; one that nearly
+    does has so high a one that it would outweigh all other levels.
+    """
+    harmless = {level_text(level) for level in task.harmless}
+    if not harmless:
+        return found
+    return {
+        run: {
+            seed: {metric: scores.without(harmless) for metric, scores in own.items()}
+            for seed, own in seeds.items()
+        }
+        for run, seeds in found.items()
+    }
+
+
 def pairs_table(found: Found, task: Task) -> pd.DataFrame:
     """Returns one line per data set and pair of runs: how their headline metric differs.
 
-    Each image counts with its mean over the levels that both runs have.
+    Each image counts with its mean over the levels that both runs have, but for harmless ones.
     """
     import pandas as pd
 
-    lines = []
+    found, lines = counted(found, task), []
     for dataset in sorted({run.dataset for run in found}):
         values = contestants(found, dataset, task.headline)
         for one, other in itertools.combinations(values, 2):
@@ -148,13 +167,14 @@ def ranking(found: Found, task: Task, contest: Sequence[Run]) -> dict[Run, tuple
     """Returns the rank of every contestant on its data set, or None and the reason.
 
     Ranks are by the headline metric, averaged over all levels for every image, or by the area won in
-    the plane where the task has one.
+    the plane where the task has one. Harmless levels do not count.
 
     Args:
         found: Output of ``scores.scores``.
         task: The task.
         contest: The runs to rank; those of one data set compete.
     """
+    found = counted(found, task)
     placed: dict[Run, tuple[int | None, str]] = {}
     for dataset in sorted({run.dataset for run in contest}):
         own = [run for run in contest if run.dataset == dataset]

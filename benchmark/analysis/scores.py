@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -55,6 +55,12 @@ class Scores:
     def levels(self) -> list[str]:
         """Returns the levels that were scored with the dial set to them, in order."""
         return in_order(level for level, dial in self.cells if level == dial)
+
+    def without(self, levels: Collection[str]) -> Scores:
+        """Returns the scores of the other levels alone."""
+        kept = {pair: values for pair, values in self.cells.items() if pair[0] not in levels}
+        whole = all(bool((values == values).all()) for values in kept.values())
+        return Scores(self.images, kept, "" if whole else self.reason)
 
     def matched(self) -> np.ndarray:
         """Returns the scores with the dial at the true level, (levels, images).

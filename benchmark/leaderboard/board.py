@@ -101,7 +101,7 @@ def dial_words(task: Task) -> str:
         return f"{gap}. {NO_ORDER[0].upper()}{NO_ORDER[1:]}: no dial quality, and no coverage."
     dial = {
         "best-dial-r2": "R² of the straight line through the best dial at every true level; it "
-        "needs entries with the level x dial matrix",
+        "needs entries with the level x dial matrix, of three levels or more",
         "monotonicity": f"net change of {metric.label} along the level over the sum of all "
         "changes, 1 if there is no way back",
     }[DIAL[task.kind]]

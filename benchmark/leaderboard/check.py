@@ -42,6 +42,10 @@ def check(path: Path, base: str | None = None, allow_status: bool = False) -> Ve
 
     if path.is_symlink() or not path.is_dir():
         raise UserError(f"{path} is no folder; give the one that holds the leaderboards")
+    if path.resolve().name == folder.ENTRIES:
+        raise UserError(
+            f"{path} holds the entries of a task; give the folder above it, or one entry"
+        )
     verdict = Verdict()
     if path.resolve().parent.name == folder.ENTRIES:
         _entry(path, verdict)

@@ -64,9 +64,7 @@ def verify(args: argparse.Namespace) -> int:
     if args.draw is not None and args.draw < 0:
         raise UserError(f"--draw {args.draw}: give a number of 0 or more")
     store.prepare()
-    for path in map(_named, args.entry):
-        if path.is_symlink() or not path.is_dir():
-            raise UserError(f"{path} is no folder; give the folder of an entry")
+    for path in map(_entry_folder, args.entry):
         try:
             found = verify(
                 path, args.mode, store, args.draw, args.weights, args.offline, _told(path.name)
@@ -94,6 +92,25 @@ def _named(path: Path) -> Path:
     return path if path.name not in ("", "..") else path.resolve()
 
 
+def _entry_folder(path: Path) -> Path:
+    """Returns the folder of an entry under its name.
+
+    Raises:
+        UserError: If it is none.
+    """
+    from benchmark.leaderboard import entry
+
+    path = _named(path)
+    if path.is_symlink() or not path.is_dir():
+        raise UserError(f"{path} is no folder; give the folder of an entry")
+    if not (path / entry.NAME).is_file():
+        raise UserError(
+            f"{path} has no {entry.NAME}; give the folder of an entry, like "
+            "leaderboards/TASK/entries/ID"
+        )
+    return path
+
+
 def _told(name: str) -> Callable[[str], None]:
     return lambda text: print(f"{name}: {text}", file=sys.stderr, flush=True)
 
@@ -103,9 +120,7 @@ def push(args: argparse.Namespace) -> int:
     from benchmark.leaderboard import exchange
 
     there = exchange.place(args.to)
-    for path in map(_named, args.entry):
-        if path.is_symlink() or not path.is_dir():
-            raise UserError(f"{path} is no folder; give the folder of an entry")
+    for path in map(_entry_folder, args.entry):
         exchange.push(path, there)
         print(f"{path.name}: pushed to {args.to}")
     return 0

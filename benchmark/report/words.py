@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from benchmark.control import parse_level
+from benchmark.control import level_text, parse_level
 from benchmark.errors import LevelError
 from benchmark.metrics.records import METRICS
 
@@ -55,7 +55,9 @@ def merit_digits(task: Task) -> int:
 def merit_rule(task: Task) -> str:
     """Returns what ranks the methods of a task, in a sentence."""
     if not task.perception:
-        return f"{METRICS[task.headline].label}, averaged over the levels"
+        left_out = " and ".join(level_name(task, level_text(level)) for level in task.harmless)
+        but = f" but for {left_out}, which harms no image" if left_out else ""
+        return f"{METRICS[task.headline].label}, averaged over the levels{but}"
     return (
         f"the area that their levels win over floor in the plane of {METRICS[task.headline].label} and "
         f"{METRICS[task.perception].label}, where a level worse than floor in either wins nothing"

@@ -18,7 +18,7 @@ from benchmark.store import disk_trouble
 
 METHOD = {"$name.py": "method.py", "test_$name.py": "test.py"}
 """Names of files, with the templates that they are made from."""
-PACKAGE = {"pyproject.toml": "pyproject.toml", "README.md": "README.md"}
+PACKAGE = {"pyproject.toml": "pyproject.toml", "README.md": "README.md", ".gitignore": "gitignore"}
 
 
 def main(name: str, parent: Path, package: bool) -> str:

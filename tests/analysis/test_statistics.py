@@ -1,5 +1,6 @@
 """Intervals, paired comparisons and ranks."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -104,6 +105,21 @@ def test_ranks_of_rows_are_those_that_were_planted(rows):
     contest = runs("adafm", "dni", "ftn")
     placed = ranking(scores(rows, DENOISE), DENOISE, contest)
     assert placed == dict(zip(contest, [(3, ""), (1, ""), (1, "")], strict=True))
+
+
+def test_levels_that_harm_no_image_rank_nobody(rows):
+    task = dataclasses.replace(DENOISE, harmless=((0.0,),))
+    easy = rows["level"] == "0"
+    rows.loc[easy & (rows["method"] == "adafm"), "value"] += 100
+    rows.loc[easy & (rows["method"] == "dni"), ["value", "status"]] = (np.nan, "identical")
+    contest = runs("adafm", "dni", "ftn")
+    placed = ranking(scores(rows, task), task, contest)
+    assert placed == dict(zip(contest, [(3, ""), (1, ""), (1, "")], strict=True))
+    table = pairs_table(scores(rows, task), task).set_index(["method", "other"])
+    assert table.loc[("adafm", "ftn"), "difference"] == pytest.approx(-0.5)
+    assert table.loc[("adafm", "ftn"), "levels"] == 4
+    without = ranking(scores(rows, DENOISE), DENOISE, contest)
+    assert without[contest[0]][0] == 1 and without[contest[1]][0] is None
 
 
 def test_a_method_that_lacks_a_level_or_an_image_has_no_rank_and_a_reason(rows):

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from benchmark import cli
 
 
@@ -26,3 +28,16 @@ def test_checking_imports_neither_torch_nor_pandas(put):
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
     assert not {"torch", "pandas", "safetensors", "pickle5"} & {*done.stdout.split()}
     assert "numpy" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["verify"], ["push", "--to", "./elsewhere"]])
+def test_a_folder_that_is_no_entry_is_one_sentence(words, put, boards, capsys):
+    action, *more = words
+    put()
+    for path in (boards / "sr", boards / "sr" / "entries", boards / "none"):
+        assert cli.main(["board", action, str(path), *more]) == 2
+        error = capsys.readouterr().err
+        assert "give the folder of an entry" in error and error.count("\n") == 1
+    assert cli.main(["board", "check", str(boards / "sr" / "entries")]) == 2
+    error = capsys.readouterr().err
+    assert "give the folder above it, or one entry" in error and error.count("\n") == 1

@@ -1,20 +1,18 @@
-"""What each verb of the command line does. Nothing heavy is imported before it is needed."""
+"""Verbs that take a request: tasks, methods, levels, data and budget."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import sys
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark import assets, config, discovery, tasks
-from benchmark.errors import JobError, UserError
-from benchmark.metrics.protocol import PROTOCOLS
+from benchmark import assets, tasks
+from benchmark.errors import UserError
 from benchmark.report.results import Failure
-from benchmark.request import Request, choice_of, names_in, request_of, sets_in
+from benchmark.request import Request, names_in, request_of
 from benchmark.store import Store
 
 if TYPE_CHECKING:
@@ -67,7 +65,7 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
             _write_report(results, plan, store)
             if args.wandb:
                 unmirrored = _mirror(results, plan, store, args.offline)
-    return max(_outcome(plan, store, failed, _debugs(args)), int(unmirrored > 0))
+    return max(_outcome(plan, store, failed, debugs(args)), int(unmirrored > 0))
 
 
 def size(args: argparse.Namespace) -> int:
@@ -154,7 +152,7 @@ def analyze(args: argparse.Namespace) -> int:
     codes = [0]
     for plan in plans if study.trains else ():
         own = {key: why for key, why in failed.items() if key in {**plan.trains, **plan.sweeps}}
-        codes.append(_outcome(plan, store, own, _debugs(args)))
+        codes.append(_outcome(plan, store, own, debugs(args)))
     folder, shown = studies.perform(args.name, plans, store)
     print(shown.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     print(f"study: {_shown(folder / 'figure.svg')}")
@@ -260,7 +258,7 @@ def _mirror(results: Results, plan: Plan, store: Store, offline: bool = False) -
     return said.failed
 
 
-def _debugs(args: argparse.Namespace) -> bool:
+def debugs(args: argparse.Namespace) -> bool:
     """Whether tracebacks are wanted."""
     return getattr(args, "debug", False)
 
@@ -296,153 +294,3 @@ def _shown(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-def list_all(args: argparse.Namespace) -> int:
-    """Prints everything that can be named, or what runs on what."""
-    if args.matrix:
-        from benchmark import coverage
-
-        found = coverage.matrix(Store())
-        print(coverage.to_json(found) if args.json else coverage.page(found))
-        return 0
-    if args.json:
-        raise UserError("--json is for the matrix; give --matrix --json")
-    found, store = discovery.entries(), Store()
-    wide = max(map(len, (*tasks.names(), *(entry.name for entry in found))))
-    print("tasks")
-    for name in tasks.names():
-        print(f"  {name:<{wide}} {_summary(name)}")
-    for group, title in (
-        ("method", "methods"),
-        ("baseline", "baselines"),
-        ("network", "backbones"),
-    ):
-        print(title)
-        for entry in found:
-            if entry.group == group:
-                print(f"  {entry.name:<{wide}} {_note(entry, store)}")
-    print("protocols (TASK@PROTOCOL)")
-    print(f"  {', '.join(PROTOCOLS)}")
-    print("presets")
-    for name, one in config.PRESETS.items():
-        print(f"  {name:<{wide}} {one.steps} steps of {one.batch} patches, backbone {one.backbone}")
-    return 0
-
-
-def _summary(task: str) -> str:
-    """Returns what a list says about a task."""
-    try:
-        return tasks.get(task).summary
-    except UserError as error:
-        return f"cannot be used: {error}"
-
-
-def _note(entry: discovery.Entry, store: Store) -> str:
-    """Returns what a list says about a method or backbone."""
-    if entry.error:
-        return f"cannot be used: {entry.error}"
-    if entry.imports and not store.imported(entry.name):
-        return f"{entry.summary} (not imported: run 'dialbench import {entry.imports}')"
-    return entry.summary.replace("``", "`")
-
-
-def import_network(args: argparse.Namespace) -> int:
-    """Imports a network that was trained elsewhere."""
-    from benchmark import importing
-
-    store = Store()
-    store.prepare()
-    options = {"sigma": args.sigma} if args.sigma is not None else {}
-    print(importing.run(args.kind, args.files, options, store))
-    return 0
-
-
-def test_method(args: argparse.Namespace) -> int:
-    """Checks a method and prints one line for each check."""
-    choice = choice_of(args.method)
-    if args.backbone is not None:
-        discovery.backbone_source(args.backbone)
-
-    from benchmark.conformance import trial
-
-    file = Path(choice.file) if choice.file else None
-    return trial.main(choice.method, file, args.backbone, _debugs(args))
-
-
-def new(args: argparse.Namespace) -> int:
-    """Writes a new method's folder, and says what to do with it."""
-    from benchmark import skeleton
-
-    print(skeleton.main(args.name, args.at, args.package))
-    return 0
-
-
-def show_data(args: argparse.Namespace) -> int:
-    """Prints the image sets, with the number of pictures in each, or the pictures they share."""
-    from benchmark.data import sources
-
-    if args.action == "check":
-        return _check_data(sets_in(args.train), sets_in(args.test))
-    print("\n".join(sources.listing()))
-    if not os.environ.get("DIALBENCH_DATA"):
-        print("set DIALBENCH_DATA to a folder with train/ and test/ to use sets of your own")
-    return 0
-
-
-def _told(text: str) -> None:
-    """Says what is going on, beside what is printed."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def _check_data(train: tuple[str, ...], test: tuple[str, ...]) -> int:
-    from benchmark import leakage
-    from benchmark.data import sources
-
-    store = Store()
-    store.prepare()
-    train_sets = [sources.open_set(one, "train") for one in train or sources.here("train")]
-    test_sets = [sources.open_set(one, "test") for one in test or sources.here("test")]
-    leaked, lines = leakage.check(train_sets, test_sets, store, _told)
-    print("\n".join(lines))
-    return int(leaked > 0)
-
-
-def board(args: argparse.Namespace) -> int:
-    """Hands in entries of leaderboards, checks them, or builds the boards."""
-    from benchmark.leaderboard import commands
-
-    return commands.ACTIONS[args.action](args)
-
-
-def run_doctor(args: argparse.Namespace) -> int:
-    """Prints the state of the installation, or every score of a pair of images."""
-    if args.pair:
-        if len(args.pair) != 2:
-            raise UserError("doctor takes two images: the restored one, then the clean one")
-        from benchmark import pair
-
-        return pair.main(*args.pair, offline=args.offline)
-    from benchmark import doctor
-
-    return doctor.main(offline=args.offline)
-
-
-def run_job(args: argparse.Namespace) -> int:
-    """Runs one job file."""
-    from benchmark import jobs, stopping
-    from benchmark.engines.graph import label
-    from benchmark.engines.local import SIGNALS, threads_each
-    from benchmark.engines.perform import perform, settle
-
-    job, store = jobs.read(args.file), Store()
-    store.prepare()
-    settle(threads_each(1))
-    with stopping.armed(*SIGNALS):
-        failure = perform(job, store, lambda text: print(f"{label(job)}: {text}", file=sys.stderr))
-    if failure:
-        recorded = store.read_failure(job.key)
-        if recorded and _debugs(args):
-            print(recorded.trace, file=sys.stderr)
-        raise JobError(f"{label(job)} failed: {failure}")
-    return 0
