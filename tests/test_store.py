@@ -176,9 +176,10 @@ def test_checkpoints_of_a_dead_process_are_taken_over_and_those_of_a_living_one_
 
 
 def test_failures_are_recorded_and_cleared(store):
-    failure = Failure("ftn", "small", 0, "the loss is not finite")
-    store.write_failure("k", failure, "Traceback ...")
+    failure = Failure("ftn", "small", 0, "the loss is not finite", "Traceback ...")
+    store.write_failure("k", failure)
     assert store.read_failure("k") == failure
+    assert store.read_failure("k").trace == "Traceback ..."
     store.clear_failure("k")
     assert store.read_failure("k") is None
 
