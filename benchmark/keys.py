@@ -45,7 +45,8 @@ METHOD_CODE = (
 )
 SCORING_CODE = (
     *("benchmark.blind", "benchmark.control", "benchmark.data.filtered"),
-    *("benchmark.data.patches", "benchmark.data.samples", "benchmark.data.sources"),
+    *("benchmark.data.pairs", "benchmark.data.patches"),
+    *("benchmark.data.samples", "benchmark.data.sources"),
     *("benchmark.degradations", "benchmark.dialling", "benchmark.metrics"),
     *("benchmark.objectives", "benchmark.spatial", "benchmark.sweep"),
 )

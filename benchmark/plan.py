@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmark import build, collector, discovery, keys, spec, tasks
 from benchmark.amount import amount
 from benchmark.control import Level, level_text
+from benchmark.data.pairs import default_tests, open_test
 from benchmark.data.sources import ImageSet, anywhere, default_sets, open_set
 from benchmark.dialling import ESTIMATOR
 from benchmark.digest import digest
@@ -132,11 +133,10 @@ def make(request: Request, store: Store, train: bool = True) -> Plan:
     request = dataclasses.replace(
         request,
         train=tuple(anywhere(one, "train") for one in request.train) or default_sets(task, "train"),
-        test=tuple(anywhere(one, "test") for one in request.test) or default_sets(task, "test"),
+        test=tuple(anywhere(one, "test") for one in request.test) or default_tests(task),
     )
     tests = {
-        name: open_set(name, "test", crop=request.preset.crop, offline=request.offline)
-        for name in request.test
+        name: open_test(task, name, request.preset.crop, request.offline) for name in request.test
     }
     names: dict[str, str] = {}
     for asked, one in tests.items():

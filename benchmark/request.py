@@ -81,8 +81,7 @@ def request_of(args: argparse.Namespace) -> Request:
     levels, seeds = _levels(args), _seeds(args.seeds)
     if args.matrix and not task.has_true_level:
         raise UserError(
-            f"--matrix needs a task whose images have a true level; {args.task} is an {task.kind} "
-            "task"
+            f"--matrix needs a task whose images have a true level, which those of {args.task} have not"
         )
 
     if args.matrix and task.dial != "level":

@@ -17,8 +17,9 @@ import benchmark
 from benchmark import blind, cost, importing, keys, stopping, tasks
 from benchmark.build import build_method, load_states
 from benchmark.control import Level, level_text
+from benchmark.data.pairs import open_test
 from benchmark.data.samples import KEPT, Samples
-from benchmark.data.sources import ImageSet, open_set
+from benchmark.data.sources import ImageSet
 from benchmark.dialling import ESTIMATOR, AtLevel, ByEstimate, ByMap, Dial, level_of
 from benchmark.discovery import create_method
 from benchmark.errors import JobError
@@ -134,7 +135,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
         UserError: If an image cannot be read.
     """
     task = tasks.get(job.task)
-    images = open_set(job.dataset, "test", crop=job.preset.crop, offline=job.offline)
+    images = open_test(task, job.dataset, job.preset.crop, job.offline)
     available = availability(task.metrics, job.offline)
     imported = importing.needed(task.metrics, store)
     weights, steps = trained(job, store)

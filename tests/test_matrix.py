@@ -111,5 +111,5 @@ def test_a_sweep_of_a_matrix_survives_its_job_file(planned):
 
 def test_a_matrix_is_for_tasks_whose_images_have_a_true_level():
     top, _ = cli.parser()
-    with pytest.raises(UserError, match="have a true level; sr is an objective task"):
+    with pytest.raises(UserError, match="have a true level, which those of sr have not"):
         request_of(top.parse_args(["run", "sr", "--matrix"]))

@@ -42,7 +42,7 @@ def test_scores_and_what_sets_them_apart(files, home, capsys):
     assert float(found["SSIM of 8-bit values, range 1"]) != pytest.approx(
         float(found["ssim-rgb"]), abs=0.001
     )
-    for protocol in ("rgb, adafm-like, kair, tunable, float", "sr-y at x4, pirm", "jpeg-y"):
+    for protocol in ("rgb, adafm-like, kair, tunable, float, pairs", "sr-y at x4, pirm", "jpeg-y"):
         assert f"  {protocol}: " in text
 
 

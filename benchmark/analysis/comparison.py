@@ -38,6 +38,11 @@ class Table(NamedTuple):
         """Returns the mean over some levels for every image."""
         return self.values[[self.levels.index(level) for level in levels]].mean(axis=0)
 
+    def best(self, upwards: bool) -> str:
+        """Returns the level with the best mean over all images."""
+        means = self.values.mean(axis=1)
+        return self.levels[int(means.argmax() if upwards else means.argmin())]
+
 
 def over_seeds(parts: Sequence[Scores]) -> Table | None:
     """Returns the mean over seeds, or None if they differ in levels or images, or lack a value."""
@@ -133,7 +138,8 @@ def counted(found: Found, task: Task) -> Found:
 def pairs_table(found: Found, task: Task) -> pd.DataFrame:
     """Returns one line per data set and pair of runs: how their headline metric differs.
 
-    Each image counts with its mean over the levels that both runs have, but for harmless ones.
+    Each image counts with its mean over the levels that both runs have, but for harmless ones; on
+    pairs of images, with its value at the level that is best for the run.
     """
     import pandas as pd
 
@@ -145,7 +151,12 @@ def pairs_table(found: Found, task: Task) -> pd.DataFrame:
             levels = [level for level in ours.levels if level in theirs.levels]
             if not levels or ours.images != theirs.images:
                 continue
-            result = paired(ours.over(levels), theirs.over(levels))
+            if task.protocol.pairs:
+                upwards = METRICS[task.headline].higher_is_better
+                sides = [table.over([table.best(upwards)]) for table in (ours, theirs)]
+            else:
+                sides = [table.over(levels) for table in (ours, theirs)]
+            result = paired(*sides)
             lines.append(
                 {
                     "dataset": dataset,
@@ -167,7 +178,8 @@ def ranking(found: Found, task: Task, contest: Sequence[Run]) -> dict[Run, tuple
     """Returns the rank of every contestant on its data set, or None and the reason.
 
     Ranks are by the headline metric, averaged over all levels for every image, or by the area won in
-    the plane where the task has one. Harmless levels do not count.
+    the plane where the task has one; on pairs of images, whose level nobody knows, at the level that is
+    best for the run. Harmless levels do not count.
 
     Args:
         found: Output of ``scores.scores``.
@@ -199,8 +211,11 @@ def ranking(found: Found, task: Task, contest: Sequence[Run]) -> dict[Run, tuple
             placed.update(dict.fromkeys(whole, (None, reason)))
             upwards = True
         else:
-            merits = {run: table.over(levels) for run, table in whole.items()}
             upwards = METRICS[task.headline].higher_is_better
+            merits = {
+                run: table.over([table.best(upwards)] if task.protocol.pairs else levels)
+                for run, table in whole.items()
+            }
         if merits:
             order = ranks(merits, upwards)
             placed.update({run: (rank, "") for run, rank in order.items()})

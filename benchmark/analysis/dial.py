@@ -80,6 +80,9 @@ FIGURES = {
         Figure("smoothness", "along the level", "bend", "mean second difference, 0 for a straight line"),
         Figure("drift-mean", "colour drift", "mean", "mean over levels of how far the mean colour moves"),
         Figure("drift-max", "colour drift", "max", "largest of these over the levels"),
+        Figure("pairs-best", "best level", "score", "mean over images at the level that is best for all of them together"),
+        Figure("pairs-level", "best level", "level", "that level", 3),
+        Figure("pairs-own", "best level", "gain of own", "what a level of its own for every image would gain over that one"),
         Figure("hypervolume", "curve", "volume", "area between the PSNR-LPIPS curve and the task's reference point", 3),
     )
 }  # fmt: skip
@@ -87,8 +90,9 @@ FIGURES = {
 
 OF_METRIC = ("gap-start", "gap-middle", "gap-end", "gap-mean", "coverage")
 OF_LEVELS = ("monotonicity", "largest-step", "smoothness")
+OF_PAIRS = ("pairs-best", "pairs-level", "pairs-own")
 OF_ORDER = (
-    *("gap-middle", "coverage", *OF_LEVELS),
+    *("gap-middle", "coverage", "pairs-level", *OF_LEVELS),
     *("best-dial-r2", "best-dial-mean", "best-dial-max", "loss-monotonicity"),
 )
 """Figures that mean something only where a level lies between others."""
@@ -157,10 +161,13 @@ def figures(
             found.update(dict.fromkeys(names, str(error)))
 
     for metric in judged(task):
-        for one in OF_METRIC:
+        for one in () if task.protocol.pairs else OF_METRIC:
             add([(one, metric, "")], lambda m=metric, n=one: {n: _gap(n, own, experts, m)})
         for one in OF_LEVELS:
             add([(one, metric, "")], lambda m=metric, n=one: {n: _along(n, _scores(own, m))})
+    for one in OF_PAIRS if task.protocol.pairs else ():
+        metric = task.headline
+        add([(one, metric, "")], lambda n=one, m=metric: {n: _of_pairs(n, _scores(own, m), m)})
     add([("drift-mean", DRIFT, ""), ("drift-max", DRIFT, "")], lambda: _drift(_scores(own, DRIFT)))
     if task.kind == "objective":
         for metric in perception(task):
@@ -261,6 +268,18 @@ def _along(name: str, scores: Scores) -> float:
     # Twice the distance from the chord of the neighbours: the second difference on an even grid.
     share = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
     return float(np.abs(2 * (y[:-2] + share * (y[2:] - y[:-2]) - y[1:-1])).mean())
+
+
+def _of_pairs(name: str, scores: Scores, metric: str) -> float:
+    """Returns a figure of images whose level nobody knows."""
+    sign = 1.0 if METRICS[metric].higher_is_better else -1.0
+    values = sign * scores.matched()
+    best = int(values.mean(axis=1).argmax())
+    if name == "pairs-level":
+        return places(scores.levels())[best]
+    if name == "pairs-own":
+        return float((values.max(axis=0) - values[best]).mean())
+    return float(sign * values[best].mean())
 
 
 def _drift(scores: Scores) -> dict[str, float]:

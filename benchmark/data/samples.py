@@ -12,6 +12,7 @@ from torch import Tensor
 from benchmark import degradations
 from benchmark.control import Level
 from benchmark.data.filtered import Filtered
+from benchmark.data.pairs import PairSet
 from benchmark.data.patches import clean_pixels, to_tensor
 from benchmark.data.sources import ImageSet
 from benchmark.degradations.patterns import pattern
@@ -46,7 +47,9 @@ class Samples:
         """Whether what a network is given depends on the level."""
         self.filtered = Filtered(task.operator, store) if task.operator else None
         self._clean = functools.lru_cache(KEPT)(self._read)
-        self._same_input = functools.lru_cache(KEPT)(self._degraded)
+        self._same_input = functools.lru_cache(KEPT)(
+            self._given if isinstance(images, PairSet) else self._degraded
+        )
 
     def __len__(self) -> int:
         return len(self.images.pictures) * len(self.task.cases)
@@ -82,6 +85,22 @@ class Samples:
         if not self.varies:
             return self._same_input(picture, case)
         return self._degraded(picture, self.task.conditions(level, case))
+
+    def _given(self, picture: int, conditions: tuple[float, ...] = ()) -> Tensor:
+        """Returns what a set of pairs has to be restored, cropped as the clean image is."""
+        images, task = self.images, self.task
+        assert isinstance(images, PairSet)
+        pixels = clean_pixels(images.given[picture], task.protocol.colour)
+        whole = images.pictures[picture].read().shape[:2]
+        found, wanted = pixels.shape[:2], tuple(side // task.scale for side in whole)
+        if found != wanted:
+            raise UserError(
+                f"pair '{images.pictures[picture].name}': what is to be restored is "
+                f"{found[1]}x{found[0]} pixels, and {wanted[1]}x{wanted[0]} go with the clean image; "
+                "replace or remove it"
+            )
+        height, width = (side // task.scale for side in self._clean(picture).shape[1:])
+        return to_tensor(pixels[:height, :width])
 
     def _degraded(self, picture: int, conditions: tuple[float, ...]) -> Tensor:
         task, name = self.task, self.images.pictures[picture].name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
-from benchmark import assets
+from benchmark import assets, tasks
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,8 +16,15 @@ def run(request: Request, port: int | None = None) -> int:
     """Serves the demo of what is trained for a request, until it is interrupted.
 
     Raises:
-        UserError: If gradio is not installed, nothing is trained, or the port is taken.
+        UserError: If gradio is not installed, nothing is trained, the port is taken, or the task is
+            judged on pairs.
     """
+    task = tasks.get(request.task)
+    if task.protocol.pairs:
+        base = task.name.partition("@")[0]
+        raise UserError(
+            f"the demo takes single images of your own; ask for {base}, not {task.name}"
+        )
     if importlib.util.find_spec("gradio") is None:
         raise UserError("the demo needs gradio; pip install 'dialbench[demo]'")
 

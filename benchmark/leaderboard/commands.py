@@ -24,7 +24,13 @@ def submit(args: argparse.Namespace) -> int:
     from benchmark import tasks
     from benchmark.leaderboard.submit import Terms, submit
 
-    if request.levels is None and (task := tasks.get(request.task)).harmless:
+    task = tasks.get(request.task)
+    if task.protocol.pairs:
+        raise UserError(
+            f"{task.name} ranks each method at its own best level, which boards do not; its numbers stay "
+            "in the report"
+        )
+    if request.levels is None and task.harmless:
         every = planning.levels_of(request, task)
         levels = tuple(one for one in every if one not in task.harmless)
         request = dataclasses.replace(request, levels=levels)

@@ -37,6 +37,9 @@ class Protocol:
             know nothing beyond, see clamped images in any case.
         shave: Border pixels cut from both images before PSNR, SSIM and MSE.
         adds: Metric ids that are scored besides the task's own.
+        pairs: Whether test sets hold what networks are given beside what they should give back. Nobody
+            knows the level of such images: levels are positions of the dial alone, and a method is
+            ranked by its best one.
     """
 
     id: str
@@ -48,6 +51,7 @@ class Protocol:
     clamp: bool = True
     shave: int | str = 0
     adds: tuple[str, ...] = ()
+    pairs: bool = False
 
     @property
     def gray(self) -> bool:
@@ -71,6 +75,7 @@ PROTOCOLS = {
         Protocol("jpeg-y", colour="y601"),
         Protocol("tunable", noise="float-clipped", quantise=False, clamp=False),
         Protocol("float", quantise=False, clamp=False),
+        Protocol("pairs", pairs=True),
     )
 }
 """The protocols in use, and those of published work:
@@ -83,6 +88,7 @@ PROTOCOLS = {
 - ``jpeg-y``: JPEG tables: the luma plane, compressed as a gray image.
 - ``tunable``: tunable convolutions: clipped noisy input, scores of outputs as they are.
 - ``float``: nothing is ever clipped or rounded, so a noisy input has 20 log10(255 / sigma) dB.
+- ``pairs``: photographs that really are degraded, beside clean ones; see ``Protocol.pairs``.
 """
 
 

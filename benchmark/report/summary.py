@@ -26,6 +26,9 @@ NO_CELL = "There is no result at this level; run again to fill it, or see the fa
 NO_EXPERT = "experts: no network was trained for this level; they exist at the anchors only."
 
 
+PAIRS = "images are degraded as they are, at a level that nobody knows; levels are where the dial stands"
+
+
 @dataclass(frozen=True)
 class Document:
     """Everything the readable tables say; ``remarks`` explain the tables of ``dials``."""
@@ -255,6 +258,7 @@ def _facts(results: Results, task: Task, preset: str, long: pd.DataFrame) -> lis
         ("protocol", distinct("protocol") or task.protocol.id),
         ("data sets", ", ".join(f"{key} ({_images(int(count))})" for key, count in sets.items())),
         ("levels", f"{', '.join(shown)}; 0 is the start and 1 the end of {name}"),
+        ("dial", PAIRS if task.protocol.pairs else ""),
         ("reference", _reference(task)),
         ("cases", _cases(task)),
         ("preset", preset),

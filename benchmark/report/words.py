@@ -54,6 +54,8 @@ def merit_digits(task: Task) -> int:
 
 def merit_rule(task: Task) -> str:
     """Returns what ranks the methods of a task, in a sentence."""
+    if task.protocol.pairs:
+        return f"{METRICS[task.headline].label} at the level that is best for the method"
     if not task.perception:
         left_out = " and ".join(level_name(task, level_text(level)) for level in task.harmless)
         but = f" but for {left_out}, which harms no image" if left_out else ""

@@ -113,7 +113,7 @@ class Task:
     @property
     def has_true_level(self) -> bool:
         """Whether an image has a level of its own, so that the dial can be set wrong for it."""
-        return self.kind != "objective"
+        return self.kind != "objective" and not self.protocol.pairs
 
     @property
     def compares_dials(self) -> bool:
@@ -127,7 +127,7 @@ class Task:
             level: The level; objective tasks do not degrade by it.
             case: Values of ``unseen``.
         """
-        own = self.space.physical(level) if self.has_true_level else ()
+        own = self.space.physical(level) if self.kind != "objective" else ()
         return (*own, *case)
 
     def case_text(self, case: tuple[float, ...]) -> str:
@@ -136,11 +136,20 @@ class Task:
         return "".join(f" {axis.name}={axis.text(value)}" for axis, value in pairs)
 
     def under(self, protocol: Protocol) -> Task:
-        """Returns this task judged under another protocol, as the task ``name@protocol``."""
+        """Returns this task judged under another protocol, as the task ``name@protocol``.
+
+        Raises:
+            UserError: If the protocol does not go with the task.
+        """
         if protocol.shave == SCALE and self.scale == 1:
             raise UserError(
                 f"{protocol.id} shaves the scale of super-resolution, which {self.name} does not have; "
                 "choose another protocol"
+            )
+        if protocol.pairs and (self.kind != "degradation" or self.dial != "level" or self.unseen):
+            raise UserError(
+                f"{self.name} cannot be judged on pairs of images: that takes a dial which is set to how "
+                "bad the input is, like that of denoise, dejpeg or derain"
             )
         protocol = protocol.at(self.scale)
         if protocol == self.protocol:
@@ -157,6 +166,7 @@ class Task:
             protocol=protocol,
             metrics=tuple(metrics),
             headline=headline,
+            harmless=() if protocol.pairs else self.harmless,
         )
 
     def metrics_at(self, level: Level, dial: Level) -> tuple[str, ...]:

@@ -192,6 +192,11 @@ def test_every_task_can_be_judged_under_every_protocol_without_training_again():
                 with pytest.raises(UserError, match="which .* does not have"):
                     tasks.get(f"{name}@sr-y")
                 continue
+            tells = task.kind == "degradation" and task.dial == "level" and not task.unseen
+            if protocol.pairs and not tells:
+                with pytest.raises(UserError, match="cannot be judged on pairs"):
+                    tasks.get(f"{name}@pairs")
+                continue
             other = tasks.get(f"{name}@{protocol.id}")
             assert other.protocol.id == protocol.id
             assert set(METRICS) >= set(other.metrics) >= {other.headline}
