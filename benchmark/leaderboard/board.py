@@ -9,9 +9,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from benchmark import tasks
 from benchmark.amount import amount
 from benchmark.analysis.dial import NO_ORDER, has_order
-from benchmark.leaderboard.standings import DIAL, Group, Question, Standing
+from benchmark.leaderboard.standings import DIAL, Group, Standing
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 
@@ -81,7 +82,7 @@ def markdown(groups: Sequence[Group], task: Task) -> bytes:
         "![The headline metric at every level](curves.svg)",
     ]
     for group in groups:
-        parts += [f"## {safe(title(group.question, task))}", _table(group)]
+        parts += [f"## {safe(title(group))}", _table(group)]
     return ("\n\n".join(parts) + "\n").encode()
 
 
@@ -108,8 +109,15 @@ def dial_words(task: Task) -> str:
     return f"Dial quality: {dial}. {gap}; coverage: the share of their range that the dial reaches."
 
 
-def title(question: Question, task: Task) -> str:
+def title(group: Group) -> str:
     """Returns what a group of a board answers, as plain text."""
+    return asked(group.standings[0])
+
+
+def asked(one: Standing) -> str:
+    """Returns what a standing answers, as plain text."""
+    question, task = one.question, one.entry.task
+    newest = tasks.get(task.name).version
     images = amount(len(question.images), "image")
     first, last = question.levels[0], question.levels[-1]
     if words.has_physical(task):
@@ -117,7 +125,7 @@ def title(question: Question, task: Task) -> str:
     levels = f"{len(question.levels)} levels, {words.axis_name(task)} {first} to {last}"
     if len(question.levels) == 1:
         levels = f"{words.axis_name(task)} {first}"
-    old = "" if question.version == task.version else f", version {question.version} of the task"
+    old = "" if question.version == newest else f", version {question.version} of the task"
     return f"{question.dataset}: {images}; {levels}{old}"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.amount import amount
-from benchmark.leaderboard.standings import Group, Question, Standing
+from benchmark.leaderboard.standings import Group, Question, Standing, newest
 from benchmark.report.series import Series
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def panels(groups: Sequence[Group], floor: bool = False) -> Iterator[tuple[str, 
         groups: The groups of a board.
         floor: Whether the floor is wanted beside others.
     """
+    groups = newest(groups)
     homes = {id(group): _home(group, groups) for group in groups}
     shown = [group.question for group in groups if homes[id(group)] is group][:PANELS]
     drawn: set[tuple[Question, Series]] = set()

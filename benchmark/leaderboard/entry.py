@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from benchmark import tasks
 from benchmark.analysis.scores import in_order
-from benchmark.control import level_text, parse_level
+from benchmark.control import Axis, ControlSpace, level_text, parse_level
 from benchmark.digest import digest
 from benchmark.errors import UserError
 from benchmark.leaderboard import rows, schema
@@ -169,7 +169,9 @@ class Entry:
 
     @cached_property
     def task(self) -> Task:
-        return _task(self.facts["task"])
+        """The task in the version that the entry is of."""
+        now, version = _task(self.facts["task"]), self.facts["task_version"]
+        return now if version >= now.version else _earlier(now, version, self.facts["range"])
 
     @cached_property
     def layout(self) -> Layout:
@@ -188,6 +190,20 @@ class Entry:
 @cache
 def _task(name: str) -> Task:
     return tasks.get(name)
+
+
+def _earlier(task: Task, version: int, ranges: Sequence[Mapping[str, Any]]) -> Task:
+    """Returns a task as it was, as far as its entries can tell: over which levels it went."""
+    known = {axis.name: axis for axis in task.space.axes}
+    axes, first, last = [], [], []
+    for one in ranges:
+        ends = {name: one[name] for name in ("start", "end", "unit")}
+        axis = replace(known.get(one["axis"], Axis(one["axis"], 0, 1)), **ends)
+        axes.append(axis)
+        first.append(axis.level(one["first"]))
+        last.append(axis.level(one["last"]))
+    space = ControlSpace(tuple(axes), tuple(first), tuple(last), task.space.simplex)
+    return replace(task, version=version, space=space)
 
 
 def crossed_metrics(task: Task) -> tuple[str, ...]:
@@ -263,7 +279,7 @@ def _faults(entry: Entry) -> list[str]:
     found = []
     if version == task.version:
         found += _against(entry, task)
-    trouble = _levels_fault(task.name, tuple(facts["levels"]))
+    trouble = _levels_fault(task.space, tuple(facts["levels"]))
     if trouble:
         return [*found, f"levels: {trouble}"]
     names = [one["name"] for one in facts["sets"]]
@@ -280,9 +296,8 @@ def _faults(entry: Entry) -> list[str]:
 
 
 @lru_cache(256)
-def _levels_fault(task: str, levels: tuple[str, ...]) -> str | None:
+def _levels_fault(space: ControlSpace, levels: tuple[str, ...]) -> str | None:
     """Returns what is wrong with level texts; most entries of a board have the same."""
-    space = _task(task).space
     try:
         texts = tuple(level_text(space.check(parse_level(level))) for level in levels)
     except UserError as error:

@@ -65,7 +65,7 @@ def page(groups: Sequence[Group], results: Results) -> str:
             for one, line in zip(group.standings, lines_of(group), strict=True)
         ]
         grid = _grid(group, task)
-        body += [f"<h2>{escape(title(group.question, task))}</h2>", table(grid, labels=links)]
+        body += [f"<h2>{escape(title(group))}</h2>", table(grid, labels=links)]
     body += [f'<p class="hint">{escape(text)}</p>' for text in (dial_words(task), INTERVALS)]
     name = f"{task.name}: leaderboard"
     return frame(name, [part for part in body if part], colours(long), data, "../index.html")
@@ -123,7 +123,7 @@ def _grid(group: Group, task: Task) -> Grid:
         for one, line in zip(group.standings, lines_of(group), strict=True)
     )
     shown = tuple(("", name) for name in (columns[0], *columns[2:]))
-    return Grid(title(group.question, task), shown, lines)
+    return Grid(title(group), shown, lines)
 
 
 def home(boards: Sequence[tuple[str, Sequence[Group]]]) -> str:
@@ -140,7 +140,7 @@ def home(boards: Sequence[tuple[str, Sequence[Group]]]) -> str:
         ranked = {one.entry.id for group in groups for one in group.standings if one.rank}
         texts = (
             task.summary,
-            title(groups[0].question, task),
+            title(groups[0]),
             str(len(entries)),
             str(len(ranked)),
             ", ".join(_name(one) for one in leaders),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmark import store
 from benchmark.errors import JobError, UserError
 from benchmark.leaderboard import build, check, entry, folder, rows
-from benchmark.leaderboard.board import safe, title
+from benchmark.leaderboard.board import asked, safe
 from benchmark.leaderboard.faults import Fault, shown
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
@@ -85,8 +85,10 @@ def write(path: Path, root: Path) -> bool:
 
 
 def _lines(task: Path, groups: Sequence[Group]) -> Iterator[Line]:
-    """Yields the entries of a task, in the order of its board."""
-    for group in groups:
+    """Yields the entries of a task in its newest version, in the order of its board."""
+    from benchmark.leaderboard.standings import newest
+
+    for group in newest(groups):
         for one in group.standings:
             yield Line(one, _means(task / folder.ENTRIES / one.entry.id, one))
 
@@ -118,7 +120,7 @@ def _section(name: str, lines: Sequence[Line]) -> str:
     parts = []
     for own in sets.values():
         widest = max(own, key=lambda line: len(line.standing.question.levels))
-        parts += [f"**{safe(title(widest.standing.question, task))}**", _table(own, task)]
+        parts += [f"**{safe(asked(widest.standing))}**", _table(own, task)]
         parts.append(
             "```\n" + "\n".join([*commands(own), f"dialbench board results # {name}"]) + "\n```"
         )

@@ -208,6 +208,12 @@ def standings(entries: Iterable[tuple[Entry, bytes]]) -> list[Group]:
     return sorted(groups.values(), key=lambda one: _order(one.question))
 
 
+def newest(groups: Sequence[Group]) -> list[Group]:
+    """Returns the groups of the newest version: levels of two versions have no place in one figure."""
+    version = max((group.question.version for group in groups), default=0)
+    return [group for group in groups if group.question.version == version]
+
+
 def _order(question: Question) -> tuple:
     levels = tuple(len(level) for level in question.levels), question.levels
     return -question.version, question.dataset, question.digest, -len(question.levels), levels

@@ -4,13 +4,14 @@ from benchmark.control import Axis, ControlSpace
 from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.tasks.base import Objective, Task, Term
 
-SPACE = ControlSpace((Axis("quality", 40.0, 10.0, integer=True),))
+AXIS = Axis("quality", 80.0, 10.0, integer=True)
+SPACE = ControlSpace((AXIS,), first=(AXIS.level(40.0),), last=(1.0,))
 
 TASK = Task(
     name="dejpeg",
-    version=1,
+    version=2,
     kind="degradation",
-    summary="JPEG artefact removal, quality 40 to 10",
+    summary="JPEG artefact removal, quality 80 to 10, trained from 40 to 10",
     space=SPACE,
     grid=tuple(SPACE.level_of((quality,)) for quality in (40, 34, 28, 25, 22, 16, 10)),
     degradation="jpeg",
