@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from benchmark.tasks import Task
 
+TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 FEWEST = 5
 """Images without which a correlation says nothing."""
 
@@ -126,14 +127,20 @@ def draw(tables: Tables, task: Task) -> Figure:
         size=(2.7, 2.9),
     )
     means = table.groupby(["method", "image"], sort=False).agg({"detail": "first", "off": "mean"})
-    reach = 1.15 * max(float(means["off"].abs().max()), 0.01)
+    low, high = (255 * float(of(means["detail"])) for of in (min, max))
+    ticks = [at for at in TICKS if 0.8 * low <= at <= 1.25 * high]
+    down, up = (float(of(means["off"])) for of in (min, max))
+    room = 0.1 * (max(up, 0) - min(down, 0)) + 0.01
     for axes, (method, look) in zip(row, looks.items(), strict=True):
         own = means.loc[method]
         axes.scatter(
             255 * own["detail"], own["off"], color=look.color, marker=look.marker or "o", s=16
         )
         axes.axhline(0, color="#444444", linestyle="--", linewidth=1.0, zorder=1)
-        axes.set(xscale="log", ylim=(-reach, reach))
+        axes.set(xscale="log", xlim=(0.8 * low, 1.25 * high))
+        axes.set_ylim(min(down, 0) - room, max(up, 0) + room)
+        axes.set_xticks(ticks, labels=[f"{at:g}" for at in ticks], minor=False)
+        axes.minorticks_off()
         told = about.loc[method]
         related = (
             "" if told["with_detail"] != told["with_detail"] else f"{told['with_detail']:+.2f}"
