@@ -197,8 +197,14 @@ def _earlier(task: Task, version: int, ranges: Sequence[Mapping[str, Any]]) -> T
     known = {axis.name: axis for axis in task.space.axes}
     axes, first, last = [], [], []
     for one in ranges:
-        ends = {name: one[name] for name in ("start", "end", "unit")}
-        axis = replace(known.get(one["axis"], Axis(one["axis"], 0, 1)), **ends)
+        now = known.get(one["axis"], Axis(one["axis"], 0, 1))
+        ends = (one["start"], one["end"])
+        axis = Axis(
+            *(one["axis"], *ends, one["unit"]),
+            integer=now.integer,
+            log=now.log and min(*ends, one["first"], one["last"]) > 0,
+            names=now.names if ends == (now.start, now.end) else (),
+        )
         axes.append(axis)
         first.append(axis.level(one["first"]))
         last.append(axis.level(one["last"]))
@@ -270,7 +276,7 @@ def _faults(entry: Entry) -> list[str]:
     """Returns what does not fit together; the first may make the others meaningless."""
     facts = entry.facts
     try:
-        task = entry.task
+        task = _task(facts["task"])
     except UserError as error:
         return [str(error)]
     version = facts["task_version"]
@@ -279,7 +285,7 @@ def _faults(entry: Entry) -> list[str]:
     found = []
     if version == task.version:
         found += _against(entry, task)
-    trouble = _levels_fault(task.space, tuple(facts["levels"]))
+    trouble = _levels_fault(entry.task.space, tuple(facts["levels"]))
     if trouble:
         return [*found, f"levels: {trouble}"]
     names = [one["name"] for one in facts["sets"]]

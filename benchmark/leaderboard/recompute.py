@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from benchmark import config, keys, sweep
+from benchmark import config, keys, sweep, tasks
 from benchmark.build import build_method
 from benchmark.config import Preset
 from benchmark.control import parse_level
@@ -76,10 +76,11 @@ class Subject:
         self.path, self.entry, self.store = path, entry, store
         self.held, self.offline = held, offline
         facts, task = entry.facts, entry.task
-        if facts["task_version"] != task.version:
+        newest = tasks.get(task.name).version
+        if facts["task_version"] != newest:
             raise UserError(
-                f"it is of version {facts['task_version']} of {task.name}, which is at "
-                f"{task.version} here; use the release of dialbench that had it"
+                f"it is of version {facts['task_version']} of {task.name}, which is at {newest} here; "
+                "use the release of dialbench that had it"
             )
         for one in facts["weights"]:
             if not (one["file"] or one["url"] or held):

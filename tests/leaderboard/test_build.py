@@ -1,5 +1,6 @@
 """Boards: who is ranked, who shares a rank, and the same bytes every time."""
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -13,7 +14,8 @@ import pytest
 from benchmark import cli, tasks
 from benchmark.analysis.dial import figures
 from benchmark.analysis.scores import Scores
-from benchmark.leaderboard import build, check, drawing, entry, rows
+from benchmark.errors import UserError
+from benchmark.leaderboard import build, check, drawing, entry, results, rows
 from benchmark.leaderboard.entry import parse
 
 FIELD = {"images": 20, "levels": 5, "status": "reproduced"}
@@ -150,6 +152,68 @@ def test_entries_of_other_images_levels_or_versions_do_not_compete(boards, put):
     build.write(boards)
     assert [one["rank"] for one in lines(boards, "denoise")] == ["1", "1", "1"]
     assert (boards / "denoise" / "board.md").read_text().count("\n## ") == 3
+
+
+def test_entries_of_an_older_version_keep_their_table_and_their_range(boards, put):
+    before = {
+        "axis": "quality",
+        "unit": "",
+        "start": 40.0,
+        "end": 10.0,
+        "first": 40.0,
+        "last": 10.0,
+    }
+    put("dejpeg", **FIELD)
+    put("dejpeg", method="ftn", task_version=1, range=[before], **FIELD)
+    build.write(boards)
+    assert check.check(boards).faults == []
+    assert [(one["method"], one["version"], one["rank"]) for one in lines(boards, "dejpeg")] == [
+        ("dni", "2", "1"),
+        ("ftn", "1", "1"),
+    ]
+    newest, older = re.findall(r"^## (.*)$", (boards / "dejpeg" / "board.md").read_text(), re.M)
+    assert "quality 80 to 10" in newest and "version" not in newest
+    assert "quality 40 to 10, version 1 of the task" in older
+    shown = drawing.means(build.compared(boards / "dejpeg"))
+    assert set(shown["method"]) == {"dni"}, "a figure has one range"
+    text = results.text("", boards)
+    assert "quality 80 to 10" in text and "ftn" not in text
+
+
+def test_entries_of_an_older_version_are_computed_again_by_its_release(put, home, capsys):
+    before = {
+        "axis": "quality",
+        "unit": "",
+        "start": 40.0,
+        "end": 10.0,
+        "first": 40.0,
+        "last": 10.0,
+    }
+    path = put("dejpeg", task_version=1, range=[before], **FIELD)
+    assert cli.main(["board", "verify", str(path), "--offline"]) == 1
+    assert "it is of version 1 of dejpeg, which is at 2 here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "ends", [(0.0, 0.0, 0.0, 0.0), (-1.0, 1.0, -1.0, 1.0), (1e9, -1e9, 0.0, 0.0)]
+)
+def test_a_range_that_makes_no_sense_is_no_crash(put, boards, ends):
+    before = {
+        "axis": "quality",
+        "unit": "",
+        **dict(zip(("start", "end", "first", "last"), ends, strict=True)),
+    }
+    with contextlib.suppress(UserError):
+        put("dejpeg", task_version=1, range=[before], **FIELD)
+    build.write(boards)
+
+
+def test_entries_of_an_older_version_may_be_of_another_axis(boards, put):
+    before = {"axis": "blocks", "unit": "of 8", "start": 1.0, "end": 9.0, "first": 1.0, "last": 9.0}
+    put("dejpeg", task_version=1, range=[before], **FIELD)
+    build.write(boards)
+    assert check.check(boards).faults == []
+    assert "blocks (of 8) 1 to 9" in (boards / "dejpeg" / "board.md").read_text()
 
 
 def test_in_a_plane_ranks_are_by_the_area_over_a_floor_that_was_computed_again(field, put, boards):
