@@ -51,7 +51,7 @@ def test_physical_values_become_levels():
     axis = tasks.get("denoise").space.axes[0]
     values = f"{axis.start:g},{(axis.start + axis.end) / 2:g},{axis.end:g}"
     assert asked("denoise", "--physical", values).levels == ((0.0,), (0.5,), (1.0,))
-    assert asked("dejpeg", "--physical", "40,10").levels == ((0.0,), (1.0,))
+    assert asked("dejpeg", "--physical", "80,40,10").levels == ((0.0,), (0.571429,), (1.0,))
 
 
 def test_a_method_file_joins_the_methods(tmp_path):

@@ -40,7 +40,7 @@ def test_the_summary_shows_the_headline_at_three_levels_and_other_metrics_at_two
 def test_physical_values_name_the_levels_of_a_degradation(make):
     results, task = make("dejpeg", methods=("dni",), levels=("0", "0.5", "1"))
     header = lines_of(markdown(document(results, task, "laptop")), "## set5")["method"]
-    assert header[0].endswith("quality 40") and header[2].endswith("quality 10")
+    assert header[0].endswith("quality 80") and header[2].endswith("quality 10")
 
 
 def test_the_best_method_is_bold_even_where_a_baseline_is_better(make):
