@@ -39,7 +39,8 @@ class LevelEstimator(ControlMethod):
       max pooling, three linear layers, for crops of 128 x 128 / two linear layers on the figures
       above, for images of any size. Learnt convolutions knew noise after a minute of training, but
       nothing of JPEG.
-    - Loss: not said / L1 on whole sigmas of 0 to 100 / L1 on levels drawn between the anchors.
+    - Loss: not said / L1 on whole sigmas of 0 to 100 / L1 on levels drawn between the anchors, as
+      shares of the way between them: so a dial that goes far beyond its anchors is learnt as fast.
     """
 
     paper = "2206.05970"
@@ -48,6 +49,9 @@ class LevelEstimator(ControlMethod):
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         self.register_buffer("blocks", cosines(), persistent=False)
+        ends = zip(control.first, control.last, strict=True)
+        self.register_buffer("first", torch.tensor(control.first), persistent=False)
+        self.register_buffer("way", torch.tensor([b - a or 1.0 for a, b in ends]), persistent=False)
         figures = (2 + len(SMALL)) * SIDE**2
         self.head = nn.Sequential(nn.Linear(figures, WIDTH), nn.ReLU(), nn.Linear(WIDTH, control.d))
 
@@ -71,10 +75,10 @@ class LevelEstimator(ControlMethod):
         logs = (mean(sizes) + 1e-4).log() + 4, mean((sizes + 1e-3).log()) + 4.5
         shares = (mean((sizes < limit).float()) - 0.5 for limit in SMALL)
         figures = [*(log / 1.5 for log in logs), *(2 * share for share in shares)]
-        return self.head(torch.cat(figures, dim=1))
+        return self.first + self.way * self.head(torch.cat(figures, dim=1))
 
     def loss(self, batch: Batch, stage: Stage) -> Tensor:
-        return (self.estimate(batch.x) - batch.level).abs().mean()
+        return ((self.estimate(batch.x) - batch.level) / self.way).abs().mean()
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         return x
