@@ -153,9 +153,10 @@ def refusal(method: nn.Module) -> str:
 def misplaced(network: nn.Module, x: Tensor) -> str:
     """Returns why level maps would not lie where a network has its features, or an empty text.
 
-    Features must be a whole multiple of what ``as_input`` makes of a map, or a whole part of it but
-    for what is lost in rounding. Where they are not, the network pads images in a way that its
-    attributes ``multiple`` and ``scale`` do not tell.
+    Features must be a whole multiple or a whole part of what ``as_input`` makes of a map, or the map
+    would be stretched on its way to them. Where they are not, the network pads images, or cuts them
+    into steps, in a way that its attributes ``multiple`` and ``scale`` do not tell. On which side it
+    pads cannot be seen.
 
     Args:
         network: A backbone.
@@ -177,12 +178,11 @@ def misplaced(network: nn.Module, x: Tensor) -> str:
             return (
                 f"{type(network).__name__} has features of {sides[0]}x{sides[1]} for an image of "
                 f"{x.shape[-2]}x{x.shape[-1]}, where level maps are {expected[0]}x{expected[1]}; let "
-                "its attribute multiple say what it pads images to, and scale how it enlarges them"
+                "its attribute multiple say what it pads images to, or divides them by, and scale how "
+                "it enlarges them before"
             )
     return ""
 
 
 def _fits(side: int, expected: int) -> bool:
-    if side >= expected:
-        return side % expected == 0
-    return abs(side - expected / round(expected / side)) < 1
+    return max(side, expected) % min(side, expected) == 0

@@ -262,3 +262,25 @@ def test_what_a_degradation_says_that_it_depends_on_is_what_it_depends_on(name):
         assert torch.equal(degraded(ends[0], 0), degraded(ends[1], 0)) != degradation.uses_level
     if not degradation.uses_level:
         assert torch.equal(degraded((), 0), degraded(ends[1], 0))
+
+
+@pytest.mark.parametrize(
+    "name", [one for one in tasks.names() if tasks.get(one).kind == "degradation"]
+)
+def test_every_dial_of_a_degradation_task_changes_what_is_given(name):
+    # An axis that the degradation does not read would only be a name in tables.
+    task, clean = tasks.get(name), photograph(64, 64)
+    case = tuple(axis.physical(0.5) for axis in task.unseen)
+    for axis in range(task.space.d):
+        found = [
+            degradations.degrade(
+                task.degradation,
+                clean,
+                task.conditions(
+                    tuple(end if at == axis else 0.5 for at in range(task.space.d)), case
+                ),
+                degradations.generator("test"),
+            )
+            for end in (0.0, 1.0)
+        ]
+        assert not torch.equal(*found), task.space.axes[axis].name

@@ -75,22 +75,29 @@ def test_maps_stay_in_place_on_backbones_that_pad_images(backbone, scale, method
 class Padding(nn.Module):
     """Pads images to multiples of 8, and says so only if it is told to."""
 
-    def __init__(self, says: int | None):
+    def __init__(self, says: int | None, small: bool):
         super().__init__()
-        self.head = nn.Conv2d(3, 3, 3, padding=1)
+        self.down, self.up = (
+            (nn.PixelUnshuffle(8), nn.PixelShuffle(8)) if small else (nn.Identity(), nn.Identity())
+        )
+        channels = 3 * 64 if small else 3
+        self.head = nn.Conv2d(channels, channels, 3, padding=1)
         if says:
             self.multiple = says
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         h, w = x.shape[-2:]
-        return self.head(functional.pad(x, (0, -w % 8, 0, -h % 8)))[..., :h, :w]
+        x = self.down(functional.pad(x, (0, -w % 8, 0, -h % 8)))
+        return self.up(self.head(x))[..., :h, :w]
 
 
+@pytest.mark.parametrize("small", [False, True])
 @pytest.mark.parametrize(("says", "fits"), [(8, True), (4, False), (None, False)])
-def test_a_backbone_that_does_not_say_how_it_pads_takes_no_map(says, fits):
-    reason = refusal(create_method("ftn").assemble(Padding(says), SPACE))
+def test_a_backbone_that_does_not_say_how_it_pads_takes_no_map(says, fits, small):
+    reason = refusal(create_method("ftn").assemble(Padding(says, small), SPACE))
     assert fits == (reason == "")
-    assert fits or "Padding has features of 40x40 for an image of 33x35" in reason
+    size = "5x5" if small else "40x40"
+    assert fits or f"Padding has features of {size} for an image of 33x35" in reason
 
 
 @pytest.mark.parametrize("scale", [1, 2])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.analysis.plane import won
-from benchmark.analysis.scores import Found, NoValue, Run, Scores, in_order
+from benchmark.analysis.scores import Found, NoValue, Run, Scores, harmed, in_order
 from benchmark.analysis.statistics import (
     ONE_IMAGE,
     Comparison,
@@ -17,7 +17,6 @@ from benchmark.analysis.statistics import (
     paired,
     ranks,
 )
-from benchmark.control import level_text
 from benchmark.metrics.records import METRICS
 
 if TYPE_CHECKING:
@@ -118,19 +117,9 @@ def contestants(found: Found, dataset: str, metric: str) -> dict[Run, Table]:
 
 
 def counted(found: Found, task: Task) -> Found:
-    """Returns scores without those of harmless levels, which compare no methods.
-
-    A network that leaves an image as it is, as it should there, has no finite PSNR; one that nearly
-    does has so high a one that it would outweigh all other levels.
-    """
-    harmless = {level_text(level) for level in task.harmless}
-    if not harmless:
-        return found
+    """Returns scores without those of harmless levels (``scores.harmed``)."""
     return {
-        run: {
-            seed: {metric: scores.without(harmless) for metric, scores in own.items()}
-            for seed, own in seeds.items()
-        }
+        run: {seed: harmed(own, task) for seed, own in seeds.items()}
         for run, seeds in found.items()
     }
 

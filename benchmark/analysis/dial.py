@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.analysis import matrix
 from benchmark.analysis.matrix import Matrix
-from benchmark.analysis.scores import Found, NoValue, Run, Scores, in_order, places
+from benchmark.analysis.scores import Found, NoValue, Run, Scores, harmed, in_order, places
 from benchmark.analysis.statistics import mean_and_deviation
 from benchmark.metrics.records import METRICS
 
@@ -160,11 +160,13 @@ def figures(
         except NoValue as error:
             found.update(dict.fromkeys(names, str(error)))
 
+    counted = harmed(own, task)
+    rivals = None if experts is None else harmed(experts, task)
     for metric in judged(task):
         for one in () if task.protocol.pairs else OF_METRIC:
-            add([(one, metric, "")], lambda m=metric, n=one: {n: _gap(n, own, experts, m)})
+            add([(one, metric, "")], lambda m=metric, n=one: {n: _gap(n, counted, rivals, m)})
         for one in OF_LEVELS:
-            add([(one, metric, "")], lambda m=metric, n=one: {n: _along(n, _scores(own, m))})
+            add([(one, metric, "")], lambda m=metric, n=one: {n: _along(n, _scores(counted, m))})
     for one in OF_PAIRS if task.protocol.pairs else ():
         metric = task.headline
         add([(one, metric, "")], lambda n=one, m=metric: {n: _of_pairs(n, _scores(own, m), m)})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmark.control import parse_level
+from benchmark.control import level_text, parse_level
 from benchmark.errors import LevelError
 
 if TYPE_CHECKING:
@@ -106,6 +106,18 @@ class Scores:
 
 Found = dict[Run, dict[int, dict[str, Scores]]]
 """Scores by run, seed and metric."""
+
+
+def harmed(own: Mapping[str, Scores], task: Task) -> Mapping[str, Scores]:
+    """Returns scores by metric without those of harmless levels, which compare no methods.
+
+    A network that leaves an image as it is, as it should there, has no finite PSNR; one that nearly
+    does has so high a one that it would outweigh all other levels.
+    """
+    harmless = {level_text(level) for level in task.harmless}
+    if not harmless:
+        return own
+    return {metric: scores.without(harmless) for metric, scores in own.items()}
 
 
 def pictures(images: Sequence[str], task: Task) -> dict[str, list[int]]:

@@ -28,14 +28,18 @@ class Skipped(Exception):
     """There is nothing to check; the message says why."""
 
 
+class Broken(AssertionError):
+    """A method breaks the contract; the message says how."""
+
+
 def require(condition: bool, sentence: str) -> None:
-    """Raises AssertionError with a sentence unless a condition holds."""
+    """Raises ``Broken`` with a sentence unless a condition holds."""
     if not condition:
-        raise AssertionError(sentence)
+        raise Broken(sentence)
 
 
 def require_close(a: Tensor, b: Tensor, tolerance: float, sentence: str) -> None:
-    """Raises AssertionError unless two tensors agree, relative to the larger of 1 and ``b``."""
+    """Raises ``Broken`` unless two tensors agree, relative to the larger of 1 and ``b``."""
     require(
         a.shape == b.shape,
         f"{sentence}: shapes are {tuple(a.shape)} and {tuple(b.shape)}",

@@ -12,7 +12,7 @@ import torch
 
 from benchmark.conformance import CHECKS
 from benchmark.conformance.networks import Place, places
-from benchmark.conformance.subject import Factory, Skipped
+from benchmark.conformance.subject import Broken, Factory, Skipped
 from benchmark.conformance.tuned import connections_refused
 from benchmark.discovery import create_method
 from benchmark.errors import UserError, one_line
@@ -115,10 +115,11 @@ def _verdict(run: Callable[[], None]) -> Verdict:
         run()
     except Skipped as reason:
         return SKIPPED, str(reason), ""
+    except Broken as error:
+        return FAILED, str(error), ""
     except AssertionError as error:
-        if str(error):
-            return FAILED, str(error), ""
-        return FAILED, "an assertion of its own does not hold", traceback.format_exc()
+        why = str(error) or "an assertion of its own does not hold"
+        return FAILED, why, traceback.format_exc()
     except Exception as error:  # noqa: BLE001 - whatever a method of someone else raises
         return FAILED, one_line(error), traceback.format_exc()
     return OK, "", ""

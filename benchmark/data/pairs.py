@@ -55,7 +55,8 @@ def open_test(task: Task, spec: str, crop: int = 0, offline: bool = False) -> Im
         return open_set(spec, "test", crop, offline)
     whole, without, names = spec.partition(WITHOUT)
     folder = _folder_of(whole)
-    inside = sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+    found = folder.iterdir() if folder.is_dir() else ()
+    inside = sorted(one.name for one in found if one.is_dir() and one.name[0] != ".")
     others = [name for name in inside if name != CLEAN]
     if CLEAN not in inside or len(others) != 1:
         raise UserError(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from benchmark import tasks
 from benchmark.analysis.scores import in_order
-from benchmark.control import Axis, ControlSpace, level_text, parse_level
+from benchmark.control import ControlSpace, level_text, parse_level
 from benchmark.digest import digest
 from benchmark.errors import UserError
 from benchmark.leaderboard import rows, schema
@@ -169,9 +169,12 @@ class Entry:
 
     @cached_property
     def task(self) -> Task:
-        """The task in the version that the entry is of."""
-        now, version = _task(self.facts["task"]), self.facts["task_version"]
-        return now if version >= now.version else _earlier(now, version, self.facts["range"])
+        """The task in the version that the entry is of.
+
+        Raises:
+            UserError: If there is no such task, or no such version yet.
+        """
+        return _task(self.facts["task"]).of_version(self.facts["task_version"])
 
     @cached_property
     def layout(self) -> Layout:
@@ -190,26 +193,6 @@ class Entry:
 @cache
 def _task(name: str) -> Task:
     return tasks.get(name)
-
-
-def _earlier(task: Task, version: int, ranges: Sequence[Mapping[str, Any]]) -> Task:
-    """Returns a task as it was, as far as its entries can tell: over which levels it went."""
-    known = {axis.name: axis for axis in task.space.axes}
-    axes, first, last = [], [], []
-    for one in ranges:
-        now = known.get(one["axis"], Axis(one["axis"], 0, 1))
-        ends = (one["start"], one["end"])
-        axis = Axis(
-            *(one["axis"], *ends, one["unit"]),
-            integer=now.integer,
-            log=now.log and min(*ends, one["first"], one["last"]) > 0,
-            names=now.names if ends == (now.start, now.end) else (),
-        )
-        axes.append(axis)
-        first.append(axis.level(one["first"]))
-        last.append(axis.level(one["last"]))
-    space = ControlSpace(tuple(axes), tuple(first), tuple(last), task.space.simplex)
-    return replace(task, version=version, space=space)
 
 
 def crossed_metrics(task: Task) -> tuple[str, ...]:
@@ -276,16 +259,15 @@ def _faults(entry: Entry) -> list[str]:
     """Returns what does not fit together; the first may make the others meaningless."""
     facts = entry.facts
     try:
-        task = _task(facts["task"])
+        task, then = _task(facts["task"]), entry.task
     except UserError as error:
         return [str(error)]
-    version = facts["task_version"]
-    if version > task.version:
-        return [f"version {version} of task {task.name} is not known, only up to {task.version}"]
-    found = []
-    if version == task.version:
-        found += _against(entry, task)
-    trouble = _levels_fault(entry.task.space, tuple(facts["levels"]))
+    found = _against(entry, task) if then == task else []
+    if facts["range"] != ranges(then):
+        found.append("range: not that of the task")
+    if task.protocol.pairs:
+        found.append("task: nobody knows the levels of pairs, so they have no board")
+    trouble = _levels_fault(then.space, tuple(facts["levels"]))
     if trouble:
         return [*found, f"levels: {trouble}"]
     names = [one["name"] for one in facts["sets"]]
@@ -323,22 +305,23 @@ def _against(entry: Entry, task: Task) -> list[str]:
     named = [*facts["metrics"], *facts["missing"]]
     if sorted(named) != sorted(task.metrics):
         found.append("metrics: with those missing, they are not the metrics of the task")
-    if facts["range"] != _ranges(task.name):
-        found.append("range: not that of the task")
+    harmless = {level_text(level) for level in task.harmless} & set(facts["levels"])
+    if harmless:
+        found.append(f"levels: {min(harmless)} harms no image, so it compares no methods")
     if facts["crossed"] and not task.has_true_level:
         found.append("crossed: the task has no true level")
     return found
 
 
-@cache
-def _ranges(task: str) -> list[dict[str, Any]]:
-    return ranges(_task(task))
-
-
 def ranges(task: Task) -> list[dict[str, Any]]:
     """Returns the physical ranges of a task: of its dial, and of what methods are trained for."""
+    return _ranges(task.space)
+
+
+@lru_cache(256)
+def _ranges(space: ControlSpace) -> list[dict[str, Any]]:
     # Axis by axis: on a simplex the far ends of all axes together are no level.
-    ends = zip(task.space.axes, task.space.first, task.space.last, strict=True)
+    ends = zip(space.axes, space.first, space.last, strict=True)
     return [
         {
             "axis": axis.name,

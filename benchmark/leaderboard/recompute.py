@@ -75,12 +75,11 @@ class Subject:
     ):
         self.path, self.entry, self.store = path, entry, store
         self.held, self.offline = held, offline
-        facts, task = entry.facts, entry.task
-        newest = tasks.get(task.name).version
-        if facts["task_version"] != newest:
+        facts, task = entry.facts, tasks.get(entry.facts["task"])
+        if facts["task_version"] != task.version:
             raise UserError(
-                f"it is of version {facts['task_version']} of {task.name}, which is at {newest} here; "
-                "use the release of dialbench that had it"
+                f"it is of version {facts['task_version']} of {task.name}, which is at "
+                f"{task.version} here; use the release of dialbench that had it"
             )
         for one in facts["weights"]:
             if not (one["file"] or one["url"] or held):

@@ -209,8 +209,12 @@ def standings(entries: Iterable[tuple[Entry, bytes]]) -> list[Group]:
 
 
 def newest(groups: Sequence[Group]) -> list[Group]:
-    """Returns the groups of the newest version: levels of two versions have no place in one figure."""
-    version = max((group.question.version for group in groups), default=0)
+    """Returns the groups of the newest version: levels of two versions have no place in one figure.
+
+    It is the newest one that has ranked entries, if any has.
+    """
+    ranked = [one for one in groups if any(it.rank is not None for it in one.standings)]
+    version = max((group.question.version for group in ranked or groups), default=0)
     return [group for group in groups if group.question.version == version]
 
 

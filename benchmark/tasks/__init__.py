@@ -45,7 +45,7 @@ def _read(name: str) -> Task:
     where = f"benchmark/tasks/{module}.py"
     try:
         task = getattr(importlib.import_module(f"{__name__}.{module}"), "TASK", None)
-        wrong = fault(task, name)
+        wrong = fault(task, name, names())
     except Exception as error:
         raise UserError(f"{where}: {one_line(error)}") from error
     if wrong:

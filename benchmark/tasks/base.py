@@ -76,6 +76,9 @@ class Task:
             pixel, or at an ``estimate`` (``benchmark.dialling``).
         harmless: Levels that leave an image as it is. A network that does so too has no finite PSNR
             there, so entries of leaderboards leave these levels out.
+        earlier: The control spaces of versions 1, 2, ... before this one, so that their entries of
+            leaderboards are shown over the levels that they meant. Metrics that entries of earlier
+            versions have must stay named in the task.
         trained_as: Name of the task whose networks, and whose noise on test images, this one
             shares; empty for its own.
     """
@@ -104,6 +107,21 @@ class Task:
     harmless: tuple[Level, ...] = ()
     trained_as: str = ""
     perception: str = ""
+    earlier: tuple[ControlSpace, ...] = ()
+
+    def of_version(self, version: int) -> Task:
+        """Returns this task as it was in a version, as far as its levels go.
+
+        Raises:
+            UserError: If there is no such version yet.
+        """
+        if version > self.version:
+            raise UserError(
+                f"version {version} of task {self.name} is not known, only up to {self.version}"
+            )
+        if version == self.version:
+            return self
+        return replace(self, version=version, space=self.earlier[version - 1])
 
     @property
     def base(self) -> str:

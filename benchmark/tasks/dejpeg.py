@@ -31,4 +31,5 @@ TASK = Task(
     train_sets=("bsds500-train", "bsds500-test"),
     test_sets=("live1",),
     effort=1.5,
+    earlier=(ControlSpace((Axis("quality", 40.0, 10.0, integer=True),)),),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import math
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from benchmark.control import Axis, ControlSpace
@@ -25,17 +26,18 @@ TABLES = {
 PLAIN = {"str": str, "int": int, "float": (int, float)}
 
 
-def fault(task: Any, name: str) -> str:
+def fault(task: Any, name: str, others: Collection[str]) -> str:
     """Returns the first thing that is wrong with a task, as part of a sentence, or an empty text.
 
     Args:
         task: What a task file holds as ``TASK``.
         name: What the file calls it.
+        others: The names of all tasks.
     """
-    return next(_faults(task, name), "")
+    return next(_faults(task, name, others), "")
 
 
-def _faults(task: Any, name: str) -> Iterator[str]:
+def _faults(task: Any, name: str, others: Collection[str]) -> Iterator[str]:
     if not isinstance(task, Task):
         yield f"TASK is a {type(task).__name__}, not a benchmark.tasks.Task"
         return
@@ -55,8 +57,13 @@ def _faults(task: Any, name: str) -> Iterator[str]:
             yield _unknown("metric", metric, METRICS)
     if (task.kind == "operator") != bool(task.operator):
         yield f"kind '{task.kind}' does not go with operator '{task.operator}'"
-    if task.version < 1 or task.scale < 1 or not task.effort > 0:
+    if task.version < 1 or task.scale < 1 or not 0 < task.effort < math.inf:
         yield "version and scale start at 1, and effort is more than 0"
+    spaces = [isinstance(one, ControlSpace) for one in task.earlier]
+    if len(spaces) != task.version - 1 or not all(spaces):
+        yield f"version {task.version} needs the control spaces of the {task.version - 1} earlier ones"
+    if task.trained_as and task.trained_as not in others:
+        yield _unknown("trained_as", task.trained_as, others)
     yield from _unregistered(task)
     yield from _levels(task)
     yield from _losses(task)
@@ -87,27 +94,38 @@ def _unregistered(task: Task) -> Iterator[str]:
 
 
 def _levels(task: Task) -> Iterator[str]:
+    if not task.space.axes:
+        yield "its space has no axis"
     for axis in (*task.space.axes, *task.unseen):
         if not isinstance(axis, Axis):
             yield f"{axis!r} is no Axis"
+            return
+        if not _finite(axis.start) or not _finite(axis.end):
+            yield f"axis {axis.name} goes from {axis.start!r} to {axis.end!r}, which are no numbers"
             return
         if axis.log and min(axis.start, axis.end) <= 0:
             yield f"axis {axis.name} is logarithmic and not above 0"
         if axis.names and len(axis.names) != abs(axis.end - axis.start) + 1:
             yield f"axis {axis.name} has {len(axis.names)} names for {axis.start:g} to {axis.end:g}"
-    if not task.grid:
-        yield "its grid has no level"
+    if not task.grid or not all(isinstance(one, tuple) for one in task.grid):
+        yield "its grid has no level, or one that is no tuple"
+    if len(set(task.grid)) < len(task.grid):
+        yield "its grid has a level twice"
     space = task.space
     anchors = () if space.simplex else (space.first, space.last)
     for what, levels in (("grid", task.grid), ("harmless", task.harmless), ("space", anchors)):
         for level in levels:
             try:
-                space.check(level)
+                if space.check(level) != level:
+                    yield f"{what}: {level!r} is no level; write SPACE.level_of((value,))"
             except (UserError, TypeError, ValueError) as error:
                 yield f"{what}: {error}"
+    if not task.cases:
+        yield "it has no case; leave cases out where nothing is unseen"
     for case in task.cases:
-        if not isinstance(case, tuple) or len(case) != len(task.unseen):
-            yield f"case {case!r} does not have one value for each unseen quantity"
+        fits = isinstance(case, tuple) and len(case) == len(task.unseen)
+        if not fits or not all(map(_finite, case)):
+            yield f"case {case!r} does not have one number for each unseen quantity"
 
 
 def _losses(task: Task) -> Iterator[str]:
@@ -122,8 +140,15 @@ def _losses(task: Task) -> Iterator[str]:
         for term in end:
             if term.name not in (known := table_keys(TABLES["loss term"])):
                 yield _unknown("loss term", term.name, known)
+            if not _finite(term.weight):
+                yield f"the weight of {term.name} is {term.weight!r}, which is no number"
             if term.target not in (known := table_keys(TABLES["target"])):
                 yield _unknown("target", term.target, known)
+
+
+def _finite(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
 
 
 def _unknown(what: str, name: str, choices: Any) -> str:

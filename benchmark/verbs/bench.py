@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,9 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
     from benchmark.leakage import refuse
 
     if args.dry_run:
-        print(planning.describe(_looked_at(request, store, train), sweep=sweep))
+        plan = _looked_at(request, store, train)
+        print(planning.describe(plan, sweep=sweep))
+        _traces(plan.failures, debugs(args))
         return 0
     plan = planning.make(request, store, train)
     leaks = plan.leaks(store)
@@ -123,6 +126,8 @@ def analyze(args: argparse.Namespace) -> int:
     study = studies.get(args.name)
     args.task, args.methods = args.task or study.task, args.methods or list(study.methods)
     request, store = request_of(args), Store()
+    if tasks.get(request.task).protocol.pairs:
+        raise UserError(f"studies compare levels, which those of {request.task} do not have")
     if study.matrix:
         if not tasks.get(request.task).has_true_level:
             raise UserError(
@@ -284,9 +289,14 @@ def _outcome(plan: Plan, store: Store, failed: dict[str, str], debug: bool) -> i
         alike = [one for one in failures if one.reason == reason]
         names = dict.fromkeys(one.method for one in alike)
         print(f"  {', '.join(names)}: {reason}", file=sys.stderr)
-        for trace in dict.fromkeys(one.trace for one in alike if debug and one.trace):
-            print(textwrap.indent(trace, "    "), file=sys.stderr)
+        _traces(alike, debug)
     return 1
+
+
+def _traces(failures: Sequence[Failure], debug: bool) -> None:
+    """Prints the tracebacks of failures, each once, if they are wanted."""
+    for trace in dict.fromkeys(one.trace for one in failures if debug and one.trace):
+        print(textwrap.indent(trace, "    "), file=sys.stderr)
 
 
 def _shown(path: Path) -> str:

@@ -26,6 +26,7 @@ from benchmark.analysis.studies import (
     single_layer,
     wrong_level,
 )
+from benchmark.errors import JobError
 from benchmark.request import request_of
 
 DENOISE = tasks.get("denoise")
@@ -99,6 +100,15 @@ def test_dials_that_differ_with_texture_are_found(plant, steps, related):
     assert line.spread == pytest.approx(abs(steps) * np.arange(8).std(), abs=1e-9)
     assert line.with_detail == pytest.approx(related, nan_ok=True)
     assert (line.images, line.levels) == (8, 5)
+
+
+def test_images_that_a_dial_does_not_change_are_named_instead_of_dropped(plant):
+    rows = plant({"ftn": lambda level, dial, at: 30 - (at != 5) * abs(dial - level)}, matrix=True)
+    matrices = dial_linearity.matrices(rows, DENOISE)
+    with pytest.raises(
+        JobError, match="ftn on 'f': the dial changes nothing; leave such images out"
+    ):
+        content.dials(matrices, dict.fromkeys("abcdefgh", 1.0), DENOISE)
 
 
 def test_what_an_image_gains_by_a_dial_of_its_own_is_that_over_the_one_for_all(plant):

@@ -191,7 +191,7 @@ def test_debug_shows_where_a_method_raised(tmp_path, capsys):
     file.write_text(
         "from baselines.blend import Blend as Base\n\n\n"
         "class Raising(Base):\n"
-        "    def forward(self, x, level):\n        raise RuntimeError('no idea')\n"
+        "    def forward(self, x, level):\n        assert False, 'no idea'\n"
     )
     words = ["test", str(file), "--backbone", "small:width=8:blocks=1"]
     assert cli.main(words) == 1

@@ -40,6 +40,7 @@ def make(tmp_path):
 
 def test_every_clean_image_meets_the_one_of_its_name(make):
     folder = make(images=("x10", "x9"))
+    (folder / ".thumbnails").mkdir()
     found = open_test(DERAIN, str(folder))
     assert isinstance(found, PairSet) and found.name == "real"
     assert [one.name for one in found.pictures] == ["x9", "x10"] == [o.name for o in found.given]
@@ -210,6 +211,10 @@ def test_a_run_on_pairs_trains_nothing_new_and_is_read_at_each_methods_best_leve
         (["board", "submit", "derain@pairs"], "boards do not"),
         (["demo", "derain@pairs"], "ask for derain"),
         (["run", "derain@pairs", "--matrix"], "which those of derain@pairs have not"),
+        (
+            ["analyze", "experts", "--task", "derain@pairs"],
+            "which those of derain@pairs do not have",
+        ),
         (["run", "sr@pairs"], "cannot be judged on pairs"),
     ],
 )

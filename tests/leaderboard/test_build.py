@@ -1,6 +1,5 @@
 """Boards: who is ranked, who shares a rank, and the same bytes every time."""
 
-import contextlib
 import csv
 import dataclasses
 import json
@@ -194,26 +193,29 @@ def test_entries_of_an_older_version_are_computed_again_by_its_release(put, home
     assert "it is of version 1 of dejpeg, which is at 2 here" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "ends", [(0.0, 0.0, 0.0, 0.0), (-1.0, 1.0, -1.0, 1.0), (1e9, -1e9, 0.0, 0.0)]
-)
-def test_a_range_that_makes_no_sense_is_no_crash(put, boards, ends):
+@pytest.mark.parametrize("change", [{"start": 95.0}, {"axis": "blocks"}, {"last": 20.0}])
+def test_an_older_entry_of_another_range_is_refused(put, change):
     before = {
         "axis": "quality",
         "unit": "",
-        **dict(zip(("start", "end", "first", "last"), ends, strict=True)),
+        "start": 40.0,
+        "end": 10.0,
+        "first": 40.0,
+        "last": 10.0,
     }
-    with contextlib.suppress(UserError):
-        put("dejpeg", task_version=1, range=[before], **FIELD)
-    build.write(boards)
-
-
-def test_entries_of_an_older_version_may_be_of_another_axis(boards, put):
-    before = {"axis": "blocks", "unit": "of 8", "start": 1.0, "end": 9.0, "first": 1.0, "last": 9.0}
     put("dejpeg", task_version=1, range=[before], **FIELD)
-    build.write(boards)
-    assert check.check(boards).faults == []
-    assert "blocks (of 8) 1 to 9" in (boards / "dejpeg" / "board.md").read_text()
+    with pytest.raises(UserError, match="range: not that of the task"):
+        put("dejpeg", task_version=1, range=[{**before, **change}], method="ftn", **FIELD)
+
+
+def test_levels_that_harm_no_image_and_pairs_have_no_board(put, monkeypatch):
+    harmless = dataclasses.replace(tasks.get("denoise"), harmless=((0.0,),))
+    with monkeypatch.context() as patch:
+        patch.setattr(entry, "_task", lambda name: harmless)
+        with pytest.raises(UserError, match="levels: 0 harms no image"):
+            put("denoise", **FIELD)
+    with pytest.raises(UserError, match="nobody knows the levels of pairs"):
+        put("derain@pairs", **FIELD)
 
 
 def test_in_a_plane_ranks_are_by_the_area_over_a_floor_that_was_computed_again(field, put, boards):

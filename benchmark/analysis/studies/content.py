@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from benchmark.tasks import Task
 
-TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
+FLAT = 0.1 / 255
+"""Texture below this is drawn as if it were this."""
 FEWEST = 5
 """Images without which a correlation says nothing."""
 
@@ -37,7 +39,7 @@ def dials(found: Mapping[Run, Matrix], texture: Mapping[str, float], task: Task)
         best for the mean over images.
 
     Raises:
-        JobError: If no dial changes anything, or there are several axes.
+        JobError: If the dial changes nothing on an image, or there are several axes.
     """
     import pandas as pd
 
@@ -52,16 +54,18 @@ def dials(found: Mapping[Run, Matrix], texture: Mapping[str, float], task: Task)
             try:
                 best = zip(one.levels, places(one.levels), matrix.best_dials(own), strict=True)
             except NoValue as error:
-                reasons.append(f"{run.method}: {error}")
-                break
+                reasons.append(f"{run.method} on '{image}': {error}")
+                continue
             gains = own.over(own.images).max(axis=1) - own.over(own.images)[every, shared]
             for (level, place, dial), gain in zip(best, gains.tolist(), strict=True):
                 name = {"method": run.method, "dataset": run.dataset, "image": image}
                 where = {"level": level, "physical": physical(task, level)}
                 values = {"best_dial": dial, "off": dial - place, "gain": gain}
                 lines.append({**name, "detail": texture[image], **where, **values})
-    if not lines:
-        raise JobError("; ".join(dict.fromkeys(reasons)) or "there is no image to look at")
+    if reasons or not lines:
+        # Methods would otherwise be compared on different images.
+        hint = "; leave such images out with --test SET:without=NAME" if reasons else ""
+        raise JobError(f"{'; '.join(reasons) or 'there is no image to look at'}{hint}")
     return pd.DataFrame(lines)
 
 
@@ -127,6 +131,8 @@ def draw(tables: Tables, task: Task) -> Figure:
         size=(2.7, 2.9),
     )
     means = table.groupby(["method", "image"], sort=False).agg({"detail": "first", "off": "mean"})
+    # What is flat altogether stands at the left end.
+    means["detail"] = means["detail"].clip(lower=FLAT)
     low, high = (255 * float(of(means["detail"])) for of in (min, max))
     ticks = [at for at in TICKS if 0.8 * low <= at <= 1.25 * high]
     down, up = (float(of(means["off"])) for of in (min, max))
