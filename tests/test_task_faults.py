@@ -40,6 +40,15 @@ def test_every_task_is_in_order(name):
         ({"degradation": "gaussian"}, "unknown degradation 'gaussian'; choose from: bicubic_x2"),
         ({"spared": "fog"}, "unknown degradation 'fog'"),
         ({"kind": "operator", "operator": "blurr"}, "unknown operator 'blurr'; choose from: l0"),
+        (
+            {"kind": "operator", "operator": "l0", "space": TWO},
+            "l0 takes lambda, and the axes are a, b",
+        ),
+        (
+            {"kind": "operator", "operator": "rgf"},
+            "is the operator's sigma, which takes numbers from 1",
+        ),
+        ({"kind": "operator", "operator": "wmf"}, "which takes whole numbers from 1 to 10"),
         ({"operator": "l0"}, "kind 'degradation' does not go with operator 'l0'"),
         ({"target": "nothing"}, "unknown target 'nothing'"),
         ({"grid": ((0.5, 0.5),)}, "grid: level (0.5, 0.5) has 2 values"),

@@ -34,6 +34,8 @@ class Attention(nn.Module):
 class Tangle(nn.Module):
     """Strided, grouped, dilated and transposed convolutions, norms, and attention in windows."""
 
+    multiple = 2
+
     def __init__(self, width: int = 8):
         super().__init__()
         self.head = nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False)

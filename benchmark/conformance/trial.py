@@ -58,11 +58,12 @@ def main(
     Raises:
         UserError: If there is no such method, option or backbone.
     """
-    found = []
+    found, shown = [], {""}
     for finding in examine(method, file, places(backbone)):
         print(finding, flush=True)
-        if debug and finding.trace:
+        if debug and finding.trace not in shown:
             print(textwrap.indent(finding.trace, "    "), flush=True)
+            shown.add(finding.trace)
         found.append(finding)
     failed = sum(finding.verdict == FAILED for finding in found)
     if failed:
@@ -139,9 +140,5 @@ def _finding(check: str, verdicts: dict[str, Verdict]) -> Finding:
         ]
         return Finding(check, OK, "; ".join(left_out) if check == "it_can_be_built" else "")
     _, reason, trace = verdicts[names[0]]
-    return Finding(
-        check,
-        verdict,
-        f"on {', '.join(names)}: {reason}" if verdict == FAILED else reason,
-        trace,
-    )
+    where = "everywhere" if 1 < len(names) == len(verdicts) else f"on {', '.join(names)}"
+    return Finding(check, verdict, f"{where}: {reason}" if verdict == FAILED else reason, trace)

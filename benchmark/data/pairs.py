@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from benchmark.data.sources import (
     WITHOUT,
     ImageSet,
@@ -62,16 +64,36 @@ def open_test(task: Task, spec: str, crop: int = 0, offline: bool = False) -> Im
         raise UserError(
             f"{task.name} needs pairs of images; '{spec}' is no folder that holds the folder {CLEAN} "
             "and one other, of what is to be restored"
+            + (f": it holds {', '.join(inside)}" if inside else "")
         )
     clean, given = (open_set(f"{folder / one}{without}{names}", "test") for one in (CLEAN, *others))
     files = {one.name: one for one in given.pictures}
     alone = sorted({one.name for one in clean.pictures} ^ set(files))
     if alone:
         raise UserError(f"{folder}: '{alone[0]}' is in one folder only; pairs have the same names")
+    for one in clean.pictures:
+        _check_sizes(one, files[one.name], task.scale)
     of_data = not Path(whole).is_absolute() and data_root("test") in folder.parents
     name = (Path(whole).as_posix() if of_data else folder.resolve().name) + without + names
     digest = hashlib.sha256(f"pairs {clean.digest} {given.digest}".encode()).hexdigest()[:20]
     return PairSet(name, clean.pictures, digest, tuple(files[one.name] for one in clean.pictures))
+
+
+def _check_sizes(clean: Picture, given: Picture, scale: int) -> None:
+    """Raises UserError unless two images go together; only their headers are read."""
+    sides = []
+    for path in (clean.path, given.path):
+        try:
+            with Image.open(path) as image:
+                sides.append(image.size)
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise UserError(f"image {path} cannot be read; replace or remove it") from error
+    wanted = tuple(side // scale for side in sides[0])
+    if sides[1] != wanted:
+        raise UserError(
+            f"pair '{clean.name}': what is to be restored is {sides[1][0]}x{sides[1][1]} pixels, and "
+            f"{wanted[0]}x{wanted[1]} go with the clean image; replace or remove it"
+        )
 
 
 def _folder_of(spec: str) -> Path:

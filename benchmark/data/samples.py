@@ -91,14 +91,6 @@ class Samples:
         images, task = self.images, self.task
         assert isinstance(images, PairSet)
         pixels = clean_pixels(images.given[picture], task.protocol.colour)
-        whole = images.pictures[picture].read().shape[:2]
-        found, wanted = pixels.shape[:2], tuple(side // task.scale for side in whole)
-        if found != wanted:
-            raise UserError(
-                f"pair '{images.pictures[picture].name}': what is to be restored is "
-                f"{found[1]}x{found[0]} pixels, and {wanted[1]}x{wanted[0]} go with the clean image; "
-                "replace or remove it"
-            )
         height, width = (side // task.scale for side in self._clean(picture).shape[1:])
         return to_tensor(pixels[:height, :width])
 

@@ -85,10 +85,17 @@ class Operator:
         Raises:
             UserError: If the image has another shape, dtype or range, or a parameter is missing,
                 superfluous or outside its range.
+            ValueError: If what the operator computes has another shape, or is not finite.
         """
         _check_image(image)
         values = self._values(parameters)
-        return self.compute(image.astype(np.float64), *values).clip(0, 1).astype(image.dtype)
+        found = self.compute(image.astype(np.float64), *values)
+        if found.shape != image.shape or not np.isfinite(found).all():
+            name = getattr(self.compute, "__name__", "the operator")
+            sizes = f"an image of shape {found.shape} for one of {image.shape}"
+            what = "values that are not finite" if found.shape == image.shape else sizes
+            raise ValueError(f"{name} gives {what}; mend it")
+        return found.clip(0, 1).astype(image.dtype)
 
     def _values(self, given: tuple[float, ...]) -> list[float]:
         missing = self.parameters[len(given) :]

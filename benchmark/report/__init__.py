@@ -21,7 +21,7 @@ def table(results: Results, task: Task) -> pd.DataFrame:
     return averaged(results, task)
 
 
-def write(results: Results, task: Task, preset: str, out: Path) -> None:
+def write(results: Results, task: Task, preset: str, out: Path, trained_on: str = "") -> None:
     """Writes the report into a folder; the same results give the same bytes.
 
     Files: ``rows.csv``, ``table.{csv,md,tex}``, ``dial.csv`` (figures of dial quality), ``stats.csv``
@@ -31,6 +31,13 @@ def write(results: Results, task: Task, preset: str, out: Path) -> None:
     ``about.json`` (the line of the report in the index of all reports) and ``index.html``. Each is
     replaced in one step; figures of what has no values any more are
     removed.
+
+    Args:
+        results: The results of one task.
+        task: The task.
+        preset: The budget, as text.
+        out: The folder.
+        trained_on: The training sets, as text, where networks were trained.
 
     Raises:
         JobError: If a file cannot be written.
@@ -52,7 +59,7 @@ def write(results: Results, task: Task, preset: str, out: Path) -> None:
     from benchmark.report.summary import document
 
     derived = derive(results, task)
-    content = document(results, task, preset, derived)
+    content = document(results, task, preset, derived, trained_on)
     long = means(results)
     figures = {**curves(long, task), **heat(derived.found, task)}
     every = series_of(long)

@@ -86,7 +86,13 @@ class Scores:
         return NO_EXPERT if one.family == "experts" else NO_CELL
 
 
-def document(results: Results, task: Task, preset: str, derived: Derived | None = None) -> Document:
+def document(
+    results: Results,
+    task: Task,
+    preset: str,
+    derived: Derived | None = None,
+    trained_on: str = "",
+) -> Document:
     """Returns the summary per data set, the full tables and every note that belongs to them.
 
     Args:
@@ -94,6 +100,7 @@ def document(results: Results, task: Task, preset: str, derived: Derived | None 
         task: The task.
         preset: The budget, as text.
         derived: Output of ``derive`` if it is at hand.
+        trained_on: The training sets, as text, where networks were trained.
     """
     derived = derived or derive(results, task)
     long, cost = means(results), costs(results)
@@ -111,7 +118,7 @@ def document(results: Results, task: Task, preset: str, derived: Derived | None 
     dials = dial_grids(derived.dials, titles, notes)
     return Document(
         title=f"{task.name} v{task.version}: {task.summary}",
-        facts=tuple(_facts(results, task, preset, long)),
+        facts=tuple(_facts(results, task, preset, long, trained_on)),
         summaries=tuple(summaries),
         dials=tuple(dials),
         remarks=tuple(remarks(derived.dials, dials)),
@@ -241,7 +248,9 @@ def _lines(scores: Scores, cells: list[Callable[[Series], Cell]]) -> tuple[Line,
     )
 
 
-def _facts(results: Results, task: Task, preset: str, long: pd.DataFrame) -> list[tuple[str, str]]:
+def _facts(
+    results: Results, task: Task, preset: str, long: pd.DataFrame, trained_on: str
+) -> list[tuple[str, str]]:
     rows = results.rows
 
     def distinct(column: str) -> str:
@@ -258,6 +267,7 @@ def _facts(results: Results, task: Task, preset: str, long: pd.DataFrame) -> lis
         ("protocol", distinct("protocol") or task.protocol.id),
         ("data sets", ", ".join(f"{key} ({_images(int(count))})" for key, count in sets.items())),
         ("levels", f"{', '.join(shown)}; 0 is the start and 1 the end of {name}"),
+        ("trained on", trained_on),
         ("dial", PAIRS if task.protocol.pairs else ""),
         ("reference", _reference(task)),
         ("cases", _cases(task)),

@@ -55,7 +55,7 @@ def merit_digits(task: Task) -> int:
 def merit_rule(task: Task) -> str:
     """Returns what ranks the methods of a task, in a sentence."""
     if task.protocol.pairs:
-        return f"{METRICS[task.headline].label} at the level that is best for the method"
+        return f"{METRICS[task.headline].label} at the level that is best for the method on these images"
     if not task.perception:
         left_out = " and ".join(level_name(task, level_text(level)) for level in task.harmless)
         but = f" but for {left_out}, which harms no image" if left_out else ""
@@ -111,7 +111,11 @@ def axis_name(task: Task) -> str:
 
 
 def level_name(task: Task, level: str) -> str:
-    """Returns a column heading: ``sigma 35``, or ``level 0.25`` where levels have no unit."""
+    """Returns a column heading: ``sigma 35``, or ``level 0.25`` where levels have no unit.
+
+    It is ``dial at sigma 35`` where images have no level that anybody knows.
+    """
     if not has_physical(task):
         return f"level {level}"
-    return f"{'/'.join(axis.name for axis in task.space.axes)} {physical(task, level)}"
+    dial = "dial at " if task.protocol.pairs else ""
+    return f"{dial}{'/'.join(axis.name for axis in task.space.axes)} {physical(task, level)}"

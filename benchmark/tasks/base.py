@@ -185,6 +185,7 @@ class Task:
             metrics=tuple(metrics),
             headline=headline,
             harmless=() if protocol.pairs else self.harmless,
+            summary=f"{self.summary}; judged on pairs" if protocol.pairs else self.summary,
         )
 
     def metrics_at(self, level: Level, dial: Level) -> tuple[str, ...]:

@@ -65,6 +65,7 @@ def _faults(task: Any, name: str, others: Collection[str]) -> Iterator[str]:
     if task.trained_as and task.trained_as not in others:
         yield _unknown("trained_as", task.trained_as, others)
     yield from _unregistered(task)
+    yield from _of_operator(task)
     yield from _levels(task)
     yield from _losses(task)
 
@@ -90,7 +91,30 @@ def _unregistered(task: Task) -> Iterator[str]:
     named += [("operator", task.operator)] if task.operator else []
     for kind, name in named:
         if name not in (known := table_keys(TABLES[kind])):
-            yield _unknown(kind, name, known)
+            yield f"{_unknown(kind, name, known)}, or register it in {TABLES[kind].partition(':')[0]}"
+
+
+def _of_operator(task: Task) -> Iterator[str]:
+    """Yields where the dials of an operator's task are not its parameters."""
+    if not task.operator:
+        return
+    from benchmark.operators import get
+
+    parameters, axes = get(task.operator).parameters, task.space.axes
+    if len(axes) > len(parameters) or any(one.default is None for one in parameters[len(axes) :]):
+        yield f"{task.operator} takes {_names(parameters)}, and the axes are {_names(axes)}"
+    for axis, own in zip(axes, parameters, strict=False):
+        inside = all(own.start <= end <= own.end for end in (axis.start, axis.end))
+        if not inside or axis.integer != own.integer:
+            kind = "whole numbers" if own.integer else "numbers"
+            yield (
+                f"axis {axis.name} is the operator's {own.name}, which takes {kind} from {own.start:g} "
+                f"to {own.end:g}"
+            )
+
+
+def _names(those: Any) -> str:
+    return ", ".join(one.name for one in those) or "nothing"
 
 
 def _levels(task: Task) -> Iterator[str]:

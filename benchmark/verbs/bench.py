@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark import assets, tasks
+from benchmark.amount import amount
 from benchmark.errors import UserError
 from benchmark.report.results import Failure
 from benchmark.request import Request, names_in, request_of
@@ -224,7 +225,9 @@ def _write_report(results: Results, plan: Plan, store: Store) -> None:
     from benchmark.keys import preset_text
 
     folder = store.home / "report" / plan.task.name
-    report.write(results, plan.task, preset_text(plan.request.preset), folder)
+    sets = [f"{one.name} ({amount(len(one.pictures), 'image')})" for one in plan.training]
+    trained_on = ", ".join(sets) if plan.trains else ""
+    report.write(results, plan.task, preset_text(plan.request.preset), folder, trained_on)
     report.index(folder.parent)
     print(headline(results, plan))
     print(f"report: {_shown(folder / 'index.html')}")

@@ -120,7 +120,9 @@ def test_what_an_image_gains_by_a_dial_of_its_own_is_that_over_the_one_for_all(p
     assert gains.to_numpy() == pytest.approx([0.25, 0.25, 0, 0, 0, 0, 0, 0])
     (line,) = content.summary(found).itertuples()
     assert (line.gain, line.largest_gain) == pytest.approx((0.0625, 0.25))
-    assert math.isnan(line.with_detail)
+    assert math.isnan(line.with_detail) and line.reason.startswith("all images are alike")
+    (line,) = content.summary(found[found["image"] < "d"]).itertuples()
+    assert line.reason == "a correlation takes 5 images"
 
 
 def test_effects_of_nothing_of_a_shift_and_of_smoothing():

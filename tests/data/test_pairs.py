@@ -68,7 +68,7 @@ def test_what_is_no_set_of_pairs_is_one_sentence(make, tmp_path, photographs):
     (more / "third").mkdir()
     for folder, part in (
         (lacking, "'b' is in one folder only"),
-        (more, "is no folder that holds the folder clean and one other"),
+        (more, "clean and one other, of what is to be restored: it holds clean, rainy, third"),
         (photographs, "is no folder that holds"),
         (tmp_path / "nowhere", "is no folder that holds"),
         ("builtin", "is no folder that holds"),
@@ -115,9 +115,11 @@ def test_sides_that_are_no_multiples_of_the_scale_are_cut_alike(make):
 def test_a_pair_whose_sizes_do_not_go_together_is_named(make):
     folder = make()
     Image.new("RGB", (40, 40)).save(folder / "rainy" / "b.png")
-    samples = Samples(open_test(DERAIN, str(folder)), DERAIN)
     with pytest.raises(UserError, match="pair 'b': what is to be restored is 40x40 .* and 44x40"):
-        samples.degraded(1, (0.0,))
+        open_test(DERAIN, str(folder))
+    (folder / "rainy" / "b.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"b\.png cannot be read"):
+        open_test(DERAIN, str(folder))
 
 
 @pytest.mark.parametrize("name", ["sr", "filter-l0", "blind", "pixel-adaptive", "denoise-strength"])

@@ -75,7 +75,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     ``spread``: the deviation of the best dial between images of one level, averaged over levels;
     ``with_detail``: the rank correlation of an image's texture with how far its best dial is beyond
     the true level, averaged over levels; ``gain`` and ``largest_gain``: what a dial for every image
-    gains over one for all, the mean over all images and levels, and the largest.
+    gains over one for all, the mean over all images and levels, and the largest; ``reason``: why there
+    is no correlation.
     """
     import pandas as pd
 
@@ -84,8 +85,10 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         spreads = own.groupby("level")["best_dial"].std(ddof=0)
         images = own.groupby("image", sort=False).agg({"detail": "first", "off": "mean"})
         ranks = images.rank()
-        tells = len(images) >= FEWEST and ranks["off"].std() > 0 and ranks["detail"].std() > 0
-        related = ranks["detail"].corr(ranks["off"]) if tells else float("nan")
+        reason = "" if len(images) >= FEWEST else f"a correlation takes {FEWEST} images"
+        if not reason and not (ranks.std() > 0).all():
+            reason = "all images are alike in texture, or in their best dial"
+        related = float("nan") if reason else ranks["detail"].corr(ranks["off"])
         lines.append(
             {
                 "method": method,
@@ -96,6 +99,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                 "largest_gain": own["gain"].max(),
                 "images": len(images),
                 "levels": own["level"].nunique(),
+                "reason": reason,
             }
         )
     return pd.DataFrame(lines)
