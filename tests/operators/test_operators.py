@@ -246,3 +246,15 @@ def test_an_unknown_operator_is_named_with_the_choices():
 def test_importing_the_package_imports_neither_torch_nor_scipy():
     code = "import sys, benchmark.operators; sys.exit(bool({'torch', 'scipy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("compute", "part"),
+    [
+        (lambda image: image * np.nan, "values that are not finite"),
+        (lambda image: image[1:], r"an image of shape \(39, 44, 3\) for one of \(40, 44, 3\)"),
+    ],
+)
+def test_an_operator_that_gives_no_image_is_found_before_anything_learns_from_it(compute, part):
+    with pytest.raises(ValueError, match=part):
+        operators.Operator(compute).apply(photograph())
