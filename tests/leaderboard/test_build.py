@@ -18,6 +18,8 @@ from benchmark.leaderboard import build, check, drawing, entry, results, rows
 from benchmark.leaderboard.entry import parse
 
 FIELD = {"images": 20, "levels": 5, "status": "reproduced"}
+BEFORE = {"axis": "quality", "unit": "", "start": 40.0, "end": 10.0, "first": 40.0, "last": 10.0}
+"""The range of version 1 of dejpeg."""
 
 
 def lines(boards, task="sr") -> list[dict[str, str]]:
@@ -154,16 +156,8 @@ def test_entries_of_other_images_levels_or_versions_do_not_compete(boards, put):
 
 
 def test_entries_of_an_older_version_keep_their_table_and_their_range(boards, put):
-    before = {
-        "axis": "quality",
-        "unit": "",
-        "start": 40.0,
-        "end": 10.0,
-        "first": 40.0,
-        "last": 10.0,
-    }
     put("dejpeg", **FIELD)
-    put("dejpeg", method="ftn", task_version=1, range=[before], **FIELD)
+    put("dejpeg", method="ftn", task_version=1, range=[BEFORE], **FIELD)
     build.write(boards)
     assert check.check(boards).faults == []
     assert [(one["method"], one["version"], one["rank"]) for one in lines(boards, "dejpeg")] == [
@@ -180,32 +174,16 @@ def test_entries_of_an_older_version_keep_their_table_and_their_range(boards, pu
 
 
 def test_entries_of_an_older_version_are_computed_again_by_its_release(put, home, capsys):
-    before = {
-        "axis": "quality",
-        "unit": "",
-        "start": 40.0,
-        "end": 10.0,
-        "first": 40.0,
-        "last": 10.0,
-    }
-    path = put("dejpeg", task_version=1, range=[before], **FIELD)
+    path = put("dejpeg", task_version=1, range=[BEFORE], **FIELD)
     assert cli.main(["board", "verify", str(path), "--offline"]) == 1
     assert "it is of version 1 of dejpeg, which is at 2 here" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("change", [{"start": 95.0}, {"axis": "blocks"}, {"last": 20.0}])
 def test_an_older_entry_of_another_range_is_refused(put, change):
-    before = {
-        "axis": "quality",
-        "unit": "",
-        "start": 40.0,
-        "end": 10.0,
-        "first": 40.0,
-        "last": 10.0,
-    }
-    put("dejpeg", task_version=1, range=[before], **FIELD)
+    put("dejpeg", task_version=1, range=[BEFORE], **FIELD)
     with pytest.raises(UserError, match="range: not that of the task"):
-        put("dejpeg", task_version=1, range=[{**before, **change}], method="ftn", **FIELD)
+        put("dejpeg", task_version=1, range=[{**BEFORE, **change}], method="ftn", **FIELD)
 
 
 def test_levels_that_harm_no_image_and_pairs_have_no_board(put, monkeypatch):
