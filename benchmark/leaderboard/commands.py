@@ -23,6 +23,7 @@ def submit(args: argparse.Namespace) -> int:
     from benchmark import plan as planning
     from benchmark import tasks
     from benchmark.leaderboard.submit import Terms, submit
+    from benchmark.verbs.bench import debugs, traces
 
     task = tasks.get(request.task)
     if task.protocol.pairs:
@@ -41,6 +42,7 @@ def submit(args: argparse.Namespace) -> int:
     for method, text, there in submit(plan, store, args.boards, terms):
         print(f"{method}: {text}", file=sys.stdout if there else sys.stderr, flush=True)
         failed += there is False
+    traces(plan.failures, debugs(args))
     return int(failed > 0)
 
 

@@ -51,7 +51,7 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
     if args.dry_run:
         plan = _looked_at(request, store, train)
         print(planning.describe(plan, sweep=sweep))
-        _traces(plan.failures, debugs(args))
+        traces(plan.failures, debugs(args))
         return 0
     plan = planning.make(request, store, train)
     leaks = plan.leaks(store)
@@ -292,11 +292,11 @@ def _outcome(plan: Plan, store: Store, failed: dict[str, str], debug: bool) -> i
         alike = [one for one in failures if one.reason == reason]
         names = dict.fromkeys(one.method for one in alike)
         print(f"  {', '.join(names)}: {reason}", file=sys.stderr)
-        _traces(alike, debug)
+        traces(alike, debug)
     return 1
 
 
-def _traces(failures: Sequence[Failure], debug: bool) -> None:
+def traces(failures: Sequence[Failure], debug: bool) -> None:
     """Prints the tracebacks of failures, each once, if they are wanted."""
     for trace in dict.fromkeys(one.trace for one in failures if debug and one.trace):
         print(textwrap.indent(trace, "    "), file=sys.stderr)
