@@ -37,10 +37,16 @@ class Table(NamedTuple):
         """Returns the mean over some levels for every image."""
         return self.values[[self.levels.index(level) for level in levels]].mean(axis=0)
 
-    def best(self, upwards: bool) -> str:
-        """Returns the level with the best mean over all images."""
+    def judged(self, task: Task, levels: Sequence[str]) -> np.ndarray:
+        """Returns what a task judges every image by: its mean over some levels.
+
+        On pairs of images, whose level nobody knows, it is the value at the level of best mean.
+        """
+        if not task.protocol.pairs:
+            return self.over(levels)
         means = self.values.mean(axis=1)
-        return self.levels[int(means.argmax() if upwards else means.argmin())]
+        upwards = METRICS[task.headline].higher_is_better
+        return self.values[int(means.argmax() if upwards else means.argmin())]
 
 
 def over_seeds(parts: Sequence[Scores]) -> Table | None:
@@ -140,12 +146,7 @@ def pairs_table(found: Found, task: Task) -> pd.DataFrame:
             levels = [level for level in ours.levels if level in theirs.levels]
             if not levels or ours.images != theirs.images:
                 continue
-            if task.protocol.pairs:
-                upwards = METRICS[task.headline].higher_is_better
-                sides = [table.over([table.best(upwards)]) for table in (ours, theirs)]
-            else:
-                sides = [table.over(levels) for table in (ours, theirs)]
-            result = paired(*sides)
+            result = paired(ours.judged(task, levels), theirs.judged(task, levels))
             lines.append(
                 {
                     "dataset": dataset,
@@ -200,11 +201,8 @@ def ranking(found: Found, task: Task, contest: Sequence[Run]) -> dict[Run, tuple
             placed.update(dict.fromkeys(whole, (None, reason)))
             upwards = True
         else:
+            merits = {run: table.judged(task, levels) for run, table in whole.items()}
             upwards = METRICS[task.headline].higher_is_better
-            merits = {
-                run: table.over([table.best(upwards)] if task.protocol.pairs else levels)
-                for run, table in whole.items()
-            }
         if merits:
             order = ranks(merits, upwards)
             placed.update({run: (rank, "") for run, rank in order.items()})

@@ -148,6 +148,7 @@ def figures(
         experts: Those of the experts, or None.
         task: The task.
     """
+    own, experts = harmed(own, task), experts and harmed(experts, task)
     found: dict[Named, float | str] = {}
     ordered = has_order(task)
 
@@ -160,13 +161,11 @@ def figures(
         except NoValue as error:
             found.update(dict.fromkeys(names, str(error)))
 
-    counted = harmed(own, task)
-    rivals = None if experts is None else harmed(experts, task)
     for metric in judged(task):
         for one in () if task.protocol.pairs else OF_METRIC:
-            add([(one, metric, "")], lambda m=metric, n=one: {n: _gap(n, counted, rivals, m)})
+            add([(one, metric, "")], lambda m=metric, n=one: {n: _gap(n, own, experts, m)})
         for one in OF_LEVELS:
-            add([(one, metric, "")], lambda m=metric, n=one: {n: _along(n, _scores(counted, m))})
+            add([(one, metric, "")], lambda m=metric, n=one: {n: _along(n, _scores(own, m))})
     for one in OF_PAIRS if task.protocol.pairs else ():
         metric = task.headline
         add([(one, metric, "")], lambda n=one, m=metric: {n: _of_pairs(n, _scores(own, m), m)})

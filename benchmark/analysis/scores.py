@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.control import level_text, parse_level
@@ -57,10 +57,9 @@ class Scores:
         return in_order(level for level, dial in self.cells if level == dial)
 
     def without(self, levels: Collection[str]) -> Scores:
-        """Returns the scores of the other levels alone."""
-        kept = {pair: values for pair, values in self.cells.items() if pair[0] not in levels}
-        whole = all(bool((values == values).all()) for values in kept.values())
-        return Scores(self.images, kept, "" if whole else self.reason)
+        """Returns the scores of the other levels alone, with the dial set to one of them."""
+        kept = {pair: values for pair, values in self.cells.items() if not {*pair} & {*levels}}
+        return replace(self, cells=kept)
 
     def matched(self) -> np.ndarray:
         """Returns the scores with the dial at the true level, (levels, images).

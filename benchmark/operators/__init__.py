@@ -90,11 +90,13 @@ class Operator:
         _check_image(image)
         values = self._values(parameters)
         found = self.compute(image.astype(np.float64), *values)
-        if found.shape != image.shape or not np.isfinite(found).all():
-            name = getattr(self.compute, "__name__", "the operator")
-            sizes = f"an image of shape {found.shape} for one of {image.shape}"
-            what = "values that are not finite" if found.shape == image.shape else sizes
-            raise ValueError(f"{name} gives {what}; mend it")
+        name = getattr(self.compute, "__name__", "the operator")
+        if found.shape != image.shape:
+            raise ValueError(
+                f"{name} gives an image of shape {found.shape} for one of {image.shape}"
+            )
+        if not np.isfinite(found).all():
+            raise ValueError(f"{name} gives values that are not finite")
         return found.clip(0, 1).astype(image.dtype)
 
     def _values(self, given: tuple[float, ...]) -> list[float]:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 NOT_TIMED = "ms per image: run times were not measured; presets other than smoke measure them."
 NO_CELL = "There is no result at this level; run again to fill it, or see the failures."
 NO_EXPERT = "experts: no network was trained for this level; they exist at the anchors only."
-
-
 PAIRS = "images are degraded as they are, at a level that nobody knows; levels are where the dial stands"
 
 

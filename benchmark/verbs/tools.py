@@ -127,9 +127,9 @@ def _check_data(train: tuple[str, ...], test: tuple[str, ...]) -> int:
 
 def board(args: argparse.Namespace) -> int:
     """Hands in entries of leaderboards, checks them, or builds the boards."""
-    from benchmark.leaderboard import commands
+    from benchmark.verbs.board import ACTIONS
 
-    return commands.ACTIONS[args.action](args)
+    return ACTIONS[args.action](args)
 
 
 def run_doctor(args: argparse.Namespace) -> int:

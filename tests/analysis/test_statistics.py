@@ -9,6 +9,7 @@ import pytest
 
 from benchmark import tasks
 from benchmark.analysis.comparison import pairs_table, ranking, stats_table
+from benchmark.analysis.dial import figures
 from benchmark.analysis.scores import Run, scores
 from benchmark.analysis.statistics import interval, mean_and_deviation, paired, ranks
 
@@ -120,6 +121,20 @@ def test_levels_that_harm_no_image_rank_nobody(rows):
     assert table.loc[("adafm", "ftn"), "levels"] == 4
     without = ranking(scores(rows, DENOISE), DENOISE, contest)
     assert without[contest[0]][0] == 1 and without[contest[1]][0] is None
+
+
+def test_dials_are_judged_without_levels_that_harm_no_image(plant):
+    def planted(level, dial, at):
+        return 90.0 if level == dial == 0 else 30 - abs(dial - level)
+
+    rows = plant({"ftn": planted}, matrix=True)
+    task = dataclasses.replace(DENOISE, harmless=((0.0,),))
+    (own,) = scores(rows, task)[Run("ftn", "small", "laptop", "set")].values()
+    found, plain = figures(own, None, task), figures(own, None, DENOISE)
+    assert found["dial-linear", "psnr-rgb", ""] == pytest.approx(30)
+    assert plain["dial-linear", "psnr-rgb", ""] == pytest.approx(42)
+    assert found["largest-step", "psnr-rgb", ""] == pytest.approx(0)
+    assert ("best-dial", "psnr-rgb", "0") not in found
 
 
 def test_a_method_that_lacks_a_level_or_an_image_has_no_rank_and_a_reason(rows):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmark.amount import amount
 from benchmark.errors import JobError, UserError
+from benchmark.verbs.bench import debugs, traces
 
 
 def submit(args: argparse.Namespace) -> int:
@@ -23,7 +24,6 @@ def submit(args: argparse.Namespace) -> int:
     from benchmark import plan as planning
     from benchmark import tasks
     from benchmark.leaderboard.submit import Terms, submit
-    from benchmark.verbs.bench import debugs, traces
 
     task = tasks.get(request.task)
     if task.protocol.pairs:
