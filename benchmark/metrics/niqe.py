@@ -81,7 +81,7 @@ def luma(image: Array, single: bool = False) -> Array:
 
     In whole numbers one pixel in a thousand is an exact tie. In double precision all ties are rounded
     to even. In single precision they fall as the rounding errors do: of the sum of products in the
-    order R, G, B, where each product is added before it is rounded, as recent processors do.
+    order R, G, B, where each product is added before it is rounded, as torch does on Intel's processors.
     """
     if not single:
         scaled = image.astype(np.float64) * 255
