@@ -8,6 +8,7 @@ from benchmark.engines import local
 from benchmark.errors import UserError
 from benchmark.request import request_of
 from benchmark.store import Store
+from benchmark.verbs.outline import describe
 
 LEVELS = ("0.2", "0.6", "1")
 
@@ -99,7 +100,7 @@ def test_experts_have_no_dial_that_could_be_set_wrong(planned):
     made, _ = planned("--matrix", methods="experts,dni")
     crossed = {job.method: len(job.crossed) for job in made.sweeps.values()}
     assert crossed == {"experts": 0, "dni": 6}
-    text = plan.describe(made)
+    text = describe(made)
     assert "cells: 12 to score of 12, 6 of them with the dial set to another level" in text
 
 

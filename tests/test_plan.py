@@ -7,6 +7,7 @@ from benchmark.control import Axis, ControlSpace
 from benchmark.engines import local
 from benchmark.request import request_of
 from benchmark.store import Store
+from benchmark.verbs.outline import describe
 
 SMALL = ("--preset", "smoke", "--set", "steps=1", "--levels", "0,1", "--offline")
 
@@ -48,7 +49,7 @@ def test_the_start_network_is_trained_once_for_all_who_need_it(planned):
     made, _ = planned()
     start = next(key for key, job in made.trains.items() if job.stage.name == "start")
     assert set(made.users[start]) >= {"dni", "adafm", "cfsnet", "dynamic_net", "ftn", "blend"}
-    text = plan.describe(made)
+    text = describe(made)
     assert "shared by dni, adafm, cfsnet, dynamic_net, ftn, blend" in text
     assert f"training steps: {sum(map(made.steps, made.trains))} to do" in text
 
@@ -94,7 +95,7 @@ def test_force_forgets_only_what_is_about_to_be_done_again(planned):
     )
     there = stages(), cells()
     scored = plan.make(planned("--methods", "dni", "--force", "dni")[0].request, store, train=False)
-    assert "0 to do of" in plan.describe(scored)
+    assert "0 to do of" in describe(scored)
     scored.begin(store)
     assert (stages(), cells()) == (there[0], 0)
     assert local.run(scored.jobs(train=False), store, workers=1) == {}
@@ -134,7 +135,7 @@ def test_experts_leave_out_the_levels_they_were_not_trained_for(planned):
     (job,) = made.sweeps.values()
     assert job.levels == ((0.0,), (1.0,))
     assert "left out" in made.skipped[0].reason
-    assert "left out" in plan.describe(made)
+    assert "left out" in describe(made)
 
 
 def test_code_that_changes_while_a_run_goes_on_fails_its_jobs_instead_of_mislabelling_them(

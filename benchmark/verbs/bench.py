@@ -49,8 +49,10 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
     from benchmark.leakage import refuse
 
     if args.dry_run:
+        from benchmark.verbs.outline import describe
+
         plan = _looked_at(request, store, train)
-        print(planning.describe(plan, sweep=sweep))
+        print(describe(plan, sweep=sweep))
         traces(plan.failures, debugs(args))
         return 0
     plan = planning.make(request, store, train)
@@ -142,8 +144,10 @@ def analyze(args: argparse.Namespace) -> int:
     from benchmark.leakage import refuse
 
     if args.dry_run:
+        from benchmark.verbs.outline import describe
+
         plans = [_looked_at(one, store) for one in study.requests(request)]
-        print("\n\n".join(planning.describe(one, study.trains, study.scores) for one in plans))
+        print("\n\n".join(describe(one, study.trains, study.scores) for one in plans))
         return 0
     plans = [planning.make(one, store) for one in study.requests(request)]
     store.prepare()

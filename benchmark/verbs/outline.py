@@ -1,0 +1,63 @@
+"""A plan as text: what ``--dry-run`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from benchmark import keys
+from benchmark.control import level_text
+from benchmark.plan import Plan
+
+
+def describe(plan: Plan, train: bool = True, sweep: bool = True) -> str:
+    """Returns a plan as text: stages and who shares them, steps, cells, and what is stored.
+
+    Args:
+        plan: The plan.
+        train: Whether it needs trained stages.
+        sweep: Whether it scores cells.
+    """
+    request = plan.request
+    lines = [
+        f"task {request.task}, preset {keys.preset_text(request.preset)}, "
+        f"backbone {request.backbone}, seeds {_listed(request.seeds)}",
+        f"training on {_listed(request.train)}; testing on {_listed(request.test)}; "
+        f"levels {_listed([level_text(level) for level in plan.levels])}",
+        "",
+        *(_stages(plan) if train else ()),
+        *(_cells(plan) if sweep else ()),
+    ]
+    notes = dict.fromkeys((*plan.failures, *plan.skipped))
+    lines += [f"{note.method}: {note.reason}" for note in notes]
+    return "\n".join(lines)
+
+
+def _stages(plan: Plan) -> Iterator[str]:
+    named = {
+        key: job.stage.name
+        if len(plan.users[key]) > 1
+        else f"{plan.users[key][0]} {job.stage.name}"
+        for key, job in plan.trains.items()
+    }
+    width = max(map(len, ("stage", *named.values())))
+    yield f"{'stage':<{width}}  seed   steps  state     used by"
+    for key, job in plan.trains.items():
+        users, state = plan.users[key], "stored" if key in plan.stored else "to train"
+        shared = f"shared by {_listed(users)}" if len(users) > 1 else users[0]
+        yield f"{named[key]:<{width}}  {job.seed:>4} {plan.steps(key):>7}  {state:<8}  {shared}"
+    every = sum(plan.steps(key) for key in plan.trains)
+    todo = sum(plan.steps(key) for key in plan.trains if key not in plan.stored)
+    yield ""
+    yield f"training steps: {todo} to do of {every}"
+
+
+def _cells(plan: Plan) -> Iterator[str]:
+    wanted = sum(len(job.points()) for job in plan.sweeps.values())
+    todo = sum(len(points) for points in plan.missing.values())
+    matrix = sum(len(job.crossed) for job in plan.sweeps.values())
+    of_matrix = f", {matrix} of them with the dial set to another level" if matrix else ""
+    yield f"cells: {todo} to score of {wanted}{of_matrix}"
+
+
+def _listed(values: Sequence[object]) -> str:
+    return ", ".join(str(value) for value in values)
