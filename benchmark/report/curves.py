@@ -14,7 +14,7 @@ from benchmark.report import words
 from benchmark.report.averages import KEYS
 from benchmark.report.series import Series, labels, level_key, ordered
 from benchmark.report.style import Style, drawing, files, styles
-from benchmark.report.ticks import along, mark, places, strokes
+from benchmark.report.ticks import along, beside, mark, places, strokes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +109,8 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
             title += " (no perception metric has values)"
     sets = sorted(long["dataset"].unique())
     gaps = task.has_true_level and task.space.dials > 0
-    scattered = task.space.d > 1  # there is no line through a plane of levels
+    # There is no line through a plane of levels, nor through names.
+    scattered = task.space.d > 1 or along(task) is None
     figure, rows = _panels(len(sets), 2 if gaps else 1, title)
     looks = styles(series_of(long))
     shown: set[Series] = set()
@@ -224,11 +225,13 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
         parts = strokes({v for one in lines.values() for v in one.levels}, along(task))
         where = places(parts)
         ahead = best(lines, metric)
+        shifts = dict(zip(every, beside(where, len(every), along(task)), strict=True))
         for one, line in lines.items():
-            if _curve(rows[0][at], line, parts, where, looks[one], {}):
+            own = {level: place + shifts[one] for level, place in where.items()}
+            if _curve(rows[0][at], line, parts, own, looks[one], {}):
                 shown.add(one)
             if gaps and one.family != "floor":
-                _curve(rows[1][at], line, parts, where, looks[one], ahead)
+                _curve(rows[1][at], line, parts, own, looks[one], ahead)
         rows[0][at].set(title=dataset, ylabel=_label(metric, "↑"))
         if gaps:
             rows[1][at].set(ylabel=_gap_label(metric, "\n"))
@@ -286,7 +289,7 @@ def _stroke(
         room = [0.0 if math.isnan(value) else value for value in spread]
         low = [value - by for value, by in zip(y, room, strict=True)]
         high = [value + by for value, by in zip(y, room, strict=True)]
-        if look.line:
+        if look.line and len(x) > 1:
             axes.fill_between(x, low, high, color=look.color, alpha=0.15, linewidth=0, zorder=1)
         else:
             axes.vlines(x, low, high, color=look.color, linewidth=1, zorder=3)

@@ -12,7 +12,7 @@ from benchmark.report.curves import best, lines_of, pair, scored_metrics, series
 from benchmark.report.series import Series, labels, level_key
 from benchmark.report.style import Style, styles
 from benchmark.report.summary import COST_COLUMNS
-from benchmark.report.ticks import along, places, strokes
+from benchmark.report.ticks import along, beside, places, strokes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
 
     Returns:
         ``levels`` (key, texts and place of each, the part of a line that it belongs to, and where the sliders stand), ``dials`` (a slider for each
-        axis: name and values), ``series`` (name and looks), ``sets`` (per data set its metrics; per metric the values, bands and texts of every
+        axis: name and values), ``series`` (name, looks, and how far beside the places it is drawn), ``sets`` (per data set its metrics; per metric the values, bands and texts of every
         series at every level).
     """
     every = series_of(long)
@@ -76,7 +76,10 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
             for level in levels
         ],
         "dials": _dials(task, levels, len(columns)),
-        "series": [_series(one, names[one], looks[one]) for one in every],
+        "series": [
+            _series(one, names[one], looks[one], shift)
+            for one, shift in zip(every, beside(where, len(every), along(task)), strict=True)
+        ],
         "sets": [
             {
                 "name": dataset,
@@ -92,7 +95,8 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
 def _dials(task: Task, levels: list[str], count: int) -> list[dict[str, Any]]:
     """Returns the name of every axis and its values as text, in order."""
     if count < 2:
-        return [{"name": "Level", "texts": [_level(task, level) for level in levels]}] * count
+        name = "Dial" if task.protocol.pairs else "Level"
+        return [{"name": name, "texts": [_level(task, level) for level in levels]}] * count
     names = words.axis_name(task).split(" / ")
     found = []
     for at, name in enumerate(names):
@@ -138,9 +142,10 @@ def _level(task: Task, level: str) -> str:
     return f"{own} ({words.level_name(task, level)})" if words.has_physical(task) else own
 
 
-def _series(one: Series, name: str, look: Style) -> dict[str, Any]:
+def _series(one: Series, name: str, look: Style, shift: float) -> dict[str, Any]:
     return {
         "name": name,
+        "beside": round(shift, DIGITS),
         "baseline": one.baseline,
         "floor": one.family == "floor",
         "dash": marks.dash(look),

@@ -16,21 +16,26 @@ if TYPE_CHECKING:
     from benchmark.tasks import Task
 
 TICKS = 9
+SPREAD = 0.7
+"""Part of the room between two names that markers side by side take."""
 LETTERS = 35
 """Letters that fit below a panel in one line."""
 
 
-def along(task: Task) -> int:
-    """Returns the axis that lines run along: the last one whose values have no names."""
-    return max((at for at, axis in enumerate(task.space.axes) if not axis.names), default=0)
+def along(task: Task) -> int | None:
+    """Returns the axis that lines run along: the last one whose values have no names, if any."""
+    return max((at for at, axis in enumerate(task.space.axes) if not axis.names), default=None)
 
 
-def strokes(levels: Iterable[str], axis: int = 0) -> list[list[str]]:
-    """Returns levels in parts that a line may join: those that differ on one axis only."""
+def strokes(levels: Iterable[str], axis: int | None = 0) -> list[list[str]]:
+    """Returns levels in parts that a line may join: those that differ on one axis only.
+
+    Without an axis no line joins any: names such as operators have no order.
+    """
 
     def shared(level: str) -> tuple[float, ...]:
         key = level_key(level)
-        return (*key[:axis], *key[axis + 1 :])
+        return key if axis is None else (*key[:axis], *key[axis + 1 :])
 
     ordered = sorted(levels, key=lambda one: (shared(one), level_key(one)))
     return [list(part) for _, part in itertools.groupby(ordered, shared)]
@@ -50,10 +55,32 @@ def places(parts: Sequence[Sequence[str]]) -> dict[str, float]:
     return found
 
 
+def beside(where: dict[str, float], count: int, axis: int | None) -> list[float]:
+    """Returns how far each of several series is drawn beside the places of levels.
+
+    Where no line joins them, markers would cover each other, so they stand side by side.
+
+    Args:
+        where: Output of ``places``.
+        count: How many series there are.
+        axis: The axis that lines run along, if any.
+    """
+    width = _width(where, axis)
+    return [width * ((at + 0.5) / count - 0.5) for at in range(count)]
+
+
+def _width(where: dict[str, float], axis: int | None) -> float:
+    """Returns how much room markers side by side take."""
+    stops = sorted(where.values())
+    if axis is not None or len(stops) < 2:
+        return 0.0
+    return SPREAD * min(high - low for low, high in itertools.pairwise(stops))
+
+
 def mark(axes: Axes, task: Task, where: dict[str, float], labelled: bool) -> None:
     """Marks levels, with their physical values, leaving out those that would touch."""
     low, high = min(where.values()), max(where.values())
-    margin = 0.05 * (high - low) or 0.5
+    margin = (0.05 * (high - low) or 0.5) + _width(where, along(task)) / 2
     axes.set_xlim(low - margin, high + margin)
     if task.space.d > 1:
         _mark_strokes(axes, task, where, labelled)
@@ -76,7 +103,7 @@ def mark(axes: Axes, task: Task, where: dict[str, float], labelled: bool) -> Non
 
 def _mark_strokes(axes: Axes, task: Task, where: dict[str, float], labelled: bool) -> None:
     """Marks the ends of every line on its axis, and below it the values of the others."""
-    axis = along(task)
+    axis = along(task) or 0
     names = words.axis_name(task).split(" / ")
     above: dict[float, str] = {}
     below: dict[float, str] = {}

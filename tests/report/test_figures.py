@@ -188,10 +188,22 @@ def test_two_axes_are_drawn_line_after_line():
 
 
 def test_lines_run_along_the_last_dial_whose_values_have_no_names():
-    axes = [ticks.along(tasks.get(name)) for name in ("sr", "blur-noise", "operators-6")]
-    assert axes == [0, 1, 0]
+    names = ("sr", "blur-noise", "operators-6", "operators-4")
+    assert [ticks.along(tasks.get(name)) for name in names] == [0, 1, 0, None]
     parts = ticks.strokes(["0/0", "0/1", "1/0", "1/1"], 0)
     assert parts == [["0/0", "1/0"], ["0/1", "1/1"]]
+
+
+def test_no_line_joins_names():
+    assert ticks.strokes(["0", "1", "0.5"], None) == [["0"], ["0.5"], ["1"]]
+
+
+def test_markers_that_no_line_joins_stand_side_by_side():
+    where = {"0": 0.0, "0.5": 0.5, "1": 1.0}
+    shifts = ticks.beside(where, 4, None)
+    assert shifts == sorted(shifts) and sum(shifts) == pytest.approx(0)
+    assert shifts[-1] - shifts[0] < 0.5
+    assert ticks.beside(where, 4, 0) == ticks.beside({"0": 0.0}, 4, None) == [0.0] * 4
 
 
 def test_one_axis_is_drawn_as_one_line_at_its_levels():

@@ -105,21 +105,22 @@ function drawChart(host, spec, number) {
       if (!place || point.part !== points[place - 1].part) parts.push([]);
       parts.at(-1).push(point);
     });
+    const joined = (part) => series.dash !== null && part.length > 1;
+    const alone = new Set(parts.filter((part) => !joined(part)).flat());
     const path = (part, key) => part.map((point) => `${xAt(point.x).toFixed(2)},${yAt(point[key]).toFixed(2)}`);
     if (spec.band(index) && points.every((point) => point.low !== null) && points.length) {
-      if (series.dash === null) {
-        for (const point of points) {
-          mark(group, "line", { class: "line", x1: xAt(point.x), x2: xAt(point.x), y1: yAt(point.low), y2: yAt(point.high) });
-        }
-      } else {
-        for (const part of parts) {
+      for (const part of parts) {
+        if (joined(part)) {
           const around = [...path(part, "high"), ...path(part, "low").reverse()];
           mark(group, "polygon", { class: "band", points: around.join(" ") });
+          continue;
+        }
+        for (const point of part) {
+          mark(group, "line", { class: "line", x1: xAt(point.x), x2: xAt(point.x), y1: yAt(point.low), y2: yAt(point.high) });
         }
       }
     }
-    for (const part of parts) {
-      if (series.dash === null || part.length < 2) continue;
+    for (const part of parts.filter(joined)) {
       mark(group, "polyline", { class: "line", points: path(part, "y").join(" "), "stroke-dasharray": series.dash });
     }
     points.forEach((point, place) => {
@@ -128,7 +129,7 @@ function drawChart(host, spec, number) {
       const hollow = spec.hollowStart && place === 0 && points.length > 1;
       const end = spec.hollowStart && (place === 0 || place === points.length - 1);
       // A marker without a line has nothing else to be seen by.
-      const size = chosen ? 6.5 : end || series.dash === null || spec.level === null ? 4.5 : 3;
+      const size = chosen ? 6.5 : end || alone.has(point) || spec.level === null ? 4.5 : 3;
       if (chosen) mark(group, "circle", { class: "at", cx: x.toFixed(2), cy: y.toFixed(2), r: 10 });
       symbol(group, series, x, y, size, { class: series.stroke ? "stroke" : hollow ? "hollow" : "dot" });
       if (x >= box.left - 1 && x <= box.right + 1 && y >= box.top - 1 && y <= box.bottom + 1) {

@@ -35,7 +35,8 @@ function start() {
   };
 
   // More lines side by side than can be told apart: only the one that the sliders stand on is drawn.
-  const crowded = new Set(data.levels.map((one) => one.part)).size > 6;
+  const lines = new Set(data.levels.map((one) => one.part)).size;
+  const crowded = lines > 6 && lines < data.levels.length;
   const shown = (at) => !crowded || data.levels[at].part === data.levels[state.level].part;
 
   // What all levels have in common that are drawn, like "operator shock".
@@ -59,7 +60,7 @@ function start() {
         const less = apart ? metric.best[at] : 0;
         const moved = (value) => (value === null ? null : value - less);
         points.push({
-          x: data.levels[at].at, y: y - less, low: moved(line.low[at]), high: moved(line.high[at]),
+          x: data.levels[at].at + data.series[index].beside, y: y - less, low: moved(line.low[at]), high: moved(line.high[at]),
           level: at, part: data.levels[at].part, text: line.text[at], band: line.band[at],
         });
       });
@@ -96,7 +97,8 @@ function start() {
     }
     const drawn = data.levels.filter((_, at) => shown(at));
     const places = drawn.map((one) => one.at);
-    const margin = 0.05 * (Math.max(...places) - Math.min(...places)) || 0.5;
+    const margin = (0.05 * (Math.max(...places) - Math.min(...places)) || 0.5)
+      + Math.max(...data.series.map((one) => Math.abs(one.beside)));
     const ticks = drawn.map((one) => ({ at: one.at, text: one.text, second: one.physical }));
     for (const metric of metrics) {
       found.push({
