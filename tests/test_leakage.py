@@ -141,6 +141,16 @@ def test_a_run_that_is_told_to_says_so_in_its_report(sets, home, capsys):
     assert "trained on 1 image that shows what is tested" in text
 
 
+def test_boards_take_no_results_of_training_on_what_is_tested(sets, home, tmp_path, capsys):
+    small = ("--preset", "smoke", "--set", "steps=1", "--levels", "0,1", "--offline")
+    words = ["denoise", "--methods", "dni", *small, "--train", "leaky", "--test", "photos"]
+    assert cli.main(["run", *words, "--jobs", "1", "--allow-leaks"]) == 0
+    boards = tmp_path / "boards"
+    assert cli.main(["board", "submit", *words, "--boards", str(boards)]) == 2
+    assert "training images show what is tested: leaky/1" in capsys.readouterr().err
+    assert not boards.exists()
+
+
 def test_what_is_not_trained_here_cannot_leak(sets):
     words = ["--methods", "floor", "--train", "leaky", "--test", "photos"]
     assert run(*words) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
+import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,9 @@ from benchmark.errors import JobError, UserError
 from benchmark.leaderboard import canary, card, check, entry, folder, rows, schema
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault
+
+SAME = ("weights", "licence", "training", "budget")
+"""Facts that an entry must have in common with one that is there, besides its rows, to be that entry."""
 
 
 def assemble(
@@ -59,6 +63,7 @@ def place(root: Path, task: str, name: str, files: Mapping[str, bytes]) -> tuple
     parent = root / task / folder.ENTRIES
     final = parent / name
     temporary = parent / f".{uuid.uuid4().hex}.tmp"
+    _swept(parent)
     if final.exists():
         _same(final, files)
         return final, False
@@ -78,6 +83,17 @@ def place(root: Path, task: str, name: str, files: Mapping[str, bytes]) -> tuple
     return final, True
 
 
+def _swept(parent: Path) -> None:
+    """Removes what killed processes left half-written."""
+    for path in parent.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            if (
+                store.HALF_WRITTEN.fullmatch(path.name)
+                and time.time() - path.stat().st_mtime > store.STALE
+            ):
+                shutil.rmtree(path)
+
+
 def _same(final: Path, files: Mapping[str, bytes]) -> None:
     """Raises ``UserError`` unless an entry that is there says what the new one says."""
     try:
@@ -86,6 +102,7 @@ def _same(final: Path, files: Mapping[str, bytes]) -> None:
         raise UserError(f"{final.name} cannot be an entry: {fault}") from None
     try:
         there, blob = check.load(final)
+        other = [name for name in SAME if there.facts[name] != told.facts[name]]
         same = there.layout == told.layout
         if same:
             pair = [rows.read(one, told.layout) for one in (blob, files[rows.NAME])]
@@ -96,4 +113,8 @@ def _same(final: Path, files: Mapping[str, bytes]) -> None:
         raise UserError(
             f"{final} holds other numbers of the same run; entries are never overwritten, "
             "remove it first"
+        )
+    if other:
+        raise UserError(
+            f"{final} is there already, with other {' and '.join(other)}; remove it to hand it in anew"
         )

@@ -8,9 +8,10 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from benchmark import tasks
 from benchmark.amount import amount
 from benchmark.errors import UserError
-from benchmark.leaderboard import entry, folder, proof, rows
+from benchmark.leaderboard import canary, entry, folder, proof, rows
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault, shown
 
@@ -28,13 +29,21 @@ def compare(path: Path, base: str, allow_status: bool) -> list[str]:
 
     Args:
         path: A folder of leaderboards, of a task, or of an entry.
-        base: The same folder as it was, or the git revision to find it in.
+        base: The git revision to find it in as it was, or the same folder as it was: a path that
+            begins with a slash, a dot or a tilde. A revision is never looked for among folders, which
+            whoever proposes a change could bring along.
         allow_status: Whether ``verified.json`` may be new, changed or gone.
 
     Raises:
         UserError: If there is no such folder or revision.
     """
-    old = _folder_files(Path(base)) if Path(base).is_dir() else _git_files(path, base)
+    if base.startswith(("/", ".", "~")):
+        there = Path(base).expanduser()
+        if not there.is_dir():
+            raise UserError(f"--base {base}: there is no such folder")
+        old = _folder_files(there)
+    else:
+        old = _git_files(path, base)
     found = []
     for name, own in sorted(_entries(old).items()):
         label = shown(name if name != "." else path.name)
@@ -47,9 +56,10 @@ def compare(path: Path, base: str, allow_status: bool) -> list[str]:
                 found.append(f"{label}: {proof.NAME} is not as it was; {KEPT}")
         except Fault as fault:
             found.append(f"{label}: cannot be compared with the base: {fault}")
-    if not allow_status:
-        known = set(_entries(old))
-        found += [f"{shown(name)}: {text}" for name, text in _promoted(path, known)]
+    for name in sorted(_names(path) - set(_entries(old))):
+        if not allow_status and os.path.lexists(path / name / proof.NAME):
+            found.append(f"{shown(name)}: a new entry has no {proof.NAME}; {KEPT}")
+        found += [f"{shown(name)}: {text}" for text in _outdated(path / name)]
     return found
 
 
@@ -79,12 +89,16 @@ def _changes(path: Path, old: Mapping[str, Reader]) -> Iterator[str]:
     if before == after:
         return
     was, now = entry.parse(before, strict=False), entry.parse(after, strict=False)
+    if was.facts["files"].get(canary.NAME) != now.facts["files"].get(canary.NAME):
+        yield f"{canary.NAME} changed; it stays as it is"
     for key in sorted(was.facts.keys() | now.facts.keys()):
         if key not in MAY_DIFFER and was.facts.get(key) != now.facts.get(key):
             yield f"{key} changed; an entry stays as it is, make another one"
     gone = [one for one in was.facts["metrics"] if one not in now.facts["metrics"]]
     if gone:
         yield f"metrics: {', '.join(gone)} removed"
+    elif any(was.facts["missing"].get(one) != why for one, why in now.facts["missing"].items()):
+        yield "missing: another reason than before; it stays as it is"
     elif rows.NAME in old:
         yield from _moved(was, now, old[rows.NAME](), path)
 
@@ -108,14 +122,21 @@ def _moved(was: Entry, now: Entry, before: bytes, path: Path) -> Iterator[str]:
         yield f"{many} changed by more than {EPSILON:g}, row {row} by {moved[worst]:.6f}"
 
 
-def _promoted(path: Path, known: set[str]) -> Iterator[tuple[str, str]]:
-    """Yields new entries that claim to have been verified already."""
-    for file in sorted(path.rglob(entry.NAME)):
-        name = file.parent.relative_to(path).as_posix()
-        if name in known or file.is_symlink():
-            continue
-        if os.path.lexists(file.with_name(proof.NAME)):
-            yield name, f"a new entry has no {proof.NAME}; {KEPT}"
+def _names(path: Path) -> set[str]:
+    """Returns the folders of entries that are there."""
+    files = [one for one in path.rglob(entry.NAME) if not one.is_symlink()]
+    return {one.parent.relative_to(path).as_posix() for one in files}
+
+
+def _outdated(path: Path) -> Iterator[str]:
+    """Yields whether a new entry is of a version that its task no longer has."""
+    try:
+        one = entry.parse(folder.read(path / entry.NAME, folder.SIZES[entry.NAME]), strict=False)
+    except Fault:
+        return  # What is wrong with it is said elsewhere.
+    version, now = one.facts["task_version"], tasks.get(one.facts["task"]).version
+    if version < now:
+        yield f"a new entry is of the newest version of its task, {now}, not of {version}"
 
 
 def _folder_files(root: Path) -> dict[str, Reader]:
@@ -134,8 +155,8 @@ def _git_files(path: Path, revision: str) -> dict[str, Reader]:
         done = subprocess.run(["git", "-C", str(path), *words], capture_output=True, check=False)
         if done.returncode:
             raise UserError(
-                f"--base {revision}: neither a folder nor a git revision of {path}; "
-                "give one of them"
+                f"--base {revision}: no git revision of {path}; give one, or a folder as a path that "
+                "begins with / . or ~"
             )
         return done.stdout
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.amount import amount
-from benchmark.leaderboard.standings import Group, Question, Standing, newest
+from benchmark.leaderboard.standings import RANKED, Group, Question, Standing, newest
 from benchmark.report.series import Series
 
 if TYPE_CHECKING:
@@ -120,7 +120,26 @@ def current(figure: bytes, fresh: bytes, table: bytes) -> bool:
     theirs, ours = SHOWS.search(figure), SHOWS.search(fresh)
     if theirs is None or ours is None or theirs[2] == ours[2]:
         return figure == fresh
-    return theirs[1].decode() == _named(table)
+    return theirs[1].decode() == _named(table) and _alike(figure, fresh)
+
+
+def _alike(figure: bytes, fresh: bytes) -> bool:
+    """Whether a figure of another release holds nothing that ours does not: it may be anybody's file.
+
+    Elements, attributes and texts must be those of ours, and nothing may lead out of the file.
+    """
+
+    def parts(pattern: bytes, blob: bytes) -> set[bytes]:
+        return set(re.findall(pattern, blob))
+
+    texts = rb"<!--(.*?)-->"
+    outside = rb"(?i)@import|url\(\s*['\"]?[^#'\"\s]|href\s*=\s*['\"]\s*[^#'\"\s]"
+    return (
+        parts(rb"<\s*([\w:-]+)", figure) <= parts(rb"<\s*([\w:-]+)", fresh)
+        and parts(rb"([\w:-]+)\s*=\s*[\"']", figure) <= parts(rb"([\w:-]+)\s*=\s*[\"']", fresh)
+        and sorted(re.findall(texts, figure)) == sorted(re.findall(texts, fresh))
+        and not re.search(outside, figure)
+    )
 
 
 def _named(table: bytes) -> str:
@@ -130,11 +149,13 @@ def _named(table: bytes) -> str:
 def chosen(group: Group) -> list[Standing]:
     """Returns the best entries of a group, one of each series, and its baselines.
 
-    The floor is among them only where there is nothing else: it would squeeze all other lines.
+    The floor is among them only where there is nothing else: it would squeeze all other lines. So are
+    entries that nobody has reproduced: they could say anything.
     """
     found: dict[Series, Standing] = {}
-    above = [one for one in group.standings if one.entry.series.family != "floor"]
-    for one in above or group.standings:
+    known = [one for one in group.standings if one.entry.status in RANKED] or group.standings
+    above = [one for one in known if one.entry.series.family != "floor"]
+    for one in above or known:
         found.setdefault(one.entry.series, one)
     contest = [one for one in found.values() if not one.entry.series.baseline]
     references = [one for one in found.values() if one.entry.series.baseline]

@@ -270,6 +270,8 @@ def _faults(entry: Entry) -> list[str]:
     trouble = _levels_fault(then.space, tuple(facts["levels"]))
     if trouble:
         return [*found, f"levels: {trouble}"]
+    if {one["digest"] for one in facts["training"]} & {one["digest"] for one in facts["sets"]}:
+        found.append("training: a set that is tested too")
     names = [one["name"] for one in facts["sets"]]
     if len(set(names)) < len(names):
         found.append("sets: one is there twice")
@@ -347,6 +349,8 @@ def _weights(facts: Mapping[str, Any]) -> list[str]:
             found.append(f"weights: {one['stage']} has both a file and a url")
     if facts["weights_sha256"] != {str(seed): bound(own) for seed, own in stages.items()}:
         found.append("weights_sha256: not that of the stages in weights")
+    if facts["training"] and len(set(facts["weights_sha256"].values())) < len(facts["seeds"]):
+        found.append("weights_sha256: two seeds have the same weights")
     files = [one["file"] for one in facts["weights"] if one["file"]]
     sums = {(one["file"], one["sha256"]) for one in facts["weights"] if one["file"]}
     if len(sums) > len(set(files)):

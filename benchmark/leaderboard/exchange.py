@@ -53,6 +53,10 @@ class Disk:
 
     root: Path
 
+    def exists(self) -> bool:
+        """Whether there is anything yet."""
+        return self.root.is_dir()
+
     def sizes(self) -> dict[str, int]:
         """Returns the bytes of every file of every entry, by its path."""
         if not self.root.is_dir():
@@ -85,6 +89,12 @@ class Hub:
 
     repository: str
     revision: str = "main"
+
+    def exists(self) -> bool:
+        """Whether there is anything yet."""
+        from huggingface_hub import HfApi
+
+        return HfApi().repo_exists(self.repository)
 
     def sizes(self) -> dict[str, int]:
         """Returns the bytes of every file of every entry, by its path."""
@@ -163,6 +173,15 @@ def push(path: Path, there: Place) -> None:
         f"{inside}/{name}": folder.read(path / name, size)
         for name, size in folder.contents(path)[0].items()
     }
+    # A record of verification may come along later; what the entry says stays.
+    fixed = [one for one in files if not one.endswith(f"/{proof.NAME}")]
+    known = _reached(there, there.sizes) if _reached(there, there.exists) else {}
+    for one in fixed:
+        if one in known and (
+            known[one] != len(files[one])
+            or _reached(there, lambda one=one: there.read(one, known[one])) != files[one]
+        ):
+            raise UserError(f"another entry of that name is there: {one} differs; remove it first")
     _reached(there, lambda: there.write(files, f"{task}: {path.name}"))
 
 

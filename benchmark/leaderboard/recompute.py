@@ -36,6 +36,7 @@ from benchmark.leaderboard.rows import Key
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Score, Scorer, availability
 from benchmark.store import Store
+from benchmark.train import steps_of
 
 PATIENCE = 20
 """Seconds to wait for a server that holds weights."""
@@ -84,8 +85,8 @@ class Subject:
         for one in facts["weights"]:
             if not (one["file"] or one["url"] or held):
                 raise UserError(
-                    "its weights are not published, so it stays claimed; if you have them, name "
-                    "their folder with --weights"
+                    f"its weights are not published, so it stays {entry.status}; if you have them, "
+                    "name their folder with --weights"
                 )
         self.preset = preset_of(facts["preset"])
         self.sets = {one["name"]: _opened(one, self.preset, offline) for one in facts["sets"]}
@@ -120,6 +121,23 @@ class Subject:
                 f"weights of {', '.join(job.stage_keys) or 'none'}"
             )
         return sweep.loaded(job, task, self.store)
+
+    def budget(self) -> dict[str, list[int | str]]:
+        """Returns what training may have taken, by the preset; nothing for what was not trained here."""
+        if not self.entry.facts["training"]:
+            return {}
+        task, preset = self.entry.task, self.preset
+        stages = list(self.method(self.entry.layout.seeds[0]).stages(task))
+        if task.dial == "estimate":
+            stages += create_method(ESTIMATOR).stages(tasks.get(task.base))
+        steps = sum(steps_of(one, preset, task) for one in stages if not one.imported)
+        return {
+            "steps": [steps],
+            "batch": [preset.batch],
+            "patch": [preset.patch_sr if task.scale > 1 else preset.patch],
+            # Half precision is asked for, not had, on most CPUs; stages may differ in that.
+            "precision": [preset.precision, "32-true", f"32-true-{preset.precision}"],
+        }
 
     def _stored(self, about: Mapping[str, Any]) -> str:
         """Puts weights into the store, unless they are there, and returns their key."""

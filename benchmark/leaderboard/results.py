@@ -18,6 +18,7 @@ from benchmark.errors import JobError, UserError
 from benchmark.leaderboard import build, check, entry, folder, rows
 from benchmark.leaderboard.board import asked, safe
 from benchmark.leaderboard.faults import Fault, shown
+from benchmark.leaderboard.standings import RANKED, newest
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 
@@ -86,8 +87,6 @@ def write(path: Path, root: Path) -> bool:
 
 def _lines(task: Path, groups: Sequence[Group]) -> Iterator[Line]:
     """Yields the entries of a task in its newest version, in the order of its board."""
-    from benchmark.leaderboard.standings import newest
-
     for group in newest(groups):
         for one in group.standings:
             yield Line(one, _means(task / folder.ENTRIES / one.entry.id, one))
@@ -194,7 +193,7 @@ def commands(lines: Sequence[Line]) -> list[str]:
 
 
 def _figure(address: str, lines: Mapping[str, Sequence[Line]]) -> str:
-    """Returns the figure at ``TASK SET METHOD METRIC LEVEL``.
+    """Returns the figure at ``TASK SET METHOD METRIC LEVEL``; claimed entries have none.
 
     Raises:
         JobError: If there is none, or more than one.
@@ -205,6 +204,7 @@ def _figure(address: str, lines: Mapping[str, Sequence[Line]]) -> str:
         for line in lines.get(task, ())
         if (line.standing.question.dataset, line.standing.entry.facts["method"])
         == (dataset, method)
+        and line.standing.entry.status in RANKED
         and metric in line.means
     } - {words.NULL}
     if len(found) != 1:

@@ -70,7 +70,8 @@ def canonical(blob: bytes, value: Any, name: str) -> None:
 
 def text(pattern: str) -> Shape:
     """Text that matches a pattern as a whole."""
-    compiled = re.compile(pattern)
+    # Digits and letters of other scripts are not meant.
+    compiled = re.compile(pattern, re.ASCII)
 
     def check(value: Any, where: str) -> None:
         if type(value) is not str or compiled.fullmatch(value) is None:

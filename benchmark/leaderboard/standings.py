@@ -1,17 +1,21 @@
 """Who stands where: headline, interval, rank and dial quality of every entry, from the rows alone.
 
-Entries compete where they answered the same question: the same version of the task, the same images
-and the same levels. What an interval says is how sure the difference to the field is: every image counts
-with its distance from the mean of the field on it, so that hard images, which all find hard, do
-not hide differences. Ranks are shared where intervals overlap. What an image is worth is the headline
-metric, or the area won in the plane of two metrics where the task has one.
+Entries compete where they answered the same question: the same version of the task, the same images,
+levels and headline metric. What an interval says is how sure the difference to the field is: every image
+counts with its distance from the median of the field on it, so that hard images, which all find hard, do
+not hide differences, and one odd entry does not widen the intervals of others. Ranks are shared where
+intervals overlap. What an image is worth is the headline metric, or the area won in the plane of two
+metrics where the task has one.
+
+Only what was computed again counts: claimed entries are no part of the field, and nobody's rank or
+reference. A method that was handed in more than once counts once.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -42,6 +46,7 @@ class Question(NamedTuple):
     digest: str
     images: tuple[str, ...]
     levels: tuple[str, ...]
+    metric: str
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ def of_entry(entry: Entry, blob: bytes) -> list[Standing]:
     for at, (about, (name, images)) in enumerate(zip(facts["sets"], layout.sets, strict=True)):
         cases = pictures(images, entry.task)
         question = Question(
-            facts["task_version"], name, about["digest"], tuple(cases), layout.levels
+            facts["task_version"], name, about["digest"], tuple(cases), layout.levels, wanted[0]
         )
         own, other = (_over_cases(some[at], cases) for some in (values, perceived))
         one = Standing(entry, question, own, points, other)
@@ -220,7 +225,8 @@ def newest(groups: Sequence[Group]) -> list[Group]:
 
 def _order(question: Question) -> tuple:
     levels = tuple(len(level) for level in question.levels), question.levels
-    return -question.version, question.dataset, question.digest, -len(question.levels), levels
+    own = question.dataset, question.digest, question.metric
+    return -question.version, *own, -len(question.levels), levels
 
 
 def _place(one: Standing) -> tuple:
@@ -233,7 +239,7 @@ def _place(one: Standing) -> tuple:
 def _worth(every: Sequence[Standing]) -> None:
     """Fills in what every image is worth; an area needs an entry of the floor on the same images."""
     floors: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
-    for one in sorted(every, key=lambda one: one.entry.id):
+    for one in sorted(every, key=_quality_of, reverse=True):
         trusted = one.entry.series.family == "floor" and one.entry.status in RANKED
         if trusted and one.perceived is not None:
             # It has no dial: entries of other levels say the same of it.
@@ -244,6 +250,11 @@ def _worth(every: Sequence[Standing]) -> None:
             one.worth = one.matched().mean(axis=(0, 1))
         elif floor is not None and one.perceived is not None:
             one.worth = won(task, _over_seeds(one), floor)
+
+
+def _quality_of(one: Standing) -> tuple[float, str]:
+    """Returns what references are chosen by: a spoilt one must not take the place of a good one."""
+    return one.mean if METRICS[one.metric].higher_is_better else -one.mean, one.entry.id
 
 
 def _over_seeds(one: Standing) -> tuple[np.ndarray, np.ndarray]:
@@ -258,14 +269,15 @@ def _compare(group: Sequence[Standing]) -> None:
     if not group:
         return
     per_image = np.array([one.worth for one in group])
-    contest = [
-        at
-        for at, one in enumerate(group)
-        if one.entry.status in RANKED and not one.entry.series.baseline
-    ]
-    field_of = per_image[contest] if len(contest) > 1 else per_image
+    trusted = [at for at, one in enumerate(group) if one.entry.status in RANKED]
+    contest = [at for at in trusted if not group[at].entry.series.baseline]
+    kinds = _kinds([group[at].entry for at in contest])
+    centre = np.zeros(per_image.shape[1])
     # An entry without a field has only its own spread over images.
-    centre = field_of.mean(axis=0) if len(group) > 1 else np.zeros(per_image.shape[1])
+    if len(set(kinds)) > 1:
+        centre = np.median(_by_kind(per_image[contest], kinds), axis=0)
+    elif len(trusted) > 1:
+        centre = np.median(per_image[trusted], axis=0)
     level = float(centre.mean())
     for start in range(0, len(group), CHUNK):
         part = group[start : start + CHUNK]
@@ -274,14 +286,47 @@ def _compare(group: Sequence[Standing]) -> None:
         for at, one in enumerate(part):
             one.merit = float(per_image[start + at].mean())
             one.low, one.high = float(low[at]) + level, float(high[at]) + level
-    if per_image.shape[1] < 2:
-        return
-    worst = np.sort(
-        [min(one.sign * one.low, one.sign * one.high) for one in map(group.__getitem__, contest)]
-    )
-    for one in map(group.__getitem__, contest):
+    # Nobody is first who is alone.
+    if per_image.shape[1] > 1 and len(set(kinds)) > 1:
+        _rank([group[at] for at in contest], kinds)
+
+
+def _kinds(entries: Sequence[Entry]) -> list[int]:
+    """Returns a number for every entry: one for those of the same series, or of the same weights."""
+    known: dict[Hashable, int] = {}
+    found = []
+    for one in entries:
+        weights = tuple(sorted(one.facts["weights_sha256"].values()))
+        keys: list[Hashable] = [one.series, *([weights] if any(weights) else [])]
+        number = next((known[key] for key in keys if key in known), len(known))
+        known.update(dict.fromkeys(keys, number))
+        found.append(number)
+    return found
+
+
+def _by_kind(per_image: np.ndarray, kinds: Sequence[int]) -> np.ndarray:
+    """Returns the mean of every kind on every image, (kinds, images)."""
+    import numpy as np
+
+    _, where, counts = np.unique(kinds, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(counts), per_image.shape[1]))
+    np.add.at(sums, where, per_image)
+    return sums / counts[:, None]
+
+
+def _rank(contest: Sequence[Standing], kinds: Sequence[int]) -> None:
+    """Fills in ranks: 1 + the number of other kinds whose interval lies wholly above."""
+    import numpy as np
+
+    worst: dict[int, float] = {}
+    for one, kind in zip(contest, kinds, strict=True):
+        own = min(one.sign * one.low, one.sign * one.high)
+        worst[kind] = max(worst.get(kind, -math.inf), own)
+    ordered = np.sort(list(worst.values()))
+    for one, kind in zip(contest, kinds, strict=True):
         best = max(one.sign * one.low, one.sign * one.high)
-        one.rank = 1 + len(worst) - int(np.searchsorted(worst, best, side="right"))
+        above = len(ordered) - int(np.searchsorted(ordered, best, side="right"))
+        one.rank = 1 + above - int(worst[kind] > best)
 
 
 def _quality(every: Sequence[Standing]) -> None:
@@ -294,7 +339,7 @@ def _quality(every: Sequence[Standing]) -> None:
         if one.entry.series.family in NO_DIAL:
             continue
         rivals = experts.get(_shared(one), [])
-        best = max(rivals, key=lambda it: (len(it.question.levels), it.entry.id), default=None)
+        best = max(rivals, key=lambda it: (len(it.question.levels), *_quality_of(it)), default=None)
         task = one.entry.task
         names = ("gap-mean", "coverage", DIAL[task.kind])
         found: list[list[float]] = []

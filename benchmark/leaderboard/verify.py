@@ -6,7 +6,7 @@ import random
 import secrets
 import shutil
 import statistics
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from benchmark.store import Store
 
 MODES = ("canary", *proof.MODES)
-IMAGES, LEVELS = 8, 3
-"""What the fast mode computes again: so many images, at so many levels each."""
+DRAWN = 24
+"""Pairs of an image and a level that the fast mode computes again: as many images, and levels, as may be."""
+BIAS = 0.1
+"""Part of what one value may differ by that the mean over many may: values that round the other way on
+another machine differ up and down, those that somebody raised do not."""
 NAMED = 10
 """Rows that differ and are named; the others are counted."""
 
@@ -79,7 +82,8 @@ def verify(
     found = [one for one in found if not one.startswith(f"{proof.NAME}:")]
     if found:
         return Outcome(found)
-    one = entry.parse(folder.read(path / entry.NAME, folder.SIZES[entry.NAME]))
+    text = folder.read(path / entry.NAME, folder.SIZES[entry.NAME])
+    one = Entry(entry.parse(text).facts, check.status_known(path))
     subject = Subject(path, one, store, held, offline)
     say("canary")
     outcome = Outcome()
@@ -89,6 +93,8 @@ def verify(
     if mode == "canary" or outcome.faults:
         return outcome
     _costs(subject, outcome)
+    _budget(subject, outcome)
+    _leaks(subject, outcome)
     draw = secrets.randbits(32) if draw is None else draw
     compared = _rows(subject, mode, draw, outcome, say)
     means = None
@@ -153,8 +159,40 @@ def _costs(subject: Subject, outcome: Outcome) -> None:
     ]
 
 
-def drawn(one: Entry, mode: str, draw: int) -> tuple[list[Part], tuple[str, ...]]:
-    """Returns which images and levels of an entry are computed again."""
+def _budget(subject: Subject, outcome: Outcome) -> None:
+    """Compares the budget with that of the preset, which boards compare methods by."""
+    told = subject.entry.facts["budget"]
+    for name, allowed in subject.budget().items():
+        if told[name] not in allowed:
+            outcome.faults.append(
+                f"budget: {name} is {told[name]}, but its preset has {allowed[0]}"
+            )
+
+
+def _leaks(subject: Subject, outcome: Outcome) -> None:
+    """Looks for tested images among those trained on, where these are at hand."""
+    from benchmark.data.sources import open_set
+    from benchmark.leakage import leaks
+
+    training = []
+    for about in subject.entry.facts["training"]:
+        try:
+            found = open_set(about["name"], "train", offline=subject.offline)
+        except UserError:
+            continue
+        training += [found] if found.digest == about["digest"] else []
+    shown = {pair.first for pair in leaks(training, list(subject.sets.values()), subject.store)}
+    if shown:
+        images = amount(len(shown), "image that shows", "images that show")
+        outcome.faults.append(f"training: {images} what is tested, like {min(shown)}")
+
+
+def drawn(one: Entry, mode: str, draw: int) -> list[tuple[Part, tuple[str, ...]]]:
+    """Returns which images of an entry are computed again, and at which levels.
+
+    In the fast mode every level is drawn as often as any other, and so is every image, so that few of
+    either cannot hide. With the level x dial matrix each image gets a second level, to be its dial.
+    """
     from benchmark.leaderboard.recompute import Part
 
     layout, cases = one.layout, len(one.task.cases)
@@ -164,26 +202,41 @@ def drawn(one: Entry, mode: str, draw: int) -> tuple[list[Part], tuple[str, ...]
         for name, images in layout.sets
         for at in range(len(images) // cases)
     ]
-    levels = layout.levels
-    if mode != "exact":
+    wanted = {image: set(layout.levels) for image in every}
+    if mode != "exact" and len(every) * len(layout.levels) > DRAWN:
         dice = random.Random(draw)
-        every = sorted(dice.sample(every, min(IMAGES, len(every))))
-        chosen = dice.sample(range(len(levels)), min(LEVELS, len(levels)))
-        levels = tuple(levels[at] for at in sorted(chosen))
-    groups: dict[tuple[int, str], list[int]] = {}
-    for seed, name, at in every:
-        groups.setdefault((seed, name), []).append(at)
-    return [Part(*key, tuple(images)) for key, images in groups.items()], levels
+        wanted = {image: set() for image in every}
+        images, levels = (_in_turn(some, dice) for some in (every, layout.levels))
+        for _ in range(DRAWN):
+            wanted[next(images)].update(
+                next(levels) for _ in range(2 if one.facts["crossed"] else 1)
+            )
+    groups: dict[tuple, list[int]] = {}
+    for (seed, name, at), chosen in wanted.items():
+        if chosen:
+            own = tuple(level for level in layout.levels if level in chosen)
+            groups.setdefault((seed, name, own), []).append(at)
+    return [(Part(seed, name, tuple(at)), own) for (seed, name, own), at in groups.items()]
+
+
+def _in_turn(some: Sequence[Any], dice: random.Random) -> Iterator[Any]:
+    """Yields things without end, all of them in a random order before any comes again."""
+    while True:
+        yield from dice.sample(list(some), len(some))
 
 
 def _rows(subject: Subject, mode: str, draw: int, outcome: Outcome, say: Say) -> dict[str, Any]:
     """Compares rows, and returns what was compared for each metric."""
     layout = subject.entry.layout
     claimed = _values(subject.path, subject.entry)
-    parts, levels = drawn(subject.entry, mode, draw)
+    chosen = drawn(subject.entry, mode, draw)
+    for name, _ in layout.sets:
+        images = {
+            (part.seed, at) for part, _ in chosen if part.dataset == name for at in part.pictures
+        }
+        say(f"{amount(len(images), 'image')} of {name}")
     compared = _Compared(dict(zip(layout.metrics, layout.counts(), strict=True)))
-    for part in parts:
-        say(f"{amount(len(part.pictures), 'image')} of {part.dataset}, seed {part.seed}")
+    for part, levels in chosen:
         for key, value in subject.rows(part, levels):
             compared.add(key[0], key, claimed[key], value)
     return compared.close("row", outcome)
@@ -229,11 +282,14 @@ class _Compared:
             for metric, count in counts.items()
         }
         self.far: list[str] = []
+        self.sums = dict.fromkeys(counts, 0.0)
+        self.biased = times == 1
 
     def add(self, metric: str, key: Iterable[object], claimed: float, found: float) -> None:
         about, apart = self.facts[metric], abs(claimed - found)
         about["compared"] += 1
         about["largest"] = max(about["largest"], round(apart, 6))
+        self.sums[metric] += claimed - found
         if apart > about["allowed"]:
             self.far.append(
                 f"{','.join(map(str, key))}: the entry says {claimed:.6f}, computed again it is "
@@ -241,6 +297,14 @@ class _Compared:
             )
 
     def close(self, what: str, outcome: Outcome) -> dict[str, Any]:
+        for metric, about in self.facts.items() if self.biased else ():
+            count = max(1, about["compared"])
+            apart, most = self.sums[metric] / count, about["allowed"] * max(BIAS, count**-0.5)
+            if abs(apart) > most:
+                self.far.append(
+                    f"{metric}: on average the entry says {apart:+.6f} more than computed again, where "
+                    f"{most:g} is allowed"
+                )
         outcome.faults += [f"{what} {text}" for text in self.far[:NAMED]]
         if len(self.far) > NAMED:
             outcome.faults.append(f"and {len(self.far) - NAMED} more {what}s")

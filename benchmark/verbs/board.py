@@ -36,7 +36,12 @@ def submit(args: argparse.Namespace) -> int:
         levels = tuple(one for one in every if one not in task.harmless)
         request = dataclasses.replace(request, levels=levels)
     plan = planning.make(request, store)
-    plan.leaks(store)
+    leaks = plan.leaks(store)
+    if leaks:
+        raise UserError(
+            f"training images show what is tested: {leaks[0]}; boards take no such results, train without "
+            "these images (see 'dialbench data check')"
+        )
     terms = Terms(args.licence, args.weights)
     failed = 0
     for method, text, there in submit(plan, store, args.boards, terms):

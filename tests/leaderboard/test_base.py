@@ -102,4 +102,6 @@ def test_one_entry_can_be_compared_alone(base, path, edit):
 def test_a_base_that_is_none_is_bad_usage(boards, base, capsys):
     for wrong in ("no-such-thing", "--help"):
         assert cli.main(["board", "check", str(boards), f"--base={wrong}"]) == 2
-        assert "neither a folder nor a git revision" in capsys.readouterr().err
+        assert "no git revision of" in capsys.readouterr().err
+    assert cli.main(["board", "check", str(boards), "--base=./no-such-folder"]) == 2
+    assert "there is no such folder" in capsys.readouterr().err

@@ -187,13 +187,12 @@ def test_what_cannot_be_computed_here_is_one_sentence(path, edit, tmp_path_facto
 
 
 def test_an_exact_record_covers_all_rows_and_a_draw_can_be_repeated(path, monkeypatch):
-    monkeypatch.setattr(verify, "IMAGES", 2)
-    monkeypatch.setattr(verify, "LEVELS", 2)
+    monkeypatch.setattr(verify, "DRAWN", 2)
     one = entry.parse((path / entry.NAME).read_bytes())
     assert verify.drawn(one, "fast", 7) == verify.drawn(one, "fast", 7)
     assert len({str(verify.drawn(one, "fast", seed)) for seed in range(9)}) > 3
     fast = run(path, draw=7)
-    assert fast.record["rows"]["psnr-rgb"]["compared"] == 8
+    assert 5 <= fast.record["rows"]["psnr-rgb"]["compared"] <= 8
     assert run(path, "exact").record["rows"]["psnr-rgb"]["compared"] == 27
     with pytest.raises(folder.Fault, match="missing|changed|cannot be read"):
         (path / canary.NAME).unlink()
