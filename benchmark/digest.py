@@ -2,7 +2,8 @@
 
 Code is identified by meaning, not by text: comments, docstrings and layout do not count, and only
 definitions that can be reached from the starting points do. So a comment edit, or a new operator
-beside the one in use, keeps every stored result; a changed operator does not.
+beside the one in use, keeps every stored result; a changed operator does not. What is imported from
+elsewhere counts by its name, and where a method file imports other files of its author, by their code.
 This module imports no torch.
 """
 
@@ -12,7 +13,9 @@ import ast
 import dataclasses
 import functools
 import hashlib
+import importlib.util
 import json
+import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -78,13 +81,14 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
             if key not in known:
                 raise UserError(f"{table} in {name} has no '{key}'; write it there")
             node = known[key]
-            texts.append(f"{table}[{key}]={ast.unparse(node)}")
+            texts += [f"{table}[{key}]={ast.unparse(node)}", *_foreign(node, module, inside)]
             todo.extend(_uses(node, module, inside))
         elif symbol:
             todo.append((name, symbol))
         else:
             whole.add(name)
             todo.extend((name, one) for one in module.definitions)
+            texts += _beside(module) if name.endswith(".py") else []
     while todo:
         definition = todo.pop()
         if definition in seen:
@@ -98,8 +102,9 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
             label = Path(definition[0]).stem if definition[0].endswith(".py") else definition[0]
             for at, node in enumerate(nodes):
                 texts.append(f"{label}:{definition[1]}:{at}={ast.unparse(node)}")
+                texts += _foreign(node, module, inside)
                 todo.extend(_uses(node, module, inside))
-    return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:LENGTH]
+    return hashlib.sha256("\n".join(sorted({*texts})).encode()).hexdigest()[:LENGTH]
 
 
 def table_keys(table: str) -> tuple[str, ...]:
@@ -118,19 +123,25 @@ def package_digest(folder: Path) -> str:
 def _package(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
     found = {}
     for path, *_ in files:
-        blob = path.read_bytes()
-        try:
-            code = ast.unparse(without_docstrings(ast.parse(blob)))
-        except (SyntaxError, ValueError):  # a template, or code of another Python
-            code = hashlib.sha256(blob).hexdigest()
-        found[path.relative_to(folder).as_posix()] = code
+        found[path.relative_to(folder).as_posix()] = _code_of(path)
     return digest(found)
+
+
+def _code_of(path: Path) -> str:
+    """Returns the code of a file without docstrings, or its hash if it is no Python of ours."""
+    blob = path.read_bytes()
+    try:
+        return ast.unparse(without_docstrings(ast.parse(blob)))
+    except (SyntaxError, ValueError):  # a template, or code of another Python
+        return hashlib.sha256(blob).hexdigest()
 
 
 class Module:
     """The top-level definitions and imports of one source file, without docstrings.
 
-    A name may be defined more than once (``f = wrapped(f)``, or in both parts of an ``if``).
+    A name may be defined more than once (``f = wrapped(f)``, or in both parts of an ``if``). A statement
+    that defines none, like ``TABLE["a"] = 1`` or ``register(f)``, counts for every name of the module
+    that it mentions, and a condition for every name that is defined under it.
     """
 
     def __init__(self, name: str, source: str):
@@ -146,13 +157,16 @@ class Module:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 for alias in node.names:
                     self.imports[alias.asname or alias.name] = (node.module, alias.name)
-        for node in _flat(without_docstrings(tree).body):
-            for target in _targets(node):
-                self.definitions.setdefault(target, []).append(node)
+        nodes = list(_flat(without_docstrings(tree).body))
+        named = [(target, node) for node in nodes for target in _targets(node)]
+        known = {target for target, _ in named}
+        named += [(name, node) for node in nodes for name in sorted(_mentioned(node) & known)]
+        for target, node in sorted(named, key=lambda pair: pair[1].lineno):
+            self.definitions.setdefault(target, []).append(node)
 
     def table(self, name: str) -> dict[str, ast.expr]:
         """Returns the expressions of a dictionary by their keys."""
-        value = getattr(self.definitions[name][-1], "value", None)
+        value = self._value(name)
         if not isinstance(value, ast.Dict):
             raise TypeError(f"{self.name}:{name} is not a dictionary")
         pairs = zip(value.keys, value.values, strict=True)
@@ -160,10 +174,15 @@ class Module:
 
     def is_table(self, name: str) -> bool:
         """Whether a definition is a dictionary of functions or objects in capitals."""
-        value = getattr(self.definitions[name][-1], "value", None)
+        value = self._value(name)
         if not name.isupper() or not isinstance(value, ast.Dict):
             return name.isupper() and isinstance(value, ast.DictComp)
         return all(isinstance(one, ast.Name | ast.Lambda | ast.Call) for one in value.values)
+
+    def _value(self, name: str) -> ast.expr | None:
+        """Returns what a name was last set to."""
+        nodes = [node for node in self.definitions[name] if name in _targets(node)]
+        return getattr(nodes[-1], "value", None)
 
 
 def without_docstrings(tree: ast.Module) -> ast.Module:
@@ -190,11 +209,26 @@ def _flat(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node
             continue
-        checked = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        checked = _is_checked(node)
         for part in ("body", "handlers", "orelse", "finalbody"):
             if not (checked and part == "body"):
                 yield from _flat(getattr(node, part, ()) or ())
         yield node
+
+
+def _is_checked(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def _mentioned(node: ast.stmt) -> set[str]:
+    """Returns the names that a statement of a module touches without defining them."""
+    if _is_checked(node) or isinstance(node, ast.Import | ast.ImportFrom):
+        return set()
+    if isinstance(node, ast.If | ast.While | ast.For | ast.With | ast.Try):
+        return {name for inner in _flat([node]) if inner is not node for name in _targets(inner)}
+    if _targets(node):
+        return set()
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
 def _targets(node: ast.stmt) -> list[str]:
@@ -249,6 +283,40 @@ def _uses(node: ast.AST, module: Module, inside: tuple[str, ...]) -> list[Defini
             if _followed(dotted, inside):
                 found.append((dotted, part.attr))
     return found
+
+
+def _foreign(node: ast.AST, module: Module, inside: tuple[str, ...]) -> Iterator[str]:
+    """Yields what a piece of code imports from modules that are not followed."""
+    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    for name in names & module.imports.keys():
+        source, symbol = module.imports[name]
+        # Modules of our own are followed, or left out, as the caller says.
+        if not _followed(source, inside) and source.partition(".")[0] not in OWN:
+            yield f"import {name}={source}.{symbol or ''}"
+
+
+def _beside(module: Module) -> Iterator[str]:
+    """Yields the code of modules that a method file imports and that are no installed package."""
+    for name in sorted({source.partition(".")[0] for source, _ in module.imports.values()}):
+        origin = None if name in OWN else _origin(name)
+        if origin is not None:
+            code = (
+                package_digest(origin.parent) if origin.name == "__init__.py" else _code_of(origin)
+            )
+            yield f"module {name}={code}"
+
+
+def _origin(name: str) -> Path | None:
+    """Returns the file of a module that lies neither in Python nor among installed packages."""
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    if found is None or not found.origin or not found.origin.endswith(".py"):
+        return None
+    path = Path(found.origin).resolve()
+    installed = [Path(one).resolve() for one in set(sysconfig.get_paths().values())]
+    return None if any(path.is_relative_to(one) for one in installed) else path
 
 
 def _imported(module: Module, name: str, inside: tuple[str, ...]) -> list[Definition]:

@@ -18,7 +18,7 @@ from torch.func import functional_call
 
 from benchmark.batch import Batch
 from benchmark.control import SLACK, ControlSpace, Level
-from benchmark.errors import LevelError, UserError
+from benchmark.errors import JobError, LevelError, UserError
 from benchmark.hooks import Hook, hooked
 from benchmark.layers import (
     TOKENS,
@@ -278,6 +278,18 @@ class WeightSpaceMethod(ControlMethod):
     """
 
     folds = True
+
+    def assemble(self, backbone: nn.Module, control: ControlSpace) -> WeightSpaceMethod:
+        super().assemble(backbone, control)
+        if next(backbone.parameters()).is_meta:
+            return self
+        with torch.no_grad():
+            named = self.weights(torch.zeros(control.d)).keys()
+        own = {name for name, _ in (*backbone.named_parameters(), *backbone.named_buffers())}
+        # What the backbone has not would change nothing, and nobody would notice.
+        for name in sorted(named - own):
+            raise JobError(f"weights() gives '{name}', which the backbone does not have")
+        return self
 
     @abstractmethod
     def weights(self, level: Tensor) -> dict[str, Tensor]:

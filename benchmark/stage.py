@@ -90,7 +90,9 @@ class Stage:
 
 def fault(stages: Sequence[Stage], d: int) -> str:
     """Returns what is wrong with the stages of a method on a task of ``d`` axes, or an empty text."""
-    known: set[str] = set()
+    known: dict[
+        str, set[str]
+    ] = {}  # The submodules ("" for the method) that hold training, by stage.
     for stage in stages:
         if stage.name in known:
             return f"there are two stages '{stage.name}'"
@@ -104,7 +106,15 @@ def fault(stages: Sequence[Stage], d: int) -> str:
                 f"for each of the task's {amount(d, 'axis', 'axes')} is needed; write "
                 "start_stage(task.space.d), and At(*(1.0,) * task.space.d)"
             )
-        known.add(stage.name)
+        # A stage of the whole method stores all of it: what it does not begin with is overwritten.
+        held = known.get(stage.starts_from or "", set())
+        lost = [one.name for one in stages[: len(known)] if (one.network or "") not in held]
+        if stage.network is None and lost:
+            return (
+                f"stage '{stage.name}' begins without what stage '{lost[-1]}' trained, which would be "
+                f"lost; let it start from that, with starts_from='{lost[-1]}'"
+            )
+        known[stage.name] = {stage.network} if stage.network else {"", *held}
     return ""
 
 

@@ -134,6 +134,66 @@ def f(x):
 """
 
 
+FROM = """
+from math import floor as cut
+
+SMALL = True
+CONFIG = {"gain": 1.0}
+CONFIG["gain"] = 2.0
+CONFIG.update(bias=0.0)
+
+if SMALL:
+    WIDTH = 1
+else:
+    WIDTH = 2
+
+
+class Net:
+    pass
+
+
+def apart(x):
+    return -x
+
+
+Net.cut = lambda self, x: cut(x)
+
+
+def f(x):
+    return Net().cut(x) * CONFIG["gain"] * WIDTH
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("floor as cut", "ceil as cut"),
+        ('["gain"] = 2.0', '["gain"] = 3.0'),
+        ("bias=0.0", "bias=1.0"),
+        ("if SMALL", "if not SMALL"),
+        ("SMALL = True", "SMALL = False"),
+        (": cut(x)", ": 2 * cut(x)"),
+    ],
+)
+@pytest.mark.parametrize("start", [":f", ""])
+def test_statements_that_define_nothing_count_and_so_do_imports(module, start, old, new):
+    before = code_digest([module(FROM) + start])
+    assert code_digest([module(FROM.replace(old, new, 1)) + start]) != before
+    same = code_digest([module(FROM.replace("return -x", "return x")) + start])
+    assert (same == before) is (start == ":f")
+
+
+def test_other_files_of_a_methods_author_count(module, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_gain.py").write_text("GAIN = 1.0\n")
+    text = "from my_gain import GAIN\n\ndef f(x):\n    return GAIN * x\n"
+    before = code_digest([module(text)])
+    (tmp_path / "my_gain.py").write_text("GAIN = 1.0  # as ever\n")
+    assert code_digest([module(text)]) == before
+    (tmp_path / "my_gain.py").write_text("GAIN = 2.0\n")
+    assert code_digest([module(text)]) != before
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

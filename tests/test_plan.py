@@ -1,11 +1,14 @@
 """Plans: wanted less stored."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmark import cli, plan
 from benchmark.control import Axis, ControlSpace
 from benchmark.engines import local
 from benchmark.request import request_of
+from benchmark.stage import At, Stage, corner_stages, fault, start_stage
 from benchmark.store import Store
 from benchmark.verbs.outline import describe
 
@@ -136,6 +139,37 @@ def test_experts_leave_out_the_levels_they_were_not_trained_for(planned):
     assert job.levels == ((0.0,), (1.0,))
     assert "left out" in made.skipped[0].reason
     assert "left out" in describe(made)
+
+
+START = start_stage()
+TUNE = Stage("tune", ("a.",), At(1.0), starts_from="start")
+
+
+@pytest.mark.parametrize(
+    ("stages", "words"),
+    [
+        ([START, TUNE], ""),
+        ([START, TUNE, replace(TUNE, name="more", starts_from="tune")], ""),
+        (corner_stages(ControlSpace((Axis("a", 0, 1),))), ""),
+        (
+            [START, replace(TUNE, starts_from=None)],
+            "'tune' begins without what stage 'start' trained",
+        ),
+        (
+            [START, TUNE, replace(TUNE, name="more")],
+            "'more' begins without what stage 'tune' trained",
+        ),
+        (
+            [START, replace(START, name="end", network="ends.0"), replace(TUNE, starts_from="end")],
+            "'tune' begins without what stage 'start' trained",
+        ),
+        ([TUNE], "'start', which is no earlier stage"),
+        ([START, START], "two stages 'start'"),
+        ([start_stage(2)], "is trained at 2 values"),
+    ],
+)
+def test_stages_that_would_lose_what_others_trained_are_refused(stages, words):
+    assert words in fault(stages, 1) and bool(words) == bool(fault(stages, 1))
 
 
 def test_code_that_changes_while_a_run_goes_on_fails_its_jobs_instead_of_mislabelling_them(

@@ -71,6 +71,12 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
             _write_report(results, plan, store)
             if args.wandb:
                 unmirrored = _mirror(results, plan, store, args.offline)
+    for choice in request.methods:
+        if choice.file:
+            print(
+                f"{choice.method}: 'dialbench test {choice.file}' finds what a table cannot show",
+                file=sys.stderr,
+            )
     return max(_outcome(plan, store, failed, debugs(args)), int(unmirrored > 0))
 
 

@@ -146,6 +146,12 @@ def test_a_planted_defect_is_found_by_name(method, check, reason):
     assert reason in failed[check]
 
 
+def test_weights_that_the_backbone_does_not_have_are_named():
+    found = examine("misnames", BROKEN / "misnames.py", [PLACES["small x1"]])
+    failed = [finding.reason for finding in found if finding.verdict == "FAILED"]
+    assert failed and all("which the backbone does not have" in one for one in failed)
+
+
 def test_a_dial_that_does_nothing_is_found_among_two():
     file, place = BROKEN / "ignores_one_axis.py", PLACES["small with two axes"]
     failed = [one for one in examine("ignores_one_axis", file, [place]) if one.verdict == "FAILED"]
