@@ -17,6 +17,7 @@ from benchmark.metrics.records import METRICS
 from benchmark.report import words
 
 if TYPE_CHECKING:
+    from benchmark.leaderboard.entry import Entry
     from benchmark.tasks import Task
 
 DIGITS = 6
@@ -26,7 +27,7 @@ COLUMNS = (
     *("preset", "metric", "headline", "ranked_by", "merit", "low", "high", "seeds"),
     *("gap_to_experts", "dial_quality", "coverage", "folds", "params_stored", "params_folded"),
     *("macs", "switch_ms"),
-    *("ms_per_image", "train_steps", "status", "paper", "created_utc"),
+    *("ms_per_image", "train_steps", "status", "checked", "paper", "created_utc"),
 )
 HEADS = ("rank", "method", "headline", "gap to experts", "dial quality", "coverage", "stored")
 HEADS += ("folded", "MACs", "switch", "status", "confidence", "preset")
@@ -63,8 +64,17 @@ def _record(one: Standing) -> list[object]:
         *(_exact(cost[name]) for name in ("switch_ms", "ms_per_image")),
         facts["budget"]["steps"],
         one.entry.status,
+        _exact(one.entry.checked),
         *(facts[name] for name in ("paper", "created_utc")),
     ]
+
+
+def standing(entry: Entry) -> str:
+    """Returns the status of an entry, with the share of its values that it is about, if not all."""
+    part = 100 * entry.checked
+    if entry.status == "claimed" or part == 100:
+        return entry.status
+    return f"{entry.status}, {part:.{0 if part >= 1 else 1}f} %"
 
 
 def _exact(value: float | None) -> str:
@@ -175,7 +185,7 @@ def _line(one: Standing, backbone: bool) -> list[str]:
         f"{cost['params_folded']:,}",
         f"{cost['macs'] / 1e9:.2f} G",
         words.NULL if cost["switch_ms"] is None else f"{cost['switch_ms']:.2f} ms",
-        one.entry.status,
+        standing(one.entry),
         sure,
         facts["preset"],
     ]

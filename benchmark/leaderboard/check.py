@@ -147,19 +147,21 @@ def load(path: Path) -> tuple[Entry, bytes]:
         raise Fault(f"{shown(path.name)}: it is entry {one.id}")
     if hashlib.sha256(blob).hexdigest() != one.facts["files"][rows.NAME]["sha256"]:
         raise Fault(f"{one.id}/{rows.NAME}: not what its check sum in {entry.NAME} says")
-    return Entry(one.facts, status(path, one)), blob
+    return Entry(one.facts, *status(path, one)), blob
 
 
-def status(path: Path, one: Entry) -> str:
-    """Returns what is known of the entry in a folder.
+def status(path: Path, one: Entry) -> tuple[str, float]:
+    """Returns what is known of the entry in a folder, and what share of its headline that is about.
 
     Raises:
         Fault: If its ``verified.json`` is not as it must be.
     """
     if not os.path.lexists(path / proof.NAME):
-        return "claimed"
+        return "claimed", 0.0
     blob = folder.read(path / proof.NAME, folder.SIZES[proof.NAME])
-    return proof.MODES[proof.parse(blob, one, sums(path))["mode"]]
+    found = proof.parse(blob, one, sums(path))
+    about = found["rows"][one.facts["metrics"][0]]
+    return proof.MODES[found["mode"]], about["compared"] / about["of"]
 
 
 def status_known(path: Path) -> str:

@@ -154,10 +154,12 @@ class Entry:
         facts: What it holds.
         status: What is known of it: ``claimed`` (its author says so), ``reproduced`` (its weights
             gave its rows again) or ``retrained`` (so did its training).
+        checked: The share of its values of the headline metric that were computed again.
     """
 
     facts: Mapping[str, Any]
     status: str = "claimed"
+    checked: float = 0.0
 
     @property
     def id(self) -> str:

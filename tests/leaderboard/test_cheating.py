@@ -19,6 +19,7 @@ from benchmark.leaderboard import (
     drawing,
     entry,
     exchange,
+    proof,
     results,
     rows,
     schema,
@@ -221,6 +222,20 @@ def test_every_level_is_looked_at_and_as_many_images_as_can_be():
     assert sorted((level, at) for part, own in few for level in own for at in part.pictures) == [
         (level, at) for level in many(3, 4).layout.levels for at in range(4)
     ]
+
+
+def test_boards_say_how_much_was_computed_again(boards, put):
+    path = put("denoise", **FIELD)
+    put("denoise", method="ftn", images=20, levels=5)
+    record = json.loads((path / proof.NAME).read_bytes())
+    del record["check"]
+    record["rows"]["psnr-rgb"] |= {"compared": 24, "of": 100}
+    (path / proof.NAME).write_bytes(proof.written(record))
+    assert {one["status"]: one["checked"] for one in lines(boards).values()} == {
+        "reproduced": "0.240000",
+        "claimed": "0.000000",
+    }
+    assert "| reproduced, 24 % |" in (boards / "denoise" / "board.md").read_text()
 
 
 def test_values_that_all_lie_on_one_side_are_found():
