@@ -1,12 +1,14 @@
 """How figures look: one colour, marker and line per series, and byte-identical files.
 
 Colours follow Okabe and Ito and Paul Tol, and stay distinguishable for colour-blind readers;
-markers and lines say the same again. A known method keeps its style in every figure.
+markers and lines say the same again. A shipped method keeps its style in every figure, and so does
+one of a user's own unless another of them wants the same.
 """
 
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -39,9 +41,15 @@ COLORS = (
     "#117733",
     "#AA4499",
     "#661100",
+    "#994F00",
+    "#00C8C8",
+    "#FF00CC",
+    "#7F5FFF",
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h", "<", ">", "p", "d", "8")
 LINES = ("-", (0, (6, 1, 1, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))
+SHIPPED = (*METHODS, "cresmd", "decouple_fast")
+"""Families with a place of their own in the tables above; the next places are for users' own."""
 REFERENCES = {
     "blend": Style("#444444", "o", "--"),
     "external": Style("#777777", "s", (0, (1, 2))),
@@ -53,8 +61,7 @@ REFERENCES = {
 def styles(series: Iterable[Series]) -> dict[Series, Style]:
     """Returns a style per series; variants of one method share its colour."""
     every = ordered(series)
-    unknown = [one.family for one in every if not one.baseline and one.family not in METHODS]
-    families = [*METHODS, *dict.fromkeys(unknown)]
+    places = _places(one.family for one in every if not one.baseline)
     variants: dict[str, int] = {}
     chosen = {}
     for one in every:
@@ -65,7 +72,7 @@ def styles(series: Iterable[Series]) -> dict[Series, Style]:
             if variant:
                 style = style._replace(color=COLORS[-variant % len(COLORS)])
         else:
-            family = families.index(one.family)
+            family = places[one.family]
             style = Style(
                 COLORS[family % len(COLORS)],
                 MARKERS[(family + 5 * variant) % len(MARKERS)],
@@ -73,6 +80,24 @@ def styles(series: Iterable[Series]) -> dict[Series, Style]:
             )
         chosen[one] = style
     return chosen
+
+
+def _places(families: Iterable[str]) -> dict[str, int]:
+    """Returns the place of every family in the tables of colours and markers.
+
+    What is not shipped gets the place that its name says, whoever else is in the figure; the next
+    one where that is taken by a name before it, and one of an absent family where none is left.
+    """
+    named = set(families)
+    found = {name: at for at, name in enumerate(SHIPPED) if name in named}
+    spare = range(len(SHIPPED), len(COLORS))
+    for name in sorted(named - set(SHIPPED)):
+        taken = set(found.values())
+        pools = (spare, range(len(SHIPPED)), range(len(COLORS), len(COLORS) + len(named)))
+        pool = next(pool for pool in pools if not taken.issuperset(pool))
+        first = zlib.crc32(name.encode()) % len(pool)
+        found[name] = next(at for at in (*pool[first:], *pool[:first]) if at not in taken)
+    return found
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from benchmark.report.averages import means
 from benchmark.report.results import Results
 from benchmark.report.series import Series
 from benchmark.report.strip import ACROSS, TILE, few, most_detailed, strip
-from benchmark.report.style import drawing, styles
+from benchmark.report.style import SHIPPED, drawing, styles
 
 PSNR, SSIM, LPIPS, NIQE = "psnr-y601", "ssim-y601", "lpips-alex@lpips-0.1.4", "niqe@pyiqa-0.1.16"
 
@@ -71,6 +71,24 @@ def test_eleven_series_have_distinct_colours_or_markers_and_keep_them_in_any_com
     assert len({look.color for look in looks.values()}) == 11
     assert len({look.marker for one, look in looks.items() if not one.baseline}) == 8
     assert styles(every[5:])[every[5]] == looks[every[5]]
+
+
+def test_methods_that_do_not_run_by_default_keep_their_looks_in_any_company():
+    def look(*methods):
+        return styles(Series(method, "small", "") for method in methods)
+
+    def last(*methods):
+        return look(*methods)[Series(methods[-1], "small", "")]
+
+    for name in ("cresmd", "decouple_fast", "mine", "a_method", "zoom"):
+        assert last(name) == last("cresmd", "decouple_fast", "dni", name)
+        assert last(name) == last("another", name)  # none of these wants the place of another
+    crowd = [f"own{number}" for number in range(5)]
+    for company in ((*SHIPPED, "mine"), (*SHIPPED[:6], *crowd), (*SHIPPED[:2], *crowd, "a", "b")):
+        looks = look(*company)
+        assert len({one.color for one in looks.values()}) == len(company)
+        assert looks == look(*reversed(company))
+    assert len(look(*SHIPPED, *map(str, range(12)))) == len(SHIPPED) + 12
 
 
 def test_variants_of_a_method_share_its_colour_but_no_marker():
