@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import KEYS
-from benchmark.report.series import Series, labels, level_key, ordered
+from benchmark.report.panels import END, START, band, legend, panels
+from benchmark.report.series import Series, level_key, ordered
 from benchmark.report.style import Style, drawing, files, styles
 from benchmark.report.ticks import along, beside, mark, places, strokes
 
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
     from benchmark.tasks import Task
 
-PANELS_ACROSS = 3
-PANEL = (3.9, 3.4)
-"""Width and height of a panel in inches."""
-LEGEND = 1.9
 LABEL = 34
 """Letters that fit beside a panel."""
 PERCEPTION = ("lpips", "niqe")
@@ -111,7 +107,7 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
     gaps = task.has_true_level and task.space.dials > 0
     # There is no line through a plane of levels, nor through names.
     scattered = task.space.d > 1 or along(task) is None
-    figure, rows = _panels(len(sets), 2 if gaps else 1, title)
+    figure, rows = panels(len(sets), 2 if gaps else 1, title)
     looks = styles(series_of(long))
     shown: set[Series] = set()
     outside: set[Series] = set()
@@ -124,13 +120,14 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
         outside |= _without_floor(rows[0][at], paths)
         rows[0][at].set(title=dataset, xlabel=_label(across, "→"), ylabel=_label(up, "↑"))
         if gaps:
-            for one, path in _paths(x, y, best(x, across), best(y, up)).items():
+            ahead = best(x, across), best(y, up)
+            for one, path in (_paths(x, y, *ahead) if all(ahead) else {}).items():
                 if one.family != "floor":
                     _path(rows[1][at], path, looks[one], scattered or one.family == "experts")
             rows[1][at].set(xlabel=_gap_label(across), ylabel=_gap_label(up, "\n"))
     extra = dict.fromkeys(outside, " (off the scale)")
     extra |= {one: " (no value)" for one in looks if one not in shown}
-    _legend(figure, looks, extra, ends=True)
+    legend(figure, looks, extra, [START, END])
     return figure
 
 
@@ -211,12 +208,13 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
     """Returns one metric against the level, one panel per data set.
 
     Where the level says how bad the input is, all curves fall alike; a second row then shows the
-    distance to the best method at every level.
+    distance to the best method at every level, without bands: the deviation of a method is not that
+    of its distance to another.
     """
     sets = sorted(long["dataset"].unique())
     gaps = task.has_true_level and task.space.dials > 0
     title = f"{task.name}: {words.metric_name(metric)} at every level"
-    figure, rows = _panels(len(sets), 2 if gaps else 1, title)
+    figure, rows = panels(len(sets), 2 if gaps else 1, title)
     every = series_of(long)
     looks = styles(every)
     shown: set[Series] = set()
@@ -230,7 +228,7 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
             own = {level: place + shifts[one] for level, place in where.items()}
             if _curve(rows[0][at], line, parts, own, looks[one], {}):
                 shown.add(one)
-            if gaps and one.family != "floor":
+            if gaps and ahead and one.family != "floor":
                 _curve(rows[1][at], line, parts, own, looks[one], ahead)
         rows[0][at].set(title=dataset, ylabel=_label(metric, "↑"))
         if gaps:
@@ -238,7 +236,8 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
         for row in rows:
             mark(row[at], task, where, labelled=row is rows[-1])
     extra = {one: " (no value)" for one in every if one not in shown}
-    _legend(figure, looks, extra, ends=False)
+    seeds = seeds_of(long, metric)
+    legend(figure, looks, extra, [band(seeds)] if seeds else [])
     return figure
 
 
@@ -285,7 +284,7 @@ def _stroke(
         markeredgewidth=_edge_width(look) if look.marker == "x" else 0.4,
         zorder=4 if look.marker == "*" else 3,
     )
-    if any(math.isfinite(value) for value in spread):
+    if not less and any(math.isfinite(value) for value in spread):
         room = [0.0 if math.isnan(value) else value for value in spread]
         low = [value - by for value, by in zip(y, room, strict=True)]
         high = [value + by for value, by in zip(y, room, strict=True)]
@@ -304,6 +303,12 @@ def best(lines: dict[Series, Line], metric: str) -> dict[str, float]:
                 values.setdefault(level, []).append(value)
     choose = max if METRICS[metric].higher_is_better else min
     return {level: choose(found) for level, found in values.items()}
+
+
+def seeds_of(long: pd.DataFrame, metric: str) -> list[int]:
+    """Returns over how many seeds the deviations of a metric are, fewest first."""
+    own = long[(long["metric"] == metric) & long["std"].map(math.isfinite)]
+    return sorted(set(own["seeds"].tolist())) if len(own) else []
 
 
 def series_of(long: pd.DataFrame) -> list[Series]:
@@ -332,55 +337,6 @@ def _label(metric: str, towards: str) -> str:
 
 def _gap_label(metric: str, breaks: str = " ") -> str:
     return f"{words.metric_name(metric)}:{breaks}difference to the best"
-
-
-def _panels(count: int, rows: int, title: str) -> tuple[Figure, list[list[Axes]]]:
-    """Returns a figure and, per row of a panel, its axes by data set."""
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    across = min(count, PANELS_ACROSS)
-    bands = math.ceil(count / across)
-    width = PANEL[0] * across + LEGEND
-    height = PANEL[1] * bands * (1.65 if rows > 1 else 1.0)
-    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
-    title = textwrap.fill(title, round(11 * (width - LEGEND)))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-    grid = figure.subplots(
-        bands * rows, across, squeeze=False, height_ratios=[1.6, 1][:rows] * bands
-    )
-    for spare in range(count, bands * across):
-        for row in range(rows):
-            grid[(spare // across) * rows + row][spare % across].set_visible(False)
-    return figure, [
-        [grid[(at // across) * rows + row][at % across] for at in range(count)]
-        for row in range(rows)
-    ]
-
-
-def _legend(
-    figure: Figure, looks: dict[Series, Style], extra: dict[Series, str], ends: bool
-) -> None:
-    from matplotlib.lines import Line2D
-
-    names = labels(looks)
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=look.color,
-            linestyle=look.line,
-            marker=look.marker,
-            markersize=8 if look.marker == "*" else 6,
-            label=names[one] + extra.get(one, ""),
-        )
-        for one, look in looks.items()
-    ]
-    if ends:
-        plain = {"color": "#444444", "linestyle": "", "marker": "o", "markersize": 7}
-        handles.append(Line2D([], [], markerfacecolor="white", label="start of the dial", **plain))
-        handles.append(Line2D([], [], label="end of the dial", **plain))
-    figure.legend(handles=handles, loc="outside right upper", handlelength=3.2, labelspacing=0.7)
 
 
 def _words(text: str) -> Figure:

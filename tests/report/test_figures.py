@@ -14,6 +14,7 @@ from benchmark import tasks
 from benchmark.control import level_text
 from benchmark.report import curves, ticks
 from benchmark.report.averages import means
+from benchmark.report.panels import PANEL
 from benchmark.report.results import Results
 from benchmark.report.series import Series
 from benchmark.report.strip import ACROSS, TILE, few, most_detailed, strip
@@ -169,11 +170,60 @@ def test_a_degradation_also_shows_the_distance_to_the_best_method(make):
     assert np.min(gaps) < 0
 
 
+def test_without_a_method_nothing_is_drawn_as_a_difference_to_one(make):
+    results, task = make("denoise", methods=("experts", "blend"), seeds=(0, 1))
+    for figure in (
+        curves.levels(means(results), task, "psnr-rgb"),
+        curves.pd_curve(means(results), task),
+    ):
+        above, below = figure.axes
+        assert above.lines and not below.lines and not below.collections
+
+
 def test_a_band_is_drawn_only_over_several_seeds(make):
     one, task = make(methods=("dni",))
     two, _ = make(methods=("dni",), seeds=(0, 1))
     assert not curves.levels(means(one), task, PSNR).axes[0].collections
     assert curves.levels(means(two), task, PSNR).axes[0].collections
+
+
+def test_bands_are_explained_where_there_are_any(make):
+    one, task = make("denoise", methods=("dni", "experts"))
+    more, _ = make("denoise", methods=("dni", "experts"), seeds=(0, 1, 2))
+    both = Results.of(
+        [
+            *one.rows.to_dict("records"),
+            *make("denoise", methods=("ftn",), seeds=(0, 1))[0].rows.to_dict("records"),
+            *more.rows[more.rows["method"] == "experts"].to_dict("records"),
+        ],
+        one.costs.to_dict("records"),
+        [],
+    )
+    words = [
+        [text for text in labels_of(curves.levels(means(own), task, "psnr-rgb")) if "bands" in text]
+        for own in (one, more, both)
+    ]
+    said = "bands, whiskers:\n± deviation\nover {} seeds"
+    assert words == [[], [said.format("3")], [said.format("2 to 3")]]
+    assert not any("bands" in text for text in labels_of(curves.pd_curve(means(more), task)))
+
+
+def test_differences_to_the_best_have_no_bands(make):
+    results, task = make("denoise", methods=("dni", "ftn", "experts"), seeds=(0, 1))
+    above, below = curves.levels(means(results), task, "psnr-rgb").axes
+    assert above.collections and below.lines and not below.collections
+
+
+def test_a_figure_is_as_high_as_its_legend(make):
+    methods = (*SHIPPED, "mine", "blend", "experts", "floor")
+    results, task = make(methods=methods, levels=("0", "1"), pictures=False)
+    with drawing("test"):
+        figure, renderer = drawn(curves.pd_curve(means(results), task))
+    entries = figure.legends[0].get_window_extent(renderer)
+    assert entries.y0 >= figure.bbox.y0 + 3 and entries.y1 <= figure.bbox.y1 - 3
+    assert len(labels_of(figure)) == 16
+    few, _ = make(methods=("dni",), levels=("0", "1"), pictures=False)
+    assert curves.pd_curve(means(few), task).get_figheight() == PANEL[1]
 
 
 def test_svg_text_stays_text_and_files_are_identical_when_drawn_again(make):
