@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.analysis.plane import won
 from benchmark.analysis.scores import Found, NoValue, Run, Scores, harmed, in_order
 from benchmark.analysis.statistics import (
     ONE_IMAGE,
-    Comparison,
+    holm,
     interval,
     mean_and_deviation,
     paired,
@@ -134,20 +134,23 @@ def pairs_table(found: Found, task: Task) -> pd.DataFrame:
     """Returns one line per data set and pair of runs: how their headline metric differs.
 
     Each image counts with its mean over the levels that both runs have, but for harmless ones; on
-    pairs of images, with its value at the level that is best for the run.
+    pairs of images, with its value at the level that is best for the run. Values are averaged over
+    seeds, so ``p_value`` holds no variation over seeds; ``p_holm`` is corrected for all pairs of the
+    data set, and ``seeds_agree`` is the share of seeds that order the two as their mean does.
     """
     import pandas as pd
 
     found, lines = counted(found, task), []
     for dataset in sorted({run.dataset for run in found}):
         values = contestants(found, dataset, task.headline)
+        own = []
         for one, other in itertools.combinations(values, 2):
             ours, theirs = values[one], values[other]
             levels = [level for level in ours.levels if level in theirs.levels]
             if not levels or ours.images != theirs.images:
                 continue
             result = paired(ours.judged(task, levels), theirs.judged(task, levels))
-            lines.append(
+            own.append(
                 {
                     "dataset": dataset,
                     **dict(zip(("method", "backbone", "preset"), one, strict=False)),
@@ -156,12 +159,46 @@ def pairs_table(found: Found, task: Task) -> pd.DataFrame:
                     "levels": len(levels),
                     "images": len(ours.images),
                     **result._asdict(),
+                    "seeds_agree": _agreement(
+                        found[one], found[other], task, levels, result.difference
+                    ),
                     "tie": result.tie,
                 }
             )
+        corrected = holm([line["p_value"] for line in own])
+        lines += [{**line, "p_holm": p} for line, p in zip(own, corrected, strict=True)]
     columns = ["dataset", "method", "backbone", "preset", "other", "other_backbone"]
-    columns += ["other_preset", "metric", "levels", "images", *Comparison._fields, "tie"]
+    columns += ["other_preset", "metric", "levels", "images", "difference", "low", "high"]
+    columns += ["p_value", "p_holm", "seeds_agree", "reason", "tie"]
     return pd.DataFrame(lines, columns=columns)
+
+
+def _agreement(
+    ours: Mapping[int, Mapping[str, Scores]],
+    theirs: Mapping[int, Mapping[str, Scores]],
+    task: Task,
+    levels: Sequence[str],
+    difference: float,
+) -> float:
+    """Returns the share of seeds whose mean difference has the sign of that of their mean.
+
+    NaN with one seed, where seeds are not the same, and without a difference.
+    """
+    one, other = (
+        {
+            seed: over_seeds([own[task.headline]])
+            for seed, own in run.items()
+            if task.headline in own
+        }
+        for run in (ours, theirs)
+    )
+    if len(one) < 2 or one.keys() != other.keys() or not difference:
+        return math.nan
+    same = [
+        (one[seed].judged(task, levels) - other[seed].judged(task, levels)).mean() * difference > 0
+        for seed in one
+    ]
+    return sum(same) / len(same)
 
 
 def ranking(found: Found, task: Task, contest: Sequence[Run]) -> dict[Run, tuple[int | None, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmark.analysis.statistics import LEAST
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import KEYS, costs, means
@@ -25,6 +26,12 @@ NOT_TIMED = "ms per image: run times were not measured; presets other than smoke
 NO_CELL = "There is no result at this level; run again to fill it, or see the failures."
 NO_EXPERT = "experts: no network was trained for this level; they exist at the anchors only."
 PAIRS = "images are degraded as they are, at a level that nobody knows; levels are where the dial stands"
+
+PAIRED = (
+    "methods in pairs, by values averaged over seeds: p-values (Wilcoxon) and intervals are over images "
+    "and hold no variation over seeds. p_value is of one pair alone, p_holm is corrected for all pairs "
+    "of a data set; seeds_agree is the share of seeds that order the two as their mean does"
+)
 
 
 @dataclass(frozen=True)
@@ -116,7 +123,7 @@ def document(
     dials = dial_grids(derived.dials, titles, notes)
     return Document(
         title=f"{task.name} v{task.version}: {task.summary}",
-        facts=tuple(_facts(results, task, preset, long, trained_on)),
+        facts=tuple(_facts(results, task, preset, long, trained_on, derived)),
         summaries=tuple(summaries),
         dials=tuple(dials),
         remarks=tuple(remarks(derived.dials, dials)),
@@ -247,7 +254,12 @@ def _lines(scores: Scores, cells: list[Callable[[Series], Cell]]) -> tuple[Line,
 
 
 def _facts(
-    results: Results, task: Task, preset: str, long: pd.DataFrame, trained_on: str
+    results: Results,
+    task: Task,
+    preset: str,
+    long: pd.DataFrame,
+    trained_on: str,
+    derived: Derived,
 ) -> list[tuple[str, str]]:
     rows = results.rows
 
@@ -277,13 +289,23 @@ def _facts(
             "rank",
             f"1 + the number of methods that are better in {words.merit_rule(task)}: their paired "
             "difference has a 95 % bootstrap interval over images that excludes 0. Methods that "
-            "cannot be told apart share a rank",
+            f"cannot be told apart share a rank{_few(derived.stats)}",
         ),
+        ("pairs.csv", PAIRED if len(derived.pairs) else ""),
         ("cost", "parameters as stored and as folded at one level; MACs of a 256x256 input"),
         ("dialbench", distinct("harness_version")),
         ("torch", f"{distinct('torch')} on {distinct('device')}"),
     ]
     return [(key, value) for key, value in facts if value.strip()]
+
+
+def _few(stats: pd.DataFrame) -> str:
+    """Returns a caution where sets have too few images for what is said about them."""
+    sizes = stats.groupby("dataset")["images"].max()
+    few = [f"{_images(count)} of {name}" for name, count in sizes.items() if 1 < count < LEAST]
+    return (
+        f". With only {' and '.join(few)} intervals are too narrow and ranks a hint" if few else ""
+    )
 
 
 def _reference(task: Task) -> str:

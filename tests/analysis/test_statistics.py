@@ -11,7 +11,7 @@ from benchmark import tasks
 from benchmark.analysis.comparison import pairs_table, ranking, stats_table
 from benchmark.analysis.dial import figures
 from benchmark.analysis.scores import Run, scores
-from benchmark.analysis.statistics import interval, mean_and_deviation, paired, ranks
+from benchmark.analysis.statistics import holm, interval, mean_and_deviation, paired, ranks
 
 DENOISE = tasks.get("denoise")
 RNG = np.random.default_rng(5)
@@ -66,6 +66,14 @@ def test_noise_without_a_difference_is_a_tie():
     same = paired(NOISE[0], NOISE[0])
     assert same.tie and (same.low, same.high) == (0, 0)
     assert math.isnan(same.p_value) and "fewer than 6" in same.reason
+
+
+def test_p_values_are_corrected_as_holm_does():
+    # Worked by hand: 4 x 0.01, 3 x 0.02, 2 x 0.03 (not below the one before), 0.04.
+    assert holm([0.04, 0.01, math.nan, 0.03, 0.02]) == pytest.approx(
+        [0.06, 0.04, math.nan, 0.06, 0.06], nan_ok=True
+    )
+    assert holm([0.6, 0.7]) == [1.0, 1.0] and holm([]) == [] and holm([0.2]) == [0.2]
 
 
 def test_ranks_are_shared_exactly_where_ties_were_planted():
@@ -151,6 +159,29 @@ def test_pairs_are_compared_on_the_levels_both_have(rows):
     assert table.loc[("dni", "ftn"), "tie"] and not table.loc[("adafm", "ftn"), "tie"]
     assert table.loc[("adafm", "ftn"), "difference"] == pytest.approx(-0.5)
     assert table.loc[("experts", "ftn"), ["levels", "difference"]].tolist() == [2, 1.0]
+
+
+def test_p_values_are_corrected_within_a_data_set(rows):
+    found = scores(pd.concat([rows, rows.assign(dataset="other")]), DENOISE)
+    table = pairs_table(found, DENOISE)
+    for _, own in table.groupby("dataset"):
+        assert own["p_holm"].tolist() == holm(own["p_value"].tolist())
+    assert len(table) == 12 and (table["p_holm"] > table["p_value"]).any()
+
+
+def test_seeds_agree_as_often_as_was_planted(plant):
+    rows = pd.concat(
+        plant({"dni": lambda level, _, at, o=off: 30 + o, "ftn": lambda *_: 30.0}, seeds=(seed,))
+        for seed, off in enumerate((2.0, 1.0, -0.5, 3.0))
+    )
+    one = rows[rows["seed"] == 0]
+    uneven = rows[(rows["method"] == "dni") | (rows["seed"] < 3)]
+    equal = rows.assign(value=30.0)
+    found = [
+        pairs_table(scores(own, DENOISE), DENOISE)["seeds_agree"].item()
+        for own in (rows, one, uneven, equal)
+    ]
+    assert found == pytest.approx([0.75, math.nan, math.nan, math.nan], nan_ok=True)
 
 
 def test_stats_hold_the_mean_its_deviation_over_seeds_and_its_interval(plant):

@@ -179,6 +179,24 @@ def test_one_image_gives_no_rank_but_a_reason(make):
     assert "Rank: one image gives no interval." in text
 
 
+def test_reports_say_what_p_values_hold_and_warn_of_few_images(make, tmp_path):
+    for count, few in ((3, True), (6, False), (1, False)):
+        images = tuple("abcdef"[:count])
+        results, task = make("denoise", **ONE_METRIC, images=images, seeds=(0, 1))
+        folder = tmp_path / str(count)
+        report.write(results, task, "laptop", folder)
+        for name in ("table.md", "index.html"):
+            text = (folder / name).read_text()
+            assert ("With only 3 images of set5 intervals are too narrow" in text) == few
+            assert "no variation over seeds" in text and "corrected for all pairs" in text
+        with open(folder / "pairs.csv", newline="") as file:
+            lines = list(csv.DictReader(file))
+        assert {line["seeds_agree"] for line in lines} <= {"0.5", "1.0"}
+        assert all(bool(line["p_holm"]) == bool(line["p_value"]) for line in lines)
+    alone, _ = make("denoise", **{**ONE_METRIC, "methods": ("dni",)})
+    assert "pairs.csv" not in markdown(document(alone, task, "laptop"))
+
+
 def test_stats_hold_an_interval_for_every_mean_of_the_table(make, tmp_path):
     results, task = make("denoise", **ONE_METRIC, images=tuple("abcdef"), seeds=(0, 1))
     report.write(results, task, "laptop", tmp_path)
