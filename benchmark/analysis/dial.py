@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -118,10 +118,9 @@ def dial_table(found: Found, task: Task) -> pd.DataFrame:
         per_seed = [
             figures(own, _experts(found, run, seed), task) for seed, own in sorted(seeds.items())
         ]
-        names = list(dict.fromkeys(name for one in per_seed for name in one))
         order = list(FIGURES)
-        for name in sorted(names, key=lambda one: order.index(one[0])):
-            parts = [one.get(name, "it is missing for a seed") for one in per_seed]
+        for name in sorted(_names(per_seed), key=lambda one: order.index(one[0])):
+            parts = [_part(one, name) for one in per_seed]
             values = [math.nan if isinstance(part, str) else part for part in parts]
             mean, deviation = mean_and_deviation(values)
             lines.append(
@@ -131,11 +130,41 @@ def dial_table(found: Found, task: Task) -> pd.DataFrame:
                     "value": mean,
                     "std": deviation,
                     "seeds": len(per_seed),
-                    "reason": next((part for part in parts if isinstance(part, str)), ""),
+                    "reason": _reason(dict(zip(sorted(seeds), parts, strict=True))),
                 }
             )
     columns = [*Run._fields, "figure", "metric", "level", "value", "std", "seeds", "reason"]
     return pd.DataFrame(lines, columns=columns)
+
+
+def _names(per_seed: Sequence[Mapping[Named, float | str]]) -> list[Named]:
+    """Returns the figures that any seed has, at their levels where any seed has them at levels."""
+    names = dict.fromkeys(name for one in per_seed for name in one)
+    listed = {name[:2] for name in names if name[2]}
+    return [name for name in names if name[2] or name[:2] not in listed]
+
+
+def _part(own: Mapping[Named, float | str], name: Named) -> float | str:
+    """Returns a figure of one seed, or why it has none: at a level, why it has none at all."""
+    return own.get(name, own.get((*name[:2], ""), "it is missing"))
+
+
+def _reason(parts: Mapping[int, float | str]) -> str:
+    """Returns why there is no mean over seeds, naming the seeds that lack a value unless all do.
+
+    Args:
+        parts: By seed, the value, or the reason why there is none.
+    """
+    seeds: dict[str, list[int]] = {}
+    for seed, part in parts.items():
+        if isinstance(part, str):
+            seeds.setdefault(part, []).append(seed)
+    if any(len(own) == len(parts) for own in seeds.values()):
+        return next(iter(seeds))
+    return "; ".join(
+        f"with seed{'s' * (len(own) > 1)} {', '.join(map(str, own))}: {reason}"
+        for reason, own in seeds.items()
+    )
 
 
 def figures(

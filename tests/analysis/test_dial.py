@@ -227,3 +227,26 @@ def test_figures_are_averaged_over_seeds(plant):
     table = dial_table(scores(rows, DENOISE), DENOISE)
     (line,) = table[table["figure"] == "largest-step"].itertuples()
     assert (line.value, line.std, line.seeds) == (1.5, pytest.approx(math.sqrt(0.5)), 2)
+
+
+def test_a_reason_names_the_seeds_that_have_it_unless_all_do(plant):
+    value = {"dni": quadratic(lambda level: level), "experts": lambda level, _, at: 31 - level}
+    rows = plant(value, matrix=True, seeds=(0, 1, 2))
+    expert = rows["method"] == "experts"
+    table = dial_table(scores(rows[~expert | (rows["seed"] == 1)], DENOISE), DENOISE)
+    assert "no expert was scored" in table.set_index("figure").loc["gap-mean", "reason"]
+    for gone, start in (((0,), "with seed 0: "), ((0, 2), "with seeds 0, 2: "), ((0, 1, 2), "")):
+        table = dial_table(scores(rows[~expert | ~rows["seed"].isin(gone)], DENOISE), DENOISE)
+        lines = table.set_index("figure")
+        assert lines.loc["gap-mean", "reason"].startswith(f"{start}no expert was scored")
+        assert math.isnan(lines.loc["gap-mean", "value"])
+        assert lines.loc["largest-step", "reason"] == ""
+
+
+def test_without_a_matrix_for_one_seed_best_dials_say_which(plant):
+    rows = plant({"dni": quadratic(lambda level: level)}, matrix=True, seeds=(0, 1))
+    off = (rows["seed"] == 1) & (rows["level"] != rows["set_level"])
+    table = dial_table(scores(rows[~off], DENOISE), DENOISE)
+    dials = table[table["figure"] == "best-dial"]
+    assert list(dials["level"]) == ["0", "0.25", "0.5", "0.75", "1"]
+    assert all("with seed 1: it needs the level x dial matrix" in one for one in dials["reason"])
