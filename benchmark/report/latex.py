@@ -39,7 +39,11 @@ def latex(document: Document) -> str:
     )
     facts = [f"% {key}: {' '.join(value.split())}" for key, value in document.facts]
     failed = [f"% failed: {' '.join(text.split())}" for text in document.failures]
-    tables = [_table(document, grid) for grid in (*document.summaries, *document.dials)]
+    title = escape(document.title)
+    tables = [
+        *(_table(document, one, f"{title}, on {escape(one.title)}") for one in document.summaries),
+        *(_table(document, one, f"{title}. {escape(one.title)}") for one in document.dials),
+    ]
     return "\n".join([head, *facts, *failed]) + "\n" + "".join(f"\n{table}\n" for table in tables)
 
 
@@ -48,7 +52,7 @@ def escape(text: str) -> str:
     return "".join(ESCAPES.get(character, character) for character in " ".join(text.split()))
 
 
-def _table(document: Document, grid: Grid) -> str:
+def _table(document: Document, grid: Grid, caption: str) -> str:
     groups = [
         (group, len(list(members))) for group, members in groupby(grid.columns, lambda c: c[0])
     ]
@@ -72,7 +76,7 @@ def _table(document: Document, grid: Grid) -> str:
         [
             r"\begin{table*}",
             r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
-            rf"\caption{{{escape(document.title)}, on {escape(grid.title)}.}}",
+            rf"\caption{{{caption}.}}",
             rf"\begin{{tabular}}{{l{'r' * len(grid.columns)}}}",
             r"\toprule",
             " & ".join(["", *spans]) + r" \\",
@@ -91,6 +95,9 @@ def _table(document: Document, grid: Grid) -> str:
 def _cell(cell: Cell) -> str:
     mean, sign, deviation = cell.text.partition(" ± ")
     text = escape(mean)
+    if mean.startswith("-"):
+        # A hyphen is shorter than a minus sign, and lies lower.
+        text = rf"$-${text[1:]}"
     if cell.best:
         text = rf"\textbf{{{text}}}"
     if sign:

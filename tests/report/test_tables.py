@@ -153,6 +153,19 @@ def test_latex_rows_have_as_many_cells_as_columns_and_escaped_names(make):
     assert text.count("{") == text.count("}")
 
 
+def test_latex_captions_are_sentences_and_negative_numbers_have_a_minus_sign(make):
+    results, task = make("denoise", methods=("dni", "experts"), matrix=True, pictures=False)
+    gone = (results.rows["method"] == "dni") & (results.rows["metric"] == "psnr-rgb")
+    results.rows.loc[gone, "value"] -= 5
+    text = latex(document(results, task, "laptop"))
+    captions = re.findall(r"\\caption\{(.*)\}", text)
+    assert [one.removeprefix(f"denoise v{task.version}: ") for one in captions] == [
+        f"{escape(task.summary)}, on set5 (2 images).",
+        f"{escape(task.summary)}. Dial quality on set5 (2 images).",
+    ]
+    assert re.search(r"& \$-\$\d\.\d\d &", text) and not re.search(r"& -\d", text)
+
+
 def test_every_special_character_is_escaped_in_latex():
     assert escape("a_b%c&d#e$f{g}h~i^j\\k") == (
         r"a\_b\%c\&d\#e\$f\{g\}h\textasciitilde{}i\textasciicircum{}j\textbackslash{}k"
