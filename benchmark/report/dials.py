@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from benchmark.analysis.dial import FIGURES
+from benchmark.analysis.dial import DRIFT, FIGURES
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.grids import Cell, Grid, Line, Notes
@@ -20,12 +20,15 @@ LISTED = "best-dial"
 """A figure of every level; it is in dial.csv only."""
 
 
-def dial_grids(dials: pd.DataFrame, titles: Mapping[str, str], notes: Notes) -> list[Grid]:
+def dial_grids(
+    dials: pd.DataFrame, titles: Mapping[str, str], headline: str, notes: Notes
+) -> list[Grid]:
     """Returns one table per data set; figures that no run has are left out.
 
     Args:
         dials: Output of ``analysis.dial.dial_table``.
         titles: Title by data set.
+        headline: The task's headline metric; headings name metrics where there is any other.
         notes: Takes the reasons of nulls.
     """
     grids = []
@@ -49,12 +52,13 @@ def dial_grids(dials: pd.DataFrame, titles: Mapping[str, str], notes: Notes) -> 
             )
             for one in series
         )
-        columns = tuple(_heading(figure, metric, known) for figure, metric in shown)
+        several = _several(known, headline)
+        columns = tuple(_heading(*one, several) for one in shown)
         grids.append(Grid(f"Dial quality on {title}", columns, rows))
     return grids
 
 
-def remarks(dials: pd.DataFrame, grids: list[Grid]) -> list[str]:
+def remarks(dials: pd.DataFrame, headline: str, grids: list[Grid]) -> list[str]:
     """Returns what every figure shown means, and why the others are not, one line each."""
     known: set[tuple[str, str]] = set()
     reasons: dict[str, list[tuple[str, str]]] = {}
@@ -68,7 +72,7 @@ def remarks(dials: pd.DataFrame, grids: list[Grid]) -> list[str]:
     shown = {figure for figure, _ in known} if grids else set()
     lines = [f"{one.title}: {one.meaning}" for one in FIGURES.values() if one.id in shown]
     for reason, names in reasons.items():
-        texts = [", ".join(_heading(*name, names)) for name in names]
+        texts = [", ".join(_heading(*name, _several(names, headline))) for name in names]
         lines.append(f"not shown: {'; '.join(texts)} ({reason})")
     return lines
 
@@ -82,11 +86,16 @@ def _column(column: tuple[str, str]) -> tuple[int, str, int]:
     return groups.index(FIGURES[figure].group), f"{not first}{metric}", order.index(figure)
 
 
-def _heading(figure: str, metric: str, among: Collection[tuple[str, str]]) -> tuple[str, str]:
-    """Returns group and name of a column; the metric is named where others are in the group."""
+def _several(among: Collection[tuple[str, str]], headline: str) -> bool:
+    """Whether figures are of more than the headline metric, so that one has to say of which."""
+    return bool({metric for _, metric in among} - {headline, DRIFT})
+
+
+def _heading(figure: str, metric: str, several: bool) -> tuple[str, str]:
+    """Returns group and name of a column; colour drift says its metric itself."""
     own = FIGURES[figure]
-    others = {one for name, one in among if FIGURES[name].group == own.group}
-    return own.group + (f", {METRICS[metric].label}" if len(others) > 1 else ""), own.label
+    named = several and metric != DRIFT
+    return own.group + (f", {METRICS[metric].label}" if named else ""), own.label
 
 
 def _cell(line: Any, notes: Notes) -> Cell:

@@ -120,13 +120,13 @@ def document(
         ranks = {key[0]: placed for key, placed in derived.ranks.items() if key[1] == dataset}
         summaries.append(_summary(scores, title, cost, ranks, notes))
         details += _details(scores, title, notes)
-    dials = dial_grids(derived.dials, titles, notes)
+    dials = dial_grids(derived.dials, titles, task.headline, notes)
     return Document(
         title=f"{task.name} v{task.version}: {task.summary}",
         facts=tuple(_facts(results, task, preset, long, trained_on, derived)),
         summaries=tuple(summaries),
         dials=tuple(dials),
-        remarks=tuple(remarks(derived.dials, dials)),
+        remarks=tuple(remarks(derived.dials, task.headline, dials)),
         details=tuple(details),
         notes=tuple(notes.texts),
         failures=tuple(_failed(failure) for failure in _in_order(results.failures)),

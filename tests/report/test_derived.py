@@ -1,6 +1,7 @@
 """Dial quality, intervals and ranks in the report, and the level x dial matrix."""
 
 import csv
+import dataclasses
 import io
 
 import pytest
@@ -95,6 +96,16 @@ def test_dial_quality_is_in_every_readable_table(crossed):
     assert "- best dial, R²: " in text
     assert "Dial quality on set5" in latex(content)
     assert "What the figures mean" in page(content, {}, {"levels": [], "sets": []}, "", "", ())
+
+
+def test_dial_quality_names_the_metric_where_it_is_not_only_the_headline(crossed):
+    plain = section(markdown(document(*crossed, "laptop")), "## Dial quality")["dni"]
+    assert {"dial linear", "gap to experts start", "colour drift mean"} <= set(plain)
+    results, task = crossed
+    text = markdown(document(results, dataclasses.replace(task, headline="ssim-rgb"), "laptop"))
+    named = section(text, "## Dial quality")["dni"]
+    assert {"dial, PSNR-RGB linear", "best dial, PSNR-RGB R²", "colour drift mean"} <= set(named)
+    assert {"gap to experts, SSIM-RGB start", "along the level, SSIM-RGB bend"} <= set(named)
 
 
 def test_figures_that_no_method_has_are_left_out_with_the_reason(make):
