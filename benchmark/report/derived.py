@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DIGITS = 6
 """Decimals kept in the tables."""
+P_VALUES = ("p_value", "p_holm")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ class Derived:
     ranks: dict[tuple[Series, str], tuple[int | None, str]]
 
 
+def _rounded(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Rounds decimals, but digits of p-values: of many images they are small, and never 0."""
+    p_values = {name: pairs[name].map(lambda p: float(f"{p:.3g}")) for name in P_VALUES}
+    return pairs.round(DIGITS).assign(**p_values)
+
+
 def derive(results: Results, task: Task) -> Derived:
     """Returns what follows from the rows, whatever their order."""
     from benchmark.analysis.comparison import pairs_table, ranking, stats_table
@@ -53,6 +60,6 @@ def derive(results: Results, task: Task) -> Derived:
         found,
         dial_table(found, task).round(DIGITS),
         stats_table(found).round(DIGITS),
-        pairs_table(found, task).round(DIGITS),
+        _rounded(pairs_table(found, task)),
         {(Series(*run[:3]), run.dataset): placed for run, placed in ranks.items()},
     )

@@ -208,6 +208,14 @@ def test_reports_say_what_p_values_hold_and_warn_of_few_images(make, tmp_path):
     assert "pairs.csv" not in markdown(document(alone, task, "laptop"))
 
 
+def test_small_p_values_are_not_rounded_to_zero(make):
+    images = [f"i{number}" for number in range(40)]
+    results, task = make("denoise", **SMALL, images=images)
+    pairs = derive(results, task).pairs
+    assert (pairs["p_value"] > 0).all() and (pairs["p_value"] < 1e-6).any()
+    assert len(derive(make("denoise", methods=("dni",), pictures=False)[0], task).pairs) == 0
+
+
 def test_stats_hold_an_interval_for_every_mean_of_the_table(make, tmp_path):
     results, task = make("denoise", **ONE_METRIC, images=tuple("abcdef"), seeds=(0, 1))
     report.write(results, task, "laptop", tmp_path)
