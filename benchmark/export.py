@@ -31,6 +31,8 @@ from benchmark.tasks import Task
 
 FACTS = "network.json"
 """What is in a folder, and what a program must know to use it."""
+KINDS = ("weights", "onnx")
+"""What names the files of a level there."""
 SIZES = ((24, 24), (37, 42))
 """Sides of the images that an ONNX file is tried on; networks that need even ones pad."""
 CLOSE = 1e-4
@@ -122,11 +124,10 @@ def _write(folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx:
     if not method.folds and not onnx:
         return "left out: it does not fold into its backbone; add --onnx"
     # Files of an earlier export would be taken for those of this one.
-    if (folder / FACTS).is_file():
-        for old in (path for path in folder.iterdir() if path.suffix in (".safetensors", ".onnx")):
-            old.unlink()
-        # Should this one fail, nothing says that the folder is whole.
-        (folder / FACTS).unlink()
+    for name in _named(folder / FACTS):
+        (folder / name).unlink(missing_ok=True)
+    # Should this one fail, nothing says that the folder is whole.
+    (folder / FACTS).unlink(missing_ok=True)
     told = [_level(folder, method, task, level, onnx) for level in levels]
     facts = _facts(job, method, task, told)
     if onnx and only is None:
@@ -137,6 +138,17 @@ def _write(folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx:
     # Last, so that a folder with it is whole.
     write(folder / FACTS, json.dumps(facts, indent=1).encode() + b"\n")
     return f"{len(told)} levels in {folder}"
+
+
+def _named(path: Path) -> list[str]:
+    """Returns the files that an earlier export says it wrote; others in its folder are not ours."""
+    try:
+        facts = json.loads(path.read_bytes())
+        told = [facts.get("dial"), *(one.get(kind) for one in facts["levels"] for kind in KINDS)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    # Someone may have edited it: no name leads out of the folder.
+    return [name for name in told if isinstance(name, str) and Path(name).name == name]
 
 
 def _level(

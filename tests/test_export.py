@@ -89,6 +89,23 @@ def test_files_of_an_earlier_export_do_not_stay_beside_the_new_ones(
     assert "there are no weights to export" in capsys.readouterr().err
 
 
+def test_files_that_no_export_wrote_are_left_alone(home, tmp_path):
+    out = trained("denoise", "dni", tmp_path, "--levels", "0.2")
+    own = {"mine_int8.onnx", "mine.safetensors", "0.6.onnx", "notes.txt"}
+    for name in own:
+        (out / "dni" / name).write_text("mine")
+    (out / "outside.onnx").write_text("mine")
+    told = facts(out / "dni")
+    for changed in ({**told, "dial": "../outside.onnx"}, {"levels": 1}, [1]):
+        (out / "dni" / "network.json").write_text(json.dumps(changed))
+        words = ["export", "denoise", *WORDS, "--methods", "dni", "--levels", "0.5"]
+        assert cli.main([*words, "--to", str(out)]) == 0
+    found = {path.name for path in (out / "dni").iterdir()}
+    assert found == {"0.5.safetensors", "network.json", *own}
+    assert {(out / "dni" / name).read_text() for name in own} == {"mine"}
+    assert (out / "outside.onnx").read_text() == "mine"
+
+
 def test_onnx_gives_what_networks_give_and_one_file_takes_the_level(home, tmp_path):
     pytest.importorskip("onnx")
     out = trained("denoise", METHODS, tmp_path, "--onnx")
