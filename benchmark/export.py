@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import benchmark
 from benchmark import spec
+from benchmark.amount import amount
 from benchmark.control import Level, level_text
 from benchmark.discovery import backbone_source
 from benchmark.errors import JobError, UserError
@@ -121,6 +122,11 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
 def _write(folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx: bool) -> str:
     task, only = plan.task, method.only_levels(plan.task)
     levels = [one for one in plan.levels if only is None or one in only]
+    left = ""
+    if only is not None and len(levels) < len(plan.levels):
+        left = f"answers only at levels {', '.join(level_text(one) for one in only)}"
+    if not levels:
+        raise JobError(f"{left}; name one of them with --levels")
     if not method.folds and not onnx:
         return "left out: it does not fold into its backbone; add --onnx"
     # Files of an earlier export would be taken for those of this one.
@@ -137,7 +143,7 @@ def _write(folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx:
         facts["dial"] = "dial.onnx"
     # Last, so that a folder with it is whole.
     write(folder / FACTS, json.dumps(facts, indent=1).encode() + b"\n")
-    return f"{len(told)} levels in {folder}"
+    return f"{amount(len(told), 'level')} in {folder}{left and f'; it {left}'}"
 
 
 def _named(path: Path) -> list[str]:

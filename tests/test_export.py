@@ -106,6 +106,19 @@ def test_files_that_no_export_wrote_are_left_alone(home, tmp_path):
     assert (out / "outside.onnx").read_text() == "mine"
 
 
+def test_levels_that_a_method_lacks_leave_an_earlier_export_as_it_was(home, tmp_path, capsys):
+    out = trained("denoise", "experts,dni", tmp_path, "--levels", "0.3,0.6")
+    told = capsys.readouterr().out
+    assert f"experts: 1 level in {out / 'experts'}; it answers only at levels 0.2, 0.6, 1" in told
+    before = {path.name: path.read_bytes() for path in (out / "experts").iterdir()}
+    words = ["export", "denoise", *WORDS, "--methods", "experts,dni", "--to", str(out)]
+    assert cli.main([*words, "--levels", "0.3"]) == 1
+    told = capsys.readouterr()
+    wanted = "experts: answers only at levels 0.2, 0.6, 1; name one of them with --levels\n"
+    assert told.err == wanted and told.out == f"dni: 1 level in {out / 'dni'}\n"
+    assert {path.name: path.read_bytes() for path in (out / "experts").iterdir()} == before
+
+
 def test_onnx_gives_what_networks_give_and_one_file_takes_the_level(home, tmp_path):
     pytest.importorskip("onnx")
     out = trained("denoise", METHODS, tmp_path, "--onnx")
