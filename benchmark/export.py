@@ -7,7 +7,7 @@ import io
 import json
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,9 @@ class Dialled(nn.Module):
         self.method = method
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        """Restores images (B, 3, h, w) at a level (d,)."""
+        """Restores images (B, 3, h, w) at a level (d,), clamped to [0, 1]."""
+        # Nobody refuses a level here, and networks of full range would go on beyond their ends.
+        level = level.clamp(0, 1)
         if not isinstance(self.method, WeightSpaceMethod):
             return self.method(x, level[None])
         position = self.method._checked(level[None], x[:1])[0]
@@ -134,15 +136,17 @@ def _write(folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx:
         (folder / name).unlink(missing_ok=True)
     # Should this one fail, nothing says that the folder is whole.
     (folder / FACTS).unlink(missing_ok=True)
-    told = [_level(folder, method, task, level, onnx) for level in levels]
-    facts = _facts(job, method, task, told)
+    facts = _facts(job, method, task)
+    told = [_level(folder, method, task, level, onnx, facts) for level in levels]
+    more: dict[str, Any] = {}
     if onnx and only is None:
         level = torch.tensor(task.space.end)
         blob = as_onnx(Dialled(method), f"{job.method} with its dial", level)
-        write(folder / "dial.onnx", blob)
-        facts["dial"] = "dial.onnx"
+        more = {"dial": "dial.onnx", "level": _dial(method, task)}
+        write(folder / more["dial"], described(blob, {**facts, "level": more["level"]}))
     # Last, so that a folder with it is whole.
-    write(folder / FACTS, json.dumps(facts, indent=1).encode() + b"\n")
+    text = json.dumps({**facts, **more, "levels": told}, indent=1)
+    write(folder / FACTS, text.encode() + b"\n")
     return f"{amount(len(told), 'level')} in {folder}{left and f'; it {left}'}"
 
 
@@ -158,7 +162,12 @@ def _named(path: Path) -> list[str]:
 
 
 def _level(
-    folder: Path, method: ControlMethod, task: Task, level: Level, onnx: bool
+    folder: Path,
+    method: ControlMethod,
+    task: Task,
+    level: Level,
+    onnx: bool,
+    common: Mapping[str, Any],
 ) -> dict[str, Any]:
     network = method.tuned(level).float()
     name = level_text(level).replace("/", "_")
@@ -168,16 +177,15 @@ def _level(
         facts["weights"] = f"{name}.safetensors"
         write(folder / facts["weights"], safetensors.torch.save(state))
     if onnx:
-        facts["onnx"] = f"{name}.onnx"
         what = f"{type(method).__name__} at level {level_text(level)}"
-        write(folder / facts["onnx"], as_onnx(network, what))
+        own = {key: facts[key] for key in ("level", "physical")}
+        facts["onnx"] = f"{name}.onnx"
+        write(folder / facts["onnx"], described(as_onnx(network, what), {**common, **own}))
     return facts
 
 
-def _facts(
-    job: SweepJob, method: ControlMethod, task: Task, levels: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
-    """Returns what a program must know to use the files."""
+def _facts(job: SweepJob, method: ControlMethod, task: Task) -> dict[str, Any]:
+    """Returns what a program must know to use any of the files."""
     return {
         "dialbench": benchmark.__version__,
         "task": task.name,
@@ -192,10 +200,24 @@ def _facts(
         ],
         "trained": [list(task.space.first), list(task.space.last)],
         "input": "RGB, (batch, 3, height, width), 0 to 1",
+        "output": "RGB, (batch, 3, scale * height, scale * width), not clipped: clamp it to 0 to 1 "
+        "before rounding",
         "scale": task.scale,
         **_network(job, method, task),
-        "levels": list(levels),
     }
+
+
+def _dial(method: ControlMethod, task: Task) -> str:
+    """Returns what a program must know of the second input of the file with the dial."""
+    parts = [
+        f"float32, ({task.space.d},): a number from 0 to 1 for each of axes, for the whole batch",
+        "those outside are clamped",
+    ]
+    if method.anchored:
+        parts.append("below the first and above the last of trained nothing changes")
+    if task.space.simplex:
+        parts.append("they may not add up to more than 1")
+    return "; ".join(parts)
 
 
 def _network(job: SweepJob, method: ControlMethod, task: Task) -> dict[str, Any]:
@@ -206,11 +228,13 @@ def _network(job: SweepJob, method: ControlMethod, task: Task) -> dict[str, Any]
         arguments = inspect.signature(type(network)).parameters
         return {
             "backbone": type(network).__module__,
+            "class": type(network).__name__,
             "arguments": {name: getattr(network, name) for name in arguments},
         }
     options = spec.parse(job.backbone).options
     return {
         "backbone": backbone_source(job.backbone),
+        "class": type(method.backbone).__name__,
         "arguments": {"scale": task.scale, **dict(options)},
     }
 
@@ -263,6 +287,18 @@ def traced(network: nn.Module, given: Mapping[str, Tensor]) -> bytes:
             dynamo=False,
         )
     return stored.getvalue()
+
+
+def described(blob: bytes, facts: Mapping[str, Any]) -> bytes:
+    """Returns an ONNX model that holds facts as its metadata: texts, or JSON of anything else."""
+    import onnx
+
+    model = onnx.load_from_string(blob)
+    texts = {
+        name: fact if isinstance(fact, str) else json.dumps(fact) for name, fact in facts.items()
+    }
+    onnx.helper.set_model_props(model, texts)
+    return model.SerializeToString()
 
 
 def evaluated(blob: bytes, given: Mapping[str, Tensor]) -> Tensor:

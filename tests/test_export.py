@@ -141,9 +141,34 @@ def test_a_dial_may_have_several_axes(home, tmp_path):
     out = trained("blur-noise", "decouple", tmp_path, "--onnx", "--levels", "0/0.5,1/1")
     method, x = method_of("blur-noise", "decouple"), torch.rand(1, 3, 16, 16)
     assert (out / "decouple" / "0_0.5.safetensors").exists()
-    given = {"x": x.numpy(), "level": np.array([0.2, 0.9], np.float32)}
-    found = run_onnx(out / "decouple" / "dial.onnx", **given)
-    torch.testing.assert_close(found, method.tuned((0.2, 0.9))(x), atol=1e-4, rtol=0)
+    # Levels outside are the nearest inside, also where networks are trained over the whole range.
+    for level, inside in (((0.2, 0.9), (0.2, 0.9)), ((-0.7, 1.4), (0.0, 1.0))):
+        given = {"x": x.numpy(), "level": np.array(level, np.float32)}
+        found = run_onnx(out / "decouple" / "dial.onnx", **given)
+        torch.testing.assert_close(found, method.tuned(inside)(x), atol=1e-4, rtol=0)
+    assert facts(out / "decouple")["level"].startswith("float32, (2,): a number from 0 to 1")
+
+
+def test_files_say_how_they_are_used(home, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    out = trained("denoise", "dni", tmp_path, "--onnx", "--levels", "0.6")
+    told = facts(out / "dni")
+    assert "not clipped: clamp it to 0 to 1 before rounding" in told["output"]
+    assert "those outside are clamped" in told["level"]
+    assert "below the first and above the last of trained nothing changes" in told["level"]
+    module = importlib.import_module(told["backbone"])
+    assert told["class"] == module.__all__[0]
+    for name, level in (("0.6.onnx", "[0.6]"), ("dial.onnx", told["level"])):
+        model = onnx.load(out / "dni" / name)
+        held = {one.key: one.value for one in model.metadata_props}
+        assert held == {
+            **{key: held[key] for key in ("physical",) if level == "[0.6]"},
+            **{
+                key: told[key] if isinstance(told[key], str) else json.dumps(told[key])
+                for key in told.keys() - {"levels", "dial"}
+            },
+            "level": level,
+        }
 
 
 def test_a_network_of_others_is_named_instead_of_the_backbone_of_the_run():
@@ -156,6 +181,7 @@ def test_a_network_of_others_is_named_instead_of_the_backbone_of_the_run():
     told = described("srvgg_dni:convs=2")
     module = importlib.import_module(told["backbone"])
     assert module.SRVGG is SRVGG and told["arguments"] == {"convs": 2}
+    assert told["class"] == "SRVGG"
     assert described("dni")["arguments"] == {"scale": 4, "width": 8}
 
 
