@@ -8,13 +8,14 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmark.control import Axis, Level, level_text
 from benchmark.data.sources import open_set
-from benchmark.demo.session import Session
+from benchmark.demo.session import SIDE, Session
 from benchmark.errors import UserError
 from benchmark.report import words
 
@@ -32,6 +33,10 @@ LOCAL = {
 """To this machine alone, through no one else's, and without a second server process."""
 QUICK = {"show_progress": "hidden", "trigger_mode": "always_last", "queue": False}
 """How events that follow a moving slider are sent: at once, and only the last of a backlog."""
+
+Chosen = tuple[str, str]
+"""The image that is shown, and what is said where there is none."""
+NOTHING: Chosen = ("", "Choose an image.")
 
 WORKER = ThreadPoolExecutor(1)
 """torch keeps threads of its own for every thread that calls it; gradio calls from many."""
@@ -77,10 +82,13 @@ def build(session: Session) -> Any:
         title=f"dialbench demo: {task.name}", analytics_enabled=False, delete_cache=(600, 600)
     ) as page:
         gr.Markdown(f"## {task.name}: {task.summary}")
-        image = gr.State("")
+        image = gr.State(NOTHING)
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
-                own = gr.Image(label="Image", sources=["upload", "clipboard"], height=220)
+                own = gr.Image(
+                    label="Image", sources=["upload", "clipboard"], height=220, format="png"
+                )
+                gr.Markdown(f"Larger images are cut to {SIDE} x {SIDE} around their centre.")
                 degrade = gr.Checkbox(
                     True, label="Degrade it as the task does", visible=session.degrades
                 )
@@ -100,11 +108,12 @@ def build(session: Session) -> Any:
         answers = [shown, said, follow, *dial]
 
         def draw(
-            key: str, degraded: bool, following: bool, one: str, other: str, *values: float
+            chosen: Chosen, degraded: bool, following: bool, one: str, other: str, *values: float
         ) -> list[Any]:
             set_true, set_dial = values[:count], values[count:]
+            key, trouble = chosen
             if not key:
-                return ["", "Choose an image.", following, *set_dial]
+                return ["", trouble, following, *set_dial]
             level = _true(session, degraded, set_true)
             if session.varies and degraded and following:
                 set_dial = set_true
@@ -118,13 +127,13 @@ def build(session: Session) -> Any:
                 pictures.append(_figure(f"{name} {text}".strip(), output))
             return [_row(pictures), " · ".join(lines), following, *set_dial]
 
-        def turn(key: str, degraded: bool, following: bool, *others: Any) -> list[Any]:
-            return draw(key, degraded, False, *others)
+        def turn(chosen: Chosen, degraded: bool, following: bool, *others: Any) -> list[Any]:
+            return draw(chosen, degraded, False, *others)
 
-        def take(pixels: np.ndarray | None) -> str:
-            return "" if pixels is None else session.add(pixels)
-
-        taken = own.change(_told(take), own, image, **QUICK)
+        # Unprocessed: gradio would decode the file, and shorten 16 bits without a word.
+        taken = own.change(
+            _told(lambda file: take(session, file)), own, image, preprocess=False, **QUICK
+        )
         taken.then(_told(draw), controls, answers, **QUICK)
         for control in (*true, degrade, follow, left, right):
             control.input(_told(draw), controls, answers, **QUICK)
@@ -157,17 +166,19 @@ def _painting(gr: Any, session: Session, given: list[Any], dial: list[Any], take
         )
         output = _picture(gr, "Output", scale=2)
 
-    def start(key: str, degraded: bool, *values: float) -> Any:
+    def start(chosen: Chosen, degraded: bool, *values: float) -> Any:
+        key = chosen[0]
         return session.given(key, _true(session, degraded, values)) if key else None
 
     def draw(
         painted: dict[str, Any] | None,
         name: str,
         high: float,
-        key: str,
+        chosen: Chosen,
         degraded: bool,
         *values: float,
     ) -> Any:
+        key = chosen[0]
         if not key or not painted or painted["background"] is None:
             return None
         level, outside = _true(session, degraded, values[:count]), values[count:]
@@ -191,9 +202,26 @@ def _told(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return WORKER.submit(function, *values).result()
         except UserError as error:
-            raise _gradio().Error(str(error)) from error
+            raise _gradio().Error(str(error), print_exception=False) from error
 
     return run
+
+
+def take(session: Session, file: dict[str, Any] | None) -> Chosen:
+    """Takes what was chosen in the browser; an image that is refused leaves none to be shown.
+
+    Args:
+        session: What it is added to.
+        file: ``path`` in gradio's folder of uploads, and ``orig_name``; None if it was removed.
+    """
+    if file is None or not file["path"]:
+        return NOTHING
+    path = Path(file["path"])
+    try:
+        return session.opened(path.read_bytes(), file.get("orig_name") or path.name), ""
+    except UserError as error:
+        text = str(error)
+        return "", f"{text[0].upper()}{text[1:]}."
 
 
 def mask(layers: list[np.ndarray], background: np.ndarray) -> np.ndarray:

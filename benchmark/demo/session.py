@@ -85,14 +85,30 @@ class Session:
             return self.task.space.check(level)
         return min(only, key=lambda one: sum((a - b) ** 2 for a, b in zip(one, level, strict=True)))
 
+    def opened(self, content: bytes, name: str) -> str:
+        """Takes an image file, read as those of sets are, and returns what to call it by.
+
+        Args:
+            content: What is in the file.
+            name: What messages call it.
+
+        Raises:
+            UserError: If such files are not read, or it is too small for the task.
+        """
+        return self.add(Picture("own", Path(name), SIDE, content).read())
+
     def add(self, pixels: np.ndarray) -> str:
         """Takes an image, uint8 RGB (H, W, 3), and returns what to call it by.
 
         Raises:
-            UserError: If it is too small for the task.
+            UserError: If it is of another kind, or too small for the task.
         """
         from PIL import Image
 
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise UserError(
+                f"the image is {pixels.dtype} of shape {pixels.shape}; give uint8 of shape (H, W, 3)"
+            )
         least = max(8, self.task.protocol.multiple) * self.task.scale
         if min(pixels.shape[:2]) < least:
             raise UserError(f"the image is smaller than {least} pixels; choose a larger one")

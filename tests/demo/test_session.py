@@ -1,7 +1,10 @@
 """What the demo shows, without a browser."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmark import cli
 from benchmark.demo.session import SIDE
@@ -109,6 +112,37 @@ def test_an_image_that_is_too_small_or_forgotten_is_one_sentence(session_of, pix
         session.add(np.full((64, 64, 3), value, np.uint8))
     with pytest.raises(UserError, match="no longer here"):
         session.given(first, (0.0,))
+
+
+def saved(image: Image.Image, kind: str, **options) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def test_files_are_read_as_those_of_sets_are(session_of, pixels):
+    session = session_of("denoise", "floor")
+    frames = [Image.fromarray(one).quantize(64) for one in (pixels, 255 - pixels)]
+    moving = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    image = session.opened(moving, "moving.gif")
+    assert np.array_equal(session.given(image, None), np.asarray(frames[0].convert("RGB")))
+    gray = pixels[..., 0]
+    deep = saved(Image.fromarray(gray.astype(np.uint16) * 257), "PNG")
+    real = saved(Image.fromarray(gray.astype(np.float32) / 255), "TIFF")
+    for content, name in ((deep, "deep.png"), (real, "real.tiff")):
+        with pytest.raises(UserError, match=f"image {name} has more than 8 bits a sample"):
+            session.opened(content, name)
+    with pytest.raises(UserError, match="image text.png is damaged or not an image"):
+        session.opened(b"text", "text.png")
+    with pytest.raises(UserError, match="image none.png is empty"):
+        session.opened(b"", "none.png")
+
+
+def test_pixels_of_another_kind_are_refused(session_of, pixels):
+    session = session_of("denoise", "floor")
+    for wrong in (pixels[..., 0], pixels.astype(np.uint16), pixels[..., [0, 1, 2, 0]]):
+        with pytest.raises(UserError, match=r"give uint8 of shape \(H, W, 3\)"):
+            session.add(wrong)
 
 
 def test_without_training_or_gradio_the_verb_says_what_to_do(home, capsys, monkeypatch):
