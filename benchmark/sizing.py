@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmark.jobs import SweepJob, TrainJob
+from benchmark.jobs import TrainJob
 from benchmark.keys import preset_text
 from benchmark.store import Store, read_json
 
@@ -119,13 +119,15 @@ def _sweeps(plan: Plan, records: dict[tuple, Record]) -> list[Line]:
     """Returns one line for every method and data set, with all seeds."""
     groups: dict[str, list[tuple[float | None, float | None]]] = {}
     for job in plan.sweeps.values():
-        found = _best(records, _cell_key(job))
-        images = len(plan.images[job.dataset].pictures) * len(plan.task.cases)
+        test = plan.images[job.dataset]
+        # Cells know sets by name, jobs perhaps by a path.
+        found = _best(records, (job.task, test.name, job.method, job.backbone))
+        images = len(test.pictures) * len(plan.task.cases)
         points = len(job.points())
         second, size = found.second(), found.bytes()
         took = None if second is None else second * images * points
         stored = None if size is None else size * points
-        groups.setdefault(f"sweep {job.method} on {job.dataset}", []).append((took, stored))
+        groups.setdefault(f"sweep {job.method} on {test.name}", []).append((took, stored))
     return [_line(plan, what, members) for what, members in groups.items()]
 
 
@@ -149,10 +151,6 @@ def _best(records: dict[tuple, Record], key: tuple) -> Record:
 def _stage_key(job: TrainJob) -> tuple:
     own = tuple(getattr(job.preset, name) for name in BATCH)
     return (job.task.partition("@")[0], job.method, job.stage.name, job.backbone, *own)
-
-
-def _cell_key(job: SweepJob) -> tuple:
-    return (job.task, job.dataset, job.method, job.backbone)
 
 
 def _stages(store: Store) -> dict[tuple, Record]:

@@ -3,7 +3,9 @@
 import json
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from benchmark import cli
 from benchmark.store import Store, read_json, write_json
@@ -62,6 +64,21 @@ def test_durations_are_recorded_ones_per_step_and_image_times_what_is_planned(si
     assert lines["sr smoke:steps=8 train dni end"][:2] == ("1", "8")
     lines, text = size("sr", *SMALL, "--set", "batch=4", "--methods", "dni")
     assert lines["sr smoke:batch=4 train dni end"][1] == "?", "another batch is other work"
+
+
+def test_a_test_set_may_be_given_as_a_path(size, home, tmp_path):
+    folder = tmp_path / "sets" / "own"
+    folder.mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 28, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "one.png")
+    words = ["denoise", *SMALL, "--methods", "floor", "--test", str(folder)]
+    assert cli.main(["run", *words, "--jobs", "1"]) == 0
+    for path in (home / "cells" / "denoise").glob("*.json"):
+        record = read_json(path)
+        write_json(path, {**record, "cost": {**record["cost"], "ms_per_image": 3.6e6}})
+    lines, text = size(*words)
+    assert lines["denoise smoke sweep floor on own"][:2] == ("1", "2")
+    assert "Not counted" not in text
 
 
 def test_tasks_and_presets_multiply(size):
