@@ -32,7 +32,11 @@ def collect(store: Store, cells: Sequence[Cell], failures: Iterable[Failure] = (
     for cell in cells:
         groups.setdefault(tuple(cell.facts[name] for name in RUN), []).append(cell)
     costs = [
-        {**dict(zip(RUN, run, strict=True)), **group[-1].cost, "ms_per_image": _typical(group)}
+        {
+            **dict(zip(RUN, run, strict=True)),
+            **group[-1].cost,
+            **{name: _typical(group, name) for name in ("ms_per_image", "switch_ms")},
+        }
         for run, group in groups.items()
     ]
     with collector.paused():
@@ -76,9 +80,10 @@ def _by_origin(cell: Cell) -> Iterator[Cell]:
         yield dataclasses.replace(cell, facts={**facts, **own}, rows=tuple(rows))
 
 
-def _typical(cells: Sequence[Cell]) -> float:
-    """Returns the median milliseconds per image, or NaN if nothing was timed."""
-    times = [one.cost["ms_per_image"] for one in cells if one.cost["ms_per_image"] is not None]
+def _typical(cells: Sequence[Cell], name: str) -> float:
+    """Returns the median of milliseconds, or NaN if nothing was timed."""
+    times = [one.cost.get(name) for one in cells]
+    times = [one for one in times if one is not None]
     return statistics.median(times) if times else math.nan
 
 

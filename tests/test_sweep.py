@@ -139,7 +139,21 @@ def test_results_list_the_input_and_the_clean_picture(floor):
     assert list(pictures[pictures["method"] == "clean"]["level"]) == [""]
     assert pictures["path"].nunique() == len(pictures) == 7
     assert len(results.costs) == 1
-    assert results.costs["ms_per_image"].isna().all()
+    assert results.costs[["ms_per_image", "switch_ms"]].isna().all(axis=None)
+
+
+def test_times_of_a_method_are_medians_over_its_cells(floor):
+    made, store = floor()
+    sweep.sweep(made.jobs()[0], store, silent)
+    cells = plan.stored_cells(made, store)
+    for cell, milliseconds in zip(cells, (1.0, 5.0, None), strict=True):
+        cell.cost.update(ms_per_image=4.0, switch_ms=milliseconds)
+    (line,) = collect(store, cells).costs.itertuples()
+    assert (line.ms_per_image, line.switch_ms) == (4.0, 3.0)
+    for cell in cells:
+        # Cells of before it was measured.
+        del cell.cost["switch_ms"]
+    assert collect(store, cells).costs["switch_ms"].isna().all()
 
 
 def test_batches_hold_images_of_one_size_and_few_pixels():

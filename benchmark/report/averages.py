@@ -6,6 +6,7 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
+from benchmark.report import words
 from benchmark.report.results import Results
 from benchmark.report.series import Series, level_key, place
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from benchmark.tasks import Task
 
 KEYS = ["method", "backbone", "preset", "dataset", "level"]
-COSTS = ["params_stored", "params_folded", "macs", "ms_per_image", "train_steps"]
+TIMES = ["ms_per_image", "switch_ms"]
+COSTS = ["params_stored", "params_folded", "macs", *TIMES, "train_steps"]
+"""Costs that are numbers; the other one is whether a method folds."""
 DIGITS = 6
 """Decimals kept in table.csv."""
 
@@ -136,10 +139,11 @@ def table(results: Results, task: Task) -> pd.DataFrame:
         one = long[long["metric"] == metric]
         one = one[[*keys, "mean", "std"]].rename(columns={"mean": metric, "std": f"{metric}_std"})
         lines = lines.merge(one, on=keys, how="left")
-    lines = lines.merge(costs(results)[[*KEYS[:3], *COSTS]], on=KEYS[:3], how="left")
+    lines = lines.merge(costs(results)[[*KEYS[:3], *COSTS, "folds"]], on=KEYS[:3], how="left")
+    lines["folds"] = lines["folds"].map(words.yes_or_no)
     for column in COSTS:
-        if column != "ms_per_image":
+        if column not in TIMES:
             lines[column] = pd.to_numeric(lines[column]).round().astype("Int64")
     values = [column for metric in ids for column in (metric, f"{metric}_std")]
-    lines[[*values, "ms_per_image"]] = lines[[*values, "ms_per_image"]].astype(float).round(DIGITS)
+    lines[[*values, *TIMES]] = lines[[*values, *TIMES]].astype(float).round(DIGITS)
     return lines

@@ -26,6 +26,7 @@ NAMES = {
     "params_folded": "folded parameters, millions",
     "macs": "GMACs of a 256 x 256 input",
     "ms_per_image": "milliseconds per image",
+    "switch_ms": "milliseconds of setting another level",
     "train_steps": "training steps",
 }
 """Costs in full."""

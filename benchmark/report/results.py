@@ -44,6 +44,7 @@ COST_COLUMNS = (
     "params_folded",
     "macs",
     "ms_per_image",
+    "switch_ms",
     "train_steps",
 )
 PICTURE_COLUMNS = ("method", "backbone", "seed", "dataset", "image", "level", "path")
@@ -85,7 +86,7 @@ class Results:
         rows: One line per number, with ``ROW_COLUMNS``. ``value`` is NaN unless ``status`` is
             ``"ok"``; ``level``, ``set_level`` and ``level_physical`` are texts.
         costs: One line per trained method, with ``COST_COLUMNS``; ``ms_per_image`` is NaN when it
-            was not timed.
+            was not timed, ``switch_ms`` also where no dial is set.
         pictures: One line per stored picture, with ``PICTURE_COLUMNS``.
         failures: What gave no result, and why.
     """

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from benchmark.tasks import Task
 
 NOT_TIMED = "ms per image: run times were not measured; presets other than smoke measure them."
+NOT_SWITCHED = (
+    "switch, ms: measured where run times are and one network takes several levels; not for floor, "
+    "experts and level maps."
+)
 NO_CELL = "There is no result at this level; run again to fill it, or see the failures."
 NO_EXPERT = "experts: no network was trained for this level; they exist at the anchors only."
 PAIRS = "images are degraded as they are, at a level that nobody knows; levels are where the dial stands"
@@ -201,6 +205,10 @@ def _summary(
                 getattr(spent.get(one), k, None), by, n, why, notes
             )
         )
+    columns.append(("cost", "folds"))
+    cells.append(
+        lambda one: Cell(words.yes_or_no(getattr(spent.get(one), "folds", None)) or words.NULL)
+    )
     return Grid(title, tuple(columns), _lines(scores, cells))
 
 
@@ -209,6 +217,7 @@ COST_COLUMNS = (
     ("folded, M", "params_folded", 1e-6, 3, ""),
     ("GMACs", "macs", 1e-9, 2, ""),
     ("ms/image", "ms_per_image", 1.0, 1, NOT_TIMED),
+    ("switch, ms", "switch_ms", 1.0, 2, NOT_SWITCHED),
     ("steps", "train_steps", 1.0, 0, ""),
 )
 """Heading, column of the costs, factor, decimals, and the note of a null."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from benchmark.control import level_text, parse_level
@@ -64,6 +65,11 @@ def merit_rule(task: Task) -> str:
         f"the area that their levels win over floor in the plane of {METRICS[task.headline].label} and "
         f"{METRICS[task.perception].label}, where a level worse than floor in either wins nothing"
     )
+
+
+def yes_or_no(value: Hashable) -> str | None:
+    """Returns a truth value as a word, or None where it is missing."""
+    return {True: "yes", False: "no"}.get(value)
 
 
 def number(value: float, digits: int) -> str:

@@ -108,6 +108,7 @@ def build(
                 "params_folded": 0 if method == "floor" else 152_288,
                 "macs": 0 if method == "floor" else 623_902_720,
                 "ms_per_image": 40.0 + abs(noise(method)) if timed else math.nan,
+                "switch_ms": 1.25 if timed and method not in ("experts", "floor") else math.nan,
                 "train_steps": 0 if method == "floor" else 800,
             }
         )

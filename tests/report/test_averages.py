@@ -38,9 +38,9 @@ def test_the_columns_are_keys_then_metrics_then_costs(make):
     results, task = make(methods=("dni",), levels=("0",))
     columns = list(report.table(results, task).columns)
     keys = ["method", "backbone", "preset", "dataset", "level", "level_physical", "seeds"]
-    costs = ["params_stored", "params_folded", "macs", "ms_per_image", "train_steps"]
+    costs = ["params_stored", "params_folded", "macs", "ms_per_image", "switch_ms", "train_steps"]
     metrics = [name for metric in task.metrics for name in (metric, f"{metric}_std")]
-    assert columns == [*keys, *metrics, *costs]
+    assert columns == [*keys, *metrics, *costs, "folds"]
 
 
 def test_rows_of_the_level_by_dial_matrix_stay_out_of_the_table(make):
@@ -95,6 +95,15 @@ def test_costs_are_whole_numbers_and_times_are_averaged_over_seeds(make):
     results.costs["ms_per_image"] = [10.0, 14.0]
     (line,) = report.table(results, task).itertuples()
     assert (line.params_stored, line.macs, line.ms_per_image) == (304576, 623902720, 12.0)
+
+
+def test_a_switch_and_folding_are_in_the_table_and_null_where_unknown(make):
+    results, task = make(methods=("dni", "cfsnet", "experts"), levels=("0",))
+    lines = report.table(results, task).set_index("method")
+    assert lines["switch_ms"].dropna().to_dict() == {"dni": 1.25, "cfsnet": 1.25}
+    assert lines["folds"].to_dict() == {"dni": "yes", "cfsnet": "no", "experts": "yes"}
+    bare = Results(results.rows, results.costs.assign(folds=None), results.pictures)
+    assert report.table(bare, task)["folds"].isna().all()
 
 
 def test_without_any_rows_the_table_is_empty_but_has_its_columns(make):

@@ -33,8 +33,22 @@ def test_the_summary_shows_the_headline_at_three_levels_and_other_metrics_at_two
         "cost folded, M",
         "cost GMACs",
         "cost ms/image",
+        "cost switch, ms",
         "cost steps",
+        "cost folds",
     ]
+
+
+def test_a_switch_that_was_not_timed_is_a_dash_with_a_note(make):
+    results, task = make(methods=("dni", "cfsnet", "experts"), levels=("0",))
+    content = document(results, task, "laptop")
+    text = markdown(content)
+    table = lines_of(text, "## set5")
+    at = table["method"].index("cost switch, ms")
+    assert [table[name][at] for name in ("dni", "cfsnet", "experts")] == ["1.25", "1.25", "—²"]
+    assert "² switch, ms: measured where" in text
+    assert [table[name][-1] for name in ("dni", "cfsnet", "experts")] == ["yes", "no", "yes"]
+    assert r"& switch, ms & steps & folds \\" in latex(content)
 
 
 def test_physical_values_name_the_levels_of_a_degradation(make):
