@@ -25,7 +25,7 @@ NAMES = {
     "params_stored": "stored parameters, millions",
     "params_folded": "folded parameters, millions",
     "macs": "GMACs of a 256 x 256 input",
-    "ms_per_image": "milliseconds per image",
+    "ms_per_image": "milliseconds per test image",
     "switch_ms": "milliseconds of setting another level",
     "train_steps": "training steps",
 }

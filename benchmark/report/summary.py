@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
     from benchmark.tasks import Task
 
+SPENT = (
+    "parameters as stored and as folded at one level; MACs of a 256x256 input; ms/image is the "
+    "median over the test images, whatever their size, and like switch, ms (setting another level) "
+    "was taken on the run's machine while as many jobs as the run had shared it, so compare times "
+    "within one run with --jobs 1 only"
+)
 NOT_TIMED = "ms per image: run times were not measured; presets other than smoke measure them."
 NOT_SWITCHED = (
     "switch, ms: measured where run times are and one network takes several levels; not for floor, "
@@ -301,7 +307,7 @@ def _facts(
             f"cannot be told apart share a rank{_few(derived.stats)}",
         ),
         ("pairs.csv", PAIRED if len(derived.pairs) else ""),
-        ("cost", "parameters as stored and as folded at one level; MACs of a 256x256 input"),
+        ("cost", SPENT),
         ("dialbench", distinct("harness_version")),
         ("torch", f"{distinct('torch')} on {distinct('device')}"),
     ]

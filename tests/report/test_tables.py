@@ -51,6 +51,14 @@ def test_a_switch_that_was_not_timed_is_a_dash_with_a_note(make):
     assert r"& switch, ms & steps & folds \\" in latex(content)
 
 
+def test_what_times_were_taken_on_is_said_beside_what_the_arithmetic_is_for(make):
+    results, task = make(methods=("dni",), levels=("0",))
+    text = markdown(document(results, task, "laptop"))
+    (cost,) = (line for line in text.splitlines() if line.startswith("- cost: "))
+    assert "MACs of a 256x256 input; ms/image is the median over the test images" in cost
+    assert "within one run with --jobs 1 only" in cost
+
+
 def test_physical_values_name_the_levels_of_a_degradation(make):
     results, task = make("dejpeg", methods=("dni",), levels=("0", "0.5", "1"))
     header = lines_of(markdown(document(results, task, "laptop")), "## set5")["method"]
