@@ -38,10 +38,13 @@ def main(restored: Path, clean: Path, offline: bool = False) -> int:
     """Prints all scores of two image files; returns 0.
 
     Raises:
-        UserError: If an image cannot be read, or their sizes differ.
+        UserError: If an image is not there or cannot be read, or their sizes differ.
     """
     from benchmark.data.patches import to_tensor
 
+    for path in (restored, clean):
+        if not path.is_file():
+            raise UserError(f"there is no file {path}; name the restored image and the clean one")
     pixels = [Picture(path.stem, path).read() for path in (restored, clean)]
     if pixels[0].shape != pixels[1].shape:
         sizes = [f"{one.shape[1]}x{one.shape[0]}" for one in pixels]

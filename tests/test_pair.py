@@ -74,4 +74,8 @@ def test_bad_pairs_are_refused(files, tmp_path, home, capsys):
     assert "two images" in capsys.readouterr().err
     assert cli.main(["doctor", files[0], str(other)]) == 2
     assert "140x128 and 12x10" in capsys.readouterr().err
-    assert cli.main(["doctor", files[0], str(tmp_path / "none.png")]) == 2
+    for missing in (tmp_path / "none.png", tmp_path):
+        capsys.readouterr()
+        assert cli.main(["doctor", files[0], str(missing)]) == 2
+        wanted = f"there is no file {missing}; name the restored image and the clean one"
+        assert wanted in capsys.readouterr().err
