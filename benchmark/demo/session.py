@@ -22,6 +22,7 @@ from benchmark.data.sources import ImageSet, Picture
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Scorer
+from benchmark.opened import stored_jobs, to_pixels, untrained
 from benchmark.plan import Plan
 from benchmark.store import Store
 from benchmark.sweep import loaded, ready
@@ -130,7 +131,7 @@ class Session:
             image: What ``add`` returned.
             level: How the task degrades it; None if it is to be taken as it is.
         """
-        return _pixels(self._input(image, level))
+        return to_pixels(self._input(image, level))
 
     def restored(
         self, image: str, level: Level | None, name: str, dial: Level
@@ -179,7 +180,7 @@ class Session:
         levels = torch.lerp(low.float(), high.float(), part.expand(len(low), *part.shape))
         with torch.inference_mode():
             output = self.methods[name](x[None].to(self.device), levels[None].to(self.device))
-        return _pixels(output[0].cpu()), self._said(image, level, output[0].cpu())
+        return to_pixels(output[0].cpu()), self._said(image, level, output[0].cpu())
 
     def _samples(self, image: str) -> Samples:
         if image not in self._images:
@@ -205,7 +206,7 @@ class Session:
         x = self._input(image, level)[None].to(self.device)
         with torch.inference_mode():
             output = self.network(name, dial)(x.contiguous(memory_format=torch.channels_last))
-        return _pixels(output[0].cpu()), self._said(image, level, output[0].cpu())
+        return to_pixels(output[0].cpu()), self._said(image, level, output[0].cpu())
 
     def _said(self, image: str, level: Level | None, output: Tensor) -> str:
         """Returns the PSNR as text where there is something to compare with."""
@@ -230,19 +231,8 @@ def open_session(plan: Plan, store: Store) -> Session:
     Raises:
         UserError: If nothing of it is trained.
     """
-    found: dict[str, ControlMethod] = {}
-    for job in plan.sweeps.values():
-        there = all(store.read_stage(key) is not None for key in job.stage_keys.values())
-        if there and job.method not in found:
-            found[job.method] = loaded(job, plan.task, store)
+    found = {job.method: loaded(job, plan.task, store) for job in stored_jobs(plan, store)}
     # The floor needs no training: alone it is nothing to look at.
     if not any(method.stages(plan.task) for method in found.values()):
-        raise UserError(
-            f"nothing is trained for this; run 'dialbench train {plan.task.name}' first, with the same options"
-        )
+        raise UserError(untrained(plan))
     return Session(plan.task, found)
-
-
-def _pixels(image: Tensor) -> np.ndarray:
-    """Returns an image (3, H, W) as uint8 (H, W, 3)."""
-    return (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()

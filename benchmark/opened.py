@@ -1,0 +1,82 @@
+"""Trained methods and image files, opened for use outside of a run: from Python, the demo, ``restore``."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark import assets
+from benchmark.data.patches import to_tensor
+from benchmark.data.sources import Picture
+from benchmark.errors import UserError
+from benchmark.jobs import SweepJob
+from benchmark.method import ControlMethod
+from benchmark.plan import Plan, make
+from benchmark.request import request_of
+from benchmark.store import Store
+from benchmark.sweep import loaded
+
+
+def open_method(task: str, method: str, options: str = "") -> ControlMethod:
+    """Returns a trained method, in evaluation mode: call it with images (B, 3, h, w) and a level.
+
+    Args:
+        task: A task, like ``"denoise"``.
+        method: A method, like ``"dni"`` or ``"ftn:groups=4"``, or its file.
+        options: What else it was trained with, as on the command line: ``"--preset gpu --seeds 1"``.
+
+    Raises:
+        UserError: If a name or option is wrong, or nothing is trained for it.
+    """
+    from benchmark.cli import parser
+
+    words = ["report", task, "--methods", method, *shlex.split(options)]
+    request, store = request_of(parser()[0].parse_args(words)), Store()
+    with assets.as_they_are():
+        plan = make(request, store)
+    if not plan.sweeps:
+        why = (*plan.failures, *plan.skipped)[0]
+        raise UserError(f"{why.method}: {why.reason}")
+    found = stored_jobs(plan, store)
+    if not found:
+        raise UserError(untrained(plan))
+    return loaded(found[0], plan.task, store)
+
+
+def stored_jobs(plan: Plan, store: Store) -> list[SweepJob]:
+    """Returns one job of every method that is trained: the first seed counts."""
+    found: dict[str, SweepJob] = {}
+    for job in plan.sweeps.values():
+        if all(store.read_stage(key) is not None for key in job.stage_keys.values()):
+            found.setdefault(job.method, job)
+    return list(found.values())
+
+
+def untrained(plan: Plan) -> str:
+    """Returns what to say where nothing of a plan is trained."""
+    return (
+        f"nothing is trained for this; run 'dialbench train {plan.task.name}' first, with the same "
+        "options"
+    )
+
+
+def read_image(path: Path | str) -> Tensor:
+    """Returns an image file as a batch of one (1, 3, h, w) in [0, 1], read as those of sets are.
+
+    Raises:
+        UserError: If it is not there, or of a kind that is not read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"there is no file {path}; name an image")
+    return to_tensor(Picture(path.stem, path).read())[None]
+
+
+def to_pixels(image: Tensor) -> np.ndarray:
+    """Returns an image (3, H, W) as uint8 (H, W, 3), clamped to [0, 1] and rounded."""
+    pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8)
+    return pixels.permute(1, 2, 0).contiguous().cpu().numpy()
