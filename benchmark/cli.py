@@ -116,6 +116,9 @@ def parser() -> tuple[Parser, list[str]]:
     out.add_argument(
         "--onnx", action="store_true", help="as ONNX too, also one file that takes the level"
     )
+    own = add("restore", bench.restore, "restore images of your own with trained methods", stored)
+    own.add_argument("image", metavar="IMAGE", type=Path, nargs="+", help="before --methods")
+    own.add_argument("--to", type=Path, metavar="FOLDER", help="default: runs/restored/TASK")
     add(
         "publish",
         bench.publish,

@@ -116,7 +116,7 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
             continue
         try:
             method = loaded(job, plan.task, store)
-            yield f"{name}: {_write(folder / _safe(name), job, method, plan, onnx)}", True
+            yield f"{name}: {_write(folder / safe(name), job, method, plan, onnx)}", True
         except JobError as error:
             yield f"{name}: {error}", False
 
@@ -332,5 +332,6 @@ def _require_onnx() -> None:
         ) from None
 
 
-def _safe(name: str) -> str:
+def safe(name: str) -> str:
+    """Returns what a method is called in names of files."""
     return re.sub(r"[^A-Za-z0-9_.]+", "-", name)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmark import assets
-from benchmark.data.patches import to_tensor
+from benchmark.data.patches import clean_pixels, to_tensor
 from benchmark.data.sources import Picture
 from benchmark.errors import UserError
 from benchmark.jobs import SweepJob
@@ -64,8 +64,12 @@ def untrained(plan: Plan) -> str:
     )
 
 
-def read_image(path: Path | str) -> Tensor:
+def read_image(path: Path | str, colour: str = "rgb") -> Tensor:
     """Returns an image file as a batch of one (1, 3, h, w) in [0, 1], read as those of sets are.
+
+    Args:
+        path: The file.
+        colour: As a protocol says it.
 
     Raises:
         UserError: If it is not there, or of a kind that is not read.
@@ -73,7 +77,7 @@ def read_image(path: Path | str) -> Tensor:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"there is no file {path}; name an image")
-    return to_tensor(Picture(path.stem, path).read())[None]
+    return to_tensor(clean_pixels(Picture(path.stem, path), colour))[None]
 
 
 def to_pixels(image: Tensor) -> np.ndarray:

@@ -123,6 +123,26 @@ def export(args: argparse.Namespace) -> int:
     return int(failed > 0)
 
 
+def restore(args: argparse.Namespace) -> int:
+    """Restores images with trained methods."""
+    request, store = request_of(args), Store()
+
+    from benchmark import opened
+    from benchmark import restore as restoring
+
+    plan = _looked_at(request, store)
+    folder = args.to or store.home / "restored" / plan.task.name
+    for path in restoring.run(plan, store, args.image, folder):
+        print(_shown(path))
+    for note in dict.fromkeys((*plan.failures, *plan.skipped)):
+        print(f"note: {note.method}: {note.reason}", file=sys.stderr)
+    there = [job.method for job in opened.stored_jobs(plan, store)]
+    missing = dict.fromkeys(job.method for job in plan.sweeps.values() if job.method not in there)
+    for name in missing:
+        print(f"{name}: {opened.untrained(plan)}", file=sys.stderr)
+    return int(bool(missing or plan.failures))
+
+
 def analyze(args: argparse.Namespace) -> int:
     """Makes a study: trains and scores what it needs, writes its tables and figure."""
     from benchmark.analysis import studies

@@ -1,0 +1,66 @@
+"""``dialbench restore``: images of one's own, as trained methods restore them at each level."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from benchmark.control import level_text
+from benchmark.errors import UserError
+from benchmark.export import safe
+from benchmark.opened import read_image, stored_jobs, to_pixels, untrained
+from benchmark.plan import Plan
+from benchmark.store import Store, write
+from benchmark.sweep import loaded, ready
+
+
+def run(plan: Plan, store: Store, images: Sequence[Path], folder: Path) -> Iterator[Path]:
+    """Restores images as they are, and yields every file that it has written.
+
+    Args:
+        plan: What was asked for; of every method that is trained the first seed counts.
+        store: Where the trained stages are.
+        images: The image files.
+        folder: Gets ``<image>-<method>-<level>.png``; no file in it is ever replaced.
+
+    Raises:
+        UserError: If nothing is trained, no method has a level, an image is refused, or a file is
+            there already. Nothing is written then.
+    """
+    jobs = stored_jobs(plan, store)
+    if not jobs:
+        raise UserError(untrained(plan))
+    parts = [(job, level) for job in jobs for level in job.levels]
+    if not parts:
+        raise UserError("; ".join(f"{one.method} {one.reason}" for one in plan.skipped))
+    targets = {
+        (job.method, level, image): folder
+        / f"{image.stem}-{safe(job.method)}-{level_text(level).replace('/', '_')}.png"
+        for job, level in parts
+        for image in images
+    }
+    for path, times in Counter(targets.values()).items():
+        if times > 1 or path.exists():
+            what = "would be written twice" if times > 1 else "is there already"
+            raise UserError(f"{path} {what}; rename images, or name another folder with --to")
+    colour = plan.task.protocol.colour
+    for image in images:
+        # Before anything is written: one that is refused must not stop the others halfway.
+        read_image(image, colour)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for job in jobs:
+        method = loaded(job, plan.task, store)
+        for level in job.levels:
+            network = ready(method.tuned(level), device)
+            for image in images:
+                with torch.inference_mode():
+                    output = network(read_image(image, colour).to(device))[0]
+                stream, path = io.BytesIO(), targets[job.method, level, image]
+                Image.fromarray(to_pixels(output)).save(stream, "PNG")
+                write(path, stream.getvalue())
+                yield path
