@@ -117,7 +117,7 @@ def parser() -> tuple[Parser, list[str]]:
         "--onnx", action="store_true", help="as ONNX too, also one file that takes the level"
     )
     own = add("restore", bench.restore, "restore images of your own with trained methods", stored)
-    own.add_argument("image", metavar="IMAGE", type=Path, nargs="+", help="before --methods")
+    own.add_argument("image", metavar="IMAGE", type=Path, nargs="+", help="an image file")
     own.add_argument("--to", type=Path, metavar="FOLDER", help="default: runs/restored/TASK")
     add(
         "publish",
