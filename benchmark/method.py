@@ -281,14 +281,13 @@ class WeightSpaceMethod(ControlMethod):
 
     def assemble(self, backbone: nn.Module, control: ControlSpace) -> WeightSpaceMethod:
         super().assemble(backbone, control)
-        if next(backbone.parameters()).is_meta:
-            return self
-        with torch.no_grad():
-            named = self.weights(torch.zeros(control.d)).keys()
-        own = {name for name, _ in (*backbone.named_parameters(), *backbone.named_buffers())}
-        # What the backbone has not would change nothing, and nobody would notice.
-        for name in sorted(named - own):
-            raise JobError(f"weights() gives '{name}', which the backbone does not have")
+        own = (*self.backbone.named_parameters(), *self.backbone.named_buffers())
+        if not own[0][1].is_meta:
+            with torch.no_grad():
+                named = self.weights(torch.zeros(control.d)).keys()
+            # What the backbone has not would change nothing, and nobody would notice.
+            for name in sorted(named - {name for name, _ in own}):
+                raise JobError(f"weights() gives '{name}', which the backbone does not have")
         return self
 
     @abstractmethod

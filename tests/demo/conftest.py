@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +14,8 @@ from benchmark.build import build_method
 from benchmark.demo.session import Session
 
 SMALL = "small:blocks=1:width=8"
+PATIENCE = 30
+"""Seconds to wait for a page."""
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +35,34 @@ def session_of() -> Callable[..., Session]:
         return Session(judged, found)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def address_of(session_of) -> Callable[..., Iterator[str]]:
+    """Returns a function that yields the address of a demo, which it ends afterwards."""
+
+    def serve(task: str, *names: str) -> Iterator[str]:
+        from benchmark.demo import app
+
+        page = app.build(session_of(task, *names))
+        _, address, _ = page.launch(**app.LOCAL, theme=app._theme())
+        yield address
+        page.close(verbose=False)
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., Any]:
+    """Returns a function that waits until what a script returns is as wanted, and returns it."""
+
+    def wait(browser: Any, script: str, wanted: Callable[[Any], Any]) -> Any:
+        limit = time.monotonic() + PATIENCE
+        while time.monotonic() < limit:
+            found = browser.run(script)
+            if wanted(found):
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"still {found!r} after {PATIENCE} s")
+
+    return wait
