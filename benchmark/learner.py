@@ -171,6 +171,11 @@ class Learner(L.LightningModule, ABC):
         own, *others = optimizers
         own.zero_grad()
         loss = self.loss(batch, self.stage)
+        if not loss.requires_grad:
+            raise JobError(
+                f"the loss of stage '{self.stage.name}' does not depend on what the stage trains "
+                f"({', '.join(self.stage.trains)}); nothing would be learnt"
+            )
         backward(loss)
         # Lightning's own clipping refuses fused optimisers where precision is mixed.
         moving = [one for group in own.param_groups for one in group["params"]]

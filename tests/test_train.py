@@ -104,6 +104,12 @@ def test_a_tuning_stage_moves_only_what_it_declares(tmp_path):
     assert any(key.startswith("transitions.") for key in result.state)
 
 
+def test_a_loss_that_depends_on_nothing_that_is_trained_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(train.Plain, "forward", lambda self, x, level: x)
+    with pytest.raises(JobError, match="stage 'start' does not depend on what the stage trains"):
+        train.train_stage(job(), None, tmp_path, silent)
+
+
 def test_a_loss_that_is_not_finite_fails_the_job_with_advice(tmp_path):
     wild = dataclasses.replace(SMOKE, lr=1e30)
     with pytest.raises(JobError, match="not finite.*--set lr"):
