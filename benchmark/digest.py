@@ -3,7 +3,8 @@
 Code is identified by meaning, not by text: comments, docstrings and layout do not count, and only
 definitions that can be reached from the starting points do. So a comment edit, or a new operator
 beside the one in use, keeps every stored result; a changed operator does not. What is imported from
-elsewhere counts by its name, and where a method file imports other files of its author, by their code.
+elsewhere counts by its name; files and folders that lie beside a method file and that it imports count
+by their code, wherever Python would look for them: a key must be the same in every process.
 This module imports no torch.
 """
 
@@ -13,9 +14,8 @@ import ast
 import dataclasses
 import functools
 import hashlib
-import importlib.util
 import json
-import sysconfig
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 OWN = ("benchmark", "baselines", "methods")
 """Packages whose code is followed; everything else is a pinned dependency."""
+
+ELSEWHERE = frozenset((*sys.stdlib_module_names, *OWN, "torch"))
+"""Modules that lie beside no method file, whatever is called the same there."""
 
 LENGTH = 20
 
@@ -88,7 +91,8 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
         else:
             whole.add(name)
             todo.extend((name, one) for one in module.definitions)
-            texts += _beside(module) if name.endswith(".py") else []
+            texts += [ast.unparse(node) for node in module.loose]
+            texts += _beside(Path(name)) if name.endswith(".py") else []
     while todo:
         definition = todo.pop()
         if definition in seen:
@@ -141,26 +145,30 @@ class Module:
 
     A name may be defined more than once (``f = wrapped(f)``, or in both parts of an ``if``). A statement
     that defines none, like ``TABLE["a"] = 1`` or ``register(f)``, counts for every name of the module
-    that it mentions, and a condition for every name that is defined under it.
+    that it mentions, and a condition for every name that is defined or mentioned under it. What counts
+    for no name is ``loose``.
     """
 
     def __init__(self, name: str, source: str):
         self.name = name
         self.definitions: dict[str, list[ast.stmt]] = {}
-        self.imports: dict[str, tuple[str, str | None]] = {}
+        self.imports: dict[str, list[tuple[str, str | None]]] = {}
         tree = ast.parse(source)
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     target = alias.name if alias.asname else alias.name.split(".")[0]
-                    self.imports[alias.asname or target] = (target, None)
+                    self.imports.setdefault(alias.asname or target, []).append((target, None))
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 for alias in node.names:
-                    self.imports[alias.asname or alias.name] = (node.module, alias.name)
+                    known = self.imports.setdefault(alias.asname or alias.name, [])
+                    known.append((node.module, alias.name))
         nodes = list(_flat(without_docstrings(tree).body))
         named = [(target, node) for node in nodes for target in _targets(node)]
         known = {target for target, _ in named}
         named += [(name, node) for node in nodes for name in sorted(_mentioned(node) & known)]
+        counted = {id(node) for _, node in named}
+        self.loose = [node for node in nodes if id(node) not in counted and not _does_nothing(node)]
         for target, node in sorted(named, key=lambda pair: pair[1].lineno):
             self.definitions.setdefault(target, []).append(node)
 
@@ -220,13 +228,21 @@ def _is_checked(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
+def _does_nothing(node: ast.stmt) -> bool:
+    """Whether a statement changes no number: imports count where they are used."""
+    silent = (ast.Import, ast.ImportFrom, ast.Pass, ast.ExceptHandler)
+    public = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    return isinstance(node, silent) or public or _is_checked(node)
+
+
 def _mentioned(node: ast.stmt) -> set[str]:
     """Returns the names that a statement of a module touches without defining them."""
     if _is_checked(node) or isinstance(node, ast.Import | ast.ImportFrom):
         return set()
     if isinstance(node, ast.If | ast.While | ast.For | ast.With | ast.Try):
-        return {name for inner in _flat([node]) if inner is not node for name in _targets(inner)}
-    if _targets(node):
+        inner = [one for one in _flat([node]) if one is not node]
+        return {name for one in inner for name in (*_targets(one), *_mentioned(one))}
+    if isinstance(node, ast.FunctionDef | ast.ClassDef) or _targets(node):
         return set()
     return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
@@ -278,10 +294,10 @@ def _uses(node: ast.AST, module: Module, inside: tuple[str, ...]) -> list[Defini
             else:
                 found.extend(_imported(module, part.id, inside))
         elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
-            source, symbol = module.imports.get(part.value.id, ("", None))
-            dotted = f"{source}.{symbol}" if symbol else source
-            if _followed(dotted, inside):
-                found.append((dotted, part.attr))
+            for source, symbol in module.imports.get(part.value.id, ()):
+                dotted = f"{source}.{symbol}" if symbol else source
+                if _followed(dotted, inside):
+                    found.append((dotted, part.attr))
     return found
 
 
@@ -289,39 +305,32 @@ def _foreign(node: ast.AST, module: Module, inside: tuple[str, ...]) -> Iterator
     """Yields what a piece of code imports from modules that are not followed."""
     names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
     for name in names & module.imports.keys():
-        source, symbol = module.imports[name]
-        # Modules of our own are followed, or left out, as the caller says.
-        if not _followed(source, inside) and source.partition(".")[0] not in OWN:
-            yield f"import {name}={source}.{symbol or ''}"
+        for source, symbol in module.imports[name]:
+            # Modules of our own are followed, or left out, as the caller says.
+            if not _followed(source, inside) and source.partition(".")[0] not in OWN:
+                yield f"import {name}={source}.{symbol or ''}"
 
 
-def _beside(module: Module) -> Iterator[str]:
-    """Yields the code of modules that a method file imports and that are no installed package."""
-    for name in sorted({source.partition(".")[0] for source, _ in module.imports.values()}):
-        origin = None if name in OWN else _origin(name)
-        if origin is not None:
-            code = (
-                package_digest(origin.parent) if origin.name == "__init__.py" else _code_of(origin)
-            )
-            yield f"module {name}={code}"
-
-
-def _origin(name: str) -> Path | None:
-    """Returns the file of a module that lies neither in Python nor among installed packages."""
-    try:
-        found = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return None
-    if found is None or not found.origin or not found.origin.endswith(".py"):
-        return None
-    path = Path(found.origin).resolve()
-    installed = [Path(one).resolve() for one in set(sysconfig.get_paths().values())]
-    return None if any(path.is_relative_to(one) for one in installed) else path
+def _beside(path: Path) -> Iterator[str]:
+    """Yields the code of files and folders beside a method file that it, or one of them, imports."""
+    todo, seen = [path], {path.stem}
+    while todo:
+        module = Module("", todo.pop().read_text(encoding="utf-8"))
+        sources = {source for found in module.imports.values() for source, _ in found}
+        names = {source.partition(".")[0] for source in sources} - seen - ELSEWHERE
+        for name in sorted(names):
+            seen.add(name)
+            file, folder = path.with_name(f"{name}.py"), path.with_name(name)
+            if file.is_file():
+                todo.append(file)
+                yield f"module {name}={_code_of(file)}"
+            elif folder.is_dir():
+                yield f"module {name}={package_digest(folder)}"
 
 
 def _imported(module: Module, name: str, inside: tuple[str, ...]) -> list[Definition]:
-    source, symbol = module.imports.get(name, ("", None))
-    return [(source, symbol)] if symbol and _followed(source, inside) else []
+    found = module.imports.get(name, ())
+    return [(source, symbol) for source, symbol in found if symbol and _followed(source, inside)]
 
 
 def _followed(module: str, inside: tuple[str, ...]) -> bool:

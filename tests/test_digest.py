@@ -183,8 +183,63 @@ def test_statements_that_define_nothing_count_and_so_do_imports(module, start, o
     assert (same == before) is (start == ":f")
 
 
-def test_other_files_of_a_methods_author_count(module, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("set_flush_denormal(True)", "set_flush_denormal(False)", False),
+        ("if SMALL:\n    CONFIG", "if not SMALL:\n    CONFIG", False),
+        ("from math import floor", "from math import ceil as floor", False),
+        ('__all__ = ["f"]', '__all__ = ["f", "g"]', True),
+        ("    import typing", "    import types", True),
+    ],
+)
+def test_of_a_whole_file_all_counts_that_runs(module, old, new, same):
+    text = """
+import torch
+from typing import TYPE_CHECKING
+
+try:
+    from nowhere import floor
+except ImportError:
+    from somewhere import floor
+from math import floor
+
+if TYPE_CHECKING:
+    import typing
+
+__all__ = ["f"]
+SMALL = True
+CONFIG = {"gain": 1.0}
+torch.set_flush_denormal(True)
+if SMALL:
+    CONFIG["gain"] = 2.0
+
+def f(x):
+    return floor(x * CONFIG["gain"])
+"""
+    before = code_digest([module(text)])
+    assert (code_digest([module(text.replace(old, new, 1))]) == before) is same
+    assert code_digest([module(text.replace("from nowhere", "from elsewhere", 1))]) != before
+
+
+def test_files_and_folders_beside_a_method_count_whatever_the_path_is(module, tmp_path):
+    text = "import torch\nfrom one import A\nfrom nets.gain import G\n\ndef f(x):\n    return x\n"
+    (tmp_path / "one.py").write_text("from two import A\n")
+    (tmp_path / "two.py").write_text("A = 1\n")
+    (tmp_path / "torch.py").write_text("A = 1\n")
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "gain.py").write_text("G = 1\n")
+    before = code_digest([module(text)])
+    for path in ("one.py", "two.py", "nets/gain.py"):
+        kept = (tmp_path / path).read_text()
+        (tmp_path / path).write_text(kept + "B = 2\n")
+        assert code_digest([module(text)]) != before
+        (tmp_path / path).write_text(kept)
+    (tmp_path / "torch.py").write_text("A = 2\n")
+    assert code_digest([module(text)]) == before
+
+
+def test_other_files_of_a_methods_author_count(module, tmp_path):
     (tmp_path / "my_gain.py").write_text("GAIN = 1.0\n")
     text = "from my_gain import GAIN\n\ndef f(x):\n    return GAIN * x\n"
     before = code_digest([module(text)])
