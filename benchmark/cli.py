@@ -214,7 +214,7 @@ def _board_actions(
         "--mode",
         choices=("canary", "fast", "exact", "retrain"),
         default="fast",
-        help="one image; 8 images at 3 levels (default); everything; also the training",
+        help="one image; 24 pairs of image and level (default); everything; also the training",
     )
     verify.add_argument("--draw", type=int, metavar="N", help="draw the images of an earlier time")
     verify.add_argument(

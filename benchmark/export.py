@@ -157,8 +157,9 @@ def _named(path: Path) -> list[str]:
         told = [facts.get("dial"), *(one.get(kind) for one in facts["levels"] for kind in KINDS)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
-    # Someone may have edited it: no name leads out of the folder.
-    return [name for name in told if isinstance(name, str) and Path(name).name == name]
+    # Someone may have edited it: no name leads out of the folder, or to another kind of file.
+    name = re.compile(r"[\w.-]+\.(?:safetensors|onnx)")
+    return [one for one in told if isinstance(one, str) and name.fullmatch(one)]
 
 
 def _level(

@@ -36,6 +36,8 @@ def open_method(task: str, method: str, options: str = "") -> ControlMethod:
 
     words = ["report", task, "--methods", method, *shlex.split(options)]
     request, store = request_of(parser()[0].parse_args(words)), Store()
+    if len(request.methods) != 1:
+        raise UserError(f"'{method}' names {len(request.methods)} methods; open one at a time")
     with assets.as_they_are():
         plan = make(request, store)
     if not plan.sweeps:

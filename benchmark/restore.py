@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -45,7 +46,7 @@ def run(plan: Plan, store: Store, images: Sequence[Path], folder: Path) -> Itera
         for image in images
     }
     for path, times in Counter(targets.values()).items():
-        if times > 1 or path.exists():
+        if times > 1 or os.path.lexists(path):
             what = "would be written twice" if times > 1 else "is there already"
             raise UserError(f"{path} {what}; rename images, or name another folder with --to")
     colour = plan.task.protocol.colour

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from benchmark.analysis.comparison import Table, contestants
 from benchmark.analysis.scores import Found, Run
-from benchmark.analysis.statistics import interval
+from benchmark.analysis.statistics import centre, interval
 
 
 def field_intervals(
@@ -14,7 +14,7 @@ def field_intervals(
 ) -> dict[tuple[Run, str], tuple[float, float]]:
     """Returns an interval around the mean of every run at every level.
 
-    Images differ far more than methods do, so every image counts with its distance from the median of
+    Images differ far more than methods do, so every image counts with its distance from the centre of
     the field on it; the interval of that distance is put around the mean. With fewer than two runs
     in the field it is the plain interval over images.
 
@@ -39,11 +39,9 @@ def field_intervals(
         for group in by_images.values():
             values = np.array([table.over([level]) for table in group.values()])
             rivals = [at for at, run in enumerate(group) if run in field]
-            centre = np.zeros(values.shape[1])
-            if len(rivals) > 1:
-                centre = np.median(values[rivals], axis=0)
-            low, high = interval((values - centre).T)
+            field_at = centre(values[rivals]) if len(rivals) > 1 else np.zeros(values.shape[1])
+            low, high = interval((values - field_at).T)
             for at, run in enumerate(group):
-                middle = float(centre.mean())
+                middle = float(field_at.mean())
                 ends[run, level] = (float(low[at]) + middle, float(high[at]) + middle)
     return ends

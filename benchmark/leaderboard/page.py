@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from benchmark.tasks import Task
 
 INTERVALS = (
-    "Confidence: half the 95 % interval over images of the distance from the median of the field. It "
+    "Confidence: half the 95 % interval over images of the distance from the centre of the field. It "
     "says how much a difference depends on which images were chosen, not on the seed."
 )
 

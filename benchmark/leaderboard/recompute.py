@@ -123,16 +123,16 @@ class Subject:
         return sweep.loaded(job, task, self.store)
 
     def budget(self) -> dict[str, list[int | str]]:
-        """Returns what training may have taken, by the preset; nothing for what was not trained here."""
-        if not self.entry.facts["training"]:
-            return {}
+        """Returns what training may have taken, by the preset; nothing for what is not trained here."""
         task, preset = self.entry.task, self.preset
         stages = list(self.method(self.entry.layout.seeds[0]).stages(task))
         if task.dial == "estimate":
             stages += create_method(ESTIMATOR).stages(tasks.get(task.base))
-        steps = sum(steps_of(one, preset, task) for one in stages if not one.imported)
+        steps = [steps_of(one, preset, task) for one in stages if not one.imported]
+        if not steps:
+            return {}
         return {
-            "steps": [steps],
+            "steps": [sum(steps)],
             "batch": [preset.batch],
             "patch": [preset.patch_sr if task.scale > 1 else preset.patch],
             # Half precision is asked for, not had, on most CPUs; stages may differ in that.

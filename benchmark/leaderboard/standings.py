@@ -2,7 +2,7 @@
 
 Entries compete where they answered the same question: the same version of the task, the same images,
 levels and headline metric. What an interval says is how sure the difference to the field is: every image
-counts with its distance from the median of the field on it, so that hard images, which all find hard, do
+counts with its distance from the centre of the field on it, so that hard images, which all find hard, do
 not hide differences, and one odd entry does not widen the intervals of others. Ranks are shared where
 intervals overlap. What an image is worth is the headline metric, or the area won in the plane of two
 metrics where the task has one.
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmark.analysis.dial import NO_DIAL, figures
 from benchmark.analysis.plane import won
 from benchmark.analysis.scores import Scores, pictures
-from benchmark.analysis.statistics import interval
+from benchmark.analysis.statistics import centre, interval
 from benchmark.leaderboard import rows
 from benchmark.leaderboard.entry import Entry
 from benchmark.metrics.records import METRICS
@@ -272,16 +272,16 @@ def _compare(group: Sequence[Standing]) -> None:
     trusted = [at for at, one in enumerate(group) if one.entry.status in RANKED]
     contest = [at for at in trusted if not group[at].entry.series.baseline]
     kinds = _kinds([group[at].entry for at in contest])
-    centre = np.zeros(per_image.shape[1])
+    field_at = np.zeros(per_image.shape[1])
     # An entry without a field has only its own spread over images.
     if len(set(kinds)) > 1:
-        centre = np.median(_by_kind(per_image[contest], kinds), axis=0)
+        field_at = centre(_by_kind(per_image[contest], kinds))
     elif len(trusted) > 1:
-        centre = np.median(per_image[trusted], axis=0)
-    level = float(centre.mean())
+        field_at = centre(per_image[trusted])
+    level = float(field_at.mean())
     for start in range(0, len(group), CHUNK):
         part = group[start : start + CHUNK]
-        apart = per_image[start : start + CHUNK] - centre
+        apart = per_image[start : start + CHUNK] - field_at
         low, high = interval(apart.T)
         for at, one in enumerate(part):
             one.merit = float(per_image[start + at].mean())
@@ -292,12 +292,15 @@ def _compare(group: Sequence[Standing]) -> None:
 
 
 def _kinds(entries: Sequence[Entry]) -> list[int]:
-    """Returns a number for every entry: one for those of the same series, or of the same weights."""
+    """Returns a number for every entry: one for those of the same series, or of a method's same weights.
+
+    Methods of other names may have the same weights by design: what differs is how they are set.
+    """
     known: dict[Hashable, int] = {}
     found = []
     for one in entries:
         weights = tuple(sorted(one.facts["weights_sha256"].values()))
-        keys: list[Hashable] = [one.series, *([weights] if any(weights) else [])]
+        keys: list[Hashable] = [one.series, (one.series.family, weights)]
         number = next((known[key] for key in keys if key in known), len(known))
         known.update(dict.fromkeys(keys, number))
         found.append(number)
@@ -315,7 +318,7 @@ def _by_kind(per_image: np.ndarray, kinds: Sequence[int]) -> np.ndarray:
 
 
 def _rank(contest: Sequence[Standing], kinds: Sequence[int]) -> None:
-    """Fills in ranks: 1 + the number of other kinds whose interval lies wholly above."""
+    """Fills in ranks: 1 + the number of kinds whose interval lies wholly above."""
     import numpy as np
 
     worst: dict[int, float] = {}
@@ -323,10 +326,9 @@ def _rank(contest: Sequence[Standing], kinds: Sequence[int]) -> None:
         own = min(one.sign * one.low, one.sign * one.high)
         worst[kind] = max(worst.get(kind, -math.inf), own)
     ordered = np.sort(list(worst.values()))
-    for one, kind in zip(contest, kinds, strict=True):
+    for one in contest:
         best = max(one.sign * one.low, one.sign * one.high)
-        above = len(ordered) - int(np.searchsorted(ordered, best, side="right"))
-        one.rank = 1 + above - int(worst[kind] > best)
+        one.rank = 1 + len(ordered) - int(np.searchsorted(ordered, best, side="right"))
 
 
 def _quality(every: Sequence[Standing]) -> None:
@@ -339,7 +341,16 @@ def _quality(every: Sequence[Standing]) -> None:
         if one.entry.series.family in NO_DIAL:
             continue
         rivals = experts.get(_shared(one), [])
-        best = max(rivals, key=lambda it: (len(it.question.levels), *_quality_of(it)), default=None)
+        own_seeds = {*one.entry.layout.seeds}
+        best = max(
+            rivals,
+            key=lambda it, own=own_seeds: (
+                len(own & {*it.entry.layout.seeds}),
+                len(it.question.levels),
+                *_quality_of(it),
+            ),
+            default=None,
+        )
         task = one.entry.task
         names = ("gap-mean", "coverage", DIAL[task.kind])
         found: list[list[float]] = []

@@ -6,7 +6,7 @@ import random
 import secrets
 import shutil
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,8 +161,10 @@ def _costs(subject: Subject, outcome: Outcome) -> None:
 
 def _budget(subject: Subject, outcome: Outcome) -> None:
     """Compares the budget with that of the preset, which boards compare methods by."""
-    told = subject.entry.facts["budget"]
-    for name, allowed in subject.budget().items():
+    told, budget = subject.entry.facts["budget"], subject.budget()
+    if budget and not subject.entry.facts["training"]:
+        outcome.faults.append("training: no set is named, though its stages are trained here")
+    for name, allowed in budget.items():
         if told[name] not in allowed:
             outcome.faults.append(
                 f"budget: {name} is {told[name]}, but its preset has {allowed[0]}"
@@ -177,7 +179,7 @@ def _leaks(subject: Subject, outcome: Outcome) -> None:
     training = []
     for about in subject.entry.facts["training"]:
         try:
-            found = open_set(about["name"], "train", offline=subject.offline)
+            found = open_set(about["name"], "train", offline=True)
         except UserError:
             continue
         training += [found] if found.digest == about["digest"] else []
@@ -191,7 +193,7 @@ def drawn(one: Entry, mode: str, draw: int) -> list[tuple[Part, tuple[str, ...]]
     """Returns which images of an entry are computed again, and at which levels.
 
     In the fast mode every level is drawn as often as any other, and so is every image, so that few of
-    either cannot hide. With the level x dial matrix each image gets a second level, to be its dial.
+    either cannot hide. With the level x dial matrix each pair gets a second level, to be its dial.
     """
     from benchmark.leaderboard.recompute import Part
 
@@ -204,13 +206,11 @@ def drawn(one: Entry, mode: str, draw: int) -> list[tuple[Part, tuple[str, ...]]
     ]
     wanted = {image: set(layout.levels) for image in every}
     if mode != "exact" and len(every) * len(layout.levels) > DRAWN:
-        dice = random.Random(draw)
-        wanted = {image: set() for image in every}
-        images, levels = (_in_turn(some, dice) for some in (every, layout.levels))
-        for _ in range(DRAWN):
-            wanted[next(images)].update(
-                next(levels) for _ in range(2 if one.facts["crossed"] else 1)
-            )
+        wanted = _pairs(every, layout.levels, random.Random(draw))
+        if one.facts["crossed"]:
+            dice = random.Random(draw + 1)
+            for own in wanted.values():
+                own |= {dice.choice([one for one in layout.levels if one != at]) for at in own}
     groups: dict[tuple, list[int]] = {}
     for (seed, name, at), chosen in wanted.items():
         if chosen:
@@ -219,10 +219,20 @@ def drawn(one: Entry, mode: str, draw: int) -> list[tuple[Part, tuple[str, ...]]
     return [(Part(seed, name, tuple(at)), own) for (seed, name, own), at in groups.items()]
 
 
-def _in_turn(some: Sequence[Any], dice: random.Random) -> Iterator[Any]:
-    """Yields things without end, all of them in a random order before any comes again."""
-    while True:
-        yield from dice.sample(list(some), len(some))
+def _pairs(
+    images: Sequence[Any], levels: Sequence[str], dice: random.Random
+) -> dict[Any, set[str]]:
+    """Returns ``DRAWN`` different pairs: the levels of every image, spread evenly over both."""
+    wanted: dict[Any, set[str]] = {image: set() for image in images}
+    times = dict.fromkeys(levels, 0)
+    order = dice.sample(list(images), len(images))
+    for at in range(DRAWN):
+        image = order[at % len(order)]
+        free = [level for level in levels if level not in wanted[image]]
+        level = min(free, key=lambda one: (times[one], dice.random()))
+        wanted[image].add(level)
+        times[level] += 1
+    return wanted
 
 
 def _rows(subject: Subject, mode: str, draw: int, outcome: Outcome, say: Say) -> dict[str, Any]:
@@ -302,8 +312,8 @@ class _Compared:
             apart, most = self.sums[metric] / count, about["allowed"] * max(BIAS, count**-0.5)
             if abs(apart) > most:
                 self.far.append(
-                    f"{metric}: on average the entry says {apart:+.6f} more than computed again, where "
-                    f"{most:g} is allowed"
+                    f"{metric}: on average the entry differs by {apart:+.6f} from what is computed "
+                    f"again, where {most:g} is allowed"
                 )
         outcome.faults += [f"{what} {text}" for text in self.far[:NAMED]]
         if len(self.far) > NAMED:

@@ -14,7 +14,7 @@ from benchmark.report.summary import Document
 POINT = "Point at a curve for its values; click to go to that level. Rings mark the level."
 PLANE = "In the plane the dial runs from the hollow to the large filled marker."
 BANDS = (
-    "Bands: 95 % bootstrap intervals over images of the distance from the methods' median on every "
+    "Bands: 95 % bootstrap intervals over images of the distance from the centre of the methods on every "
     "image, around the curve. They say how sure a curve's place among the others is, not how much "
     "images differ."
 )

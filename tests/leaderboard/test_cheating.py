@@ -116,6 +116,29 @@ def test_spoilt_experts_are_no_reference(field, put):
     assert lines(field)["dnilaptop"]["gap_to_experts"] == before
 
 
+def test_experts_of_fewer_seeds_are_no_reference_where_others_have_all(boards, put):
+    seeds = {**FIELD, "seeds": (0, 1)}
+    put("denoise", **seeds)
+    put("denoise", method="experts", quality=0.4, **{**seeds, "levels": 3})
+    before = lines(boards)["dnilaptop"]["gap_to_experts"]
+    put("denoise", method="experts", quality=0.5, **{**FIELD, "levels": 3, "seeds": (0,)})
+    assert lines(boards)["dnilaptop"]["gap_to_experts"] == before != ""
+
+
+def test_methods_that_share_weights_by_design_compete(boards, put):
+    blobs = {0: synthetic.tensors(1)}
+    put("denoise", method="dni", blobs=blobs, **FIELD)
+    put("denoise", method="ftn", quality=0.5, blobs=blobs, **FIELD)
+    found = lines(boards)
+    assert (found["ftnlaptop"]["rank"], found["dnilaptop"]["rank"]) == ("1", "2")
+
+
+def test_the_middle_one_of_three_has_an_interval_too(boards, put):
+    for method, quality in METHODS[:3]:
+        put("denoise", method=method, quality=4 * quality, **FIELD)
+    assert all(float(one["high"]) > float(one["low"]) for one in lines(boards).values())
+
+
 def test_entries_of_others_cannot_be_broken(boards, put, edit, tmp_path):
     path = put()
     shutil.copytree(boards, tmp_path / "before")
@@ -159,6 +182,8 @@ def test_a_figure_of_another_release_holds_nothing_that_ours_does_not(field, ext
     path.write_text(older)
     assert check.check(field).faults == []
     path.write_text(older.replace("</svg>", f"{extra}</svg>"))
+    assert len(check.check(field).faults) == 1
+    path.write_text(older.replace('"http://www.w3.org/Graphics', '"https://elsewhere.invalid'))
     assert len(check.check(field).faults) == 1
 
 
@@ -218,6 +243,13 @@ def test_every_level_is_looked_at_and_as_many_images_as_can_be():
         chosen = verify.drawn(many(5, 68), "fast", draw)
         assert {level for _, levels in chosen for level in levels} == {*many(5, 68).layout.levels}
         assert sum(len(part.pictures) for part, _ in chosen) == verify.DRAWN
+        for levels, images in ((5, 6), (9, 3), (13, 2)):
+            few = verify.drawn(many(levels, images), "fast", draw)
+            pairs = [(level, at) for part, own in few for level in own for at in part.pictures]
+            times = [
+                sum(level == one for one, _ in pairs) for level in many(levels, 1).layout.levels
+            ]
+            assert len(pairs) == len({*pairs}) == verify.DRAWN and max(times) - min(times) <= 2
     few = verify.drawn(many(3, 4), "fast", 0)
     assert sorted((level, at) for part, own in few for level in own for at in part.pictures) == [
         (level, at) for level in many(3, 4).layout.levels for at in range(4)
@@ -244,7 +276,9 @@ def test_values_that_all_lie_on_one_side_are_found():
     for at in range(24):
         compared.add("psnr-rgb", (at,), 30.0099, 30.0)
     compared.close("row", outcome)
-    assert len(outcome.faults) == 1 and "on average the entry says +0.0099" in outcome.faults[0]
+    assert (
+        len(outcome.faults) == 1 and "on average the entry differs by +0.0099" in outcome.faults[0]
+    )
     fair = verify.Outcome()
     compared = verify._Compared({"psnr-rgb": 24})
     for at in range(24):
@@ -265,3 +299,8 @@ def test_a_budget_that_its_preset_does_not_have_is_found(home, boards):
     (path / card.NAME).write_bytes(card.card(Entry(facts)))
     (fault,) = verify.verify(path, "fast", Store(), offline=True).faults
     assert fault == "budget: steps is 8, but its preset has 4"
+    facts["training"] = []
+    (path / entry.NAME).write_bytes(schema.written(facts))
+    (path / card.NAME).write_bytes(card.card(Entry(facts)))
+    first, second = verify.verify(path, "fast", Store(), offline=True).faults
+    assert "no set is named, though its stages are trained here" in first and second == fault
