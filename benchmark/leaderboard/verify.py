@@ -207,7 +207,7 @@ def drawn(one: Entry, mode: str, draw: int) -> list[tuple[Part, tuple[str, ...]]
     wanted = {image: set(layout.levels) for image in every}
     if mode != "exact" and len(every) * len(layout.levels) > DRAWN:
         wanted = _pairs(every, layout.levels, random.Random(draw))
-        if one.facts["crossed"]:
+        if one.facts["crossed"] and len(layout.levels) > 1:
             dice = random.Random(draw + 1)
             for own in wanted.values():
                 own |= {dice.choice([one for one in layout.levels if one != at]) for at in own}
