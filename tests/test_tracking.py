@@ -4,6 +4,7 @@ import json
 import math
 import struct
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from benchmark.verbs import bench
 BLOCK, HEADER = 32768, 7
 FULL, FIRST, LAST = 1, 2, 4
 LEVELS = ("0", "0.5", "1")
+PATIENCE = 20
+"""Seconds that wandb may take to write."""
 PSNR, LPIPS = "psnr-y601", "lpips-alex@lpips-0.1.4"
 
 
@@ -126,7 +129,12 @@ def runs_of(out: Path) -> dict[str, Path]:
     found = {}
     for folder in offline(out):
         (path,) = folder.glob("run-*.wandb")
-        (name,) = {one.run.display_name for one in records(path) if one.HasField("run")}
+        limit, names = time.monotonic() + PATIENCE, set()
+        # wandb's own process may still be writing when a run has finished, on a busy machine.
+        while len(names) != 1 and time.monotonic() < limit:
+            names = {one.run.display_name for one in records(path) if one.HasField("run")}
+            time.sleep(0.0 if names else 0.2)
+        (name,) = names
         found[name] = folder
     return found
 
