@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import random
 import secrets
 import shutil
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.amount import amount
 from benchmark.errors import JobError, UserError
-from benchmark.leaderboard import canary, check, entry, folder, proof, rows
+from benchmark.leaderboard import canary, check, entry, folder, proof, rows, sampling
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault
 from benchmark.metrics import records
 
 if TYPE_CHECKING:
-    from benchmark.leaderboard.recompute import Part, Subject
+    from benchmark.leaderboard.recompute import Subject
     from benchmark.store import Store
 
 MODES = ("canary", *proof.MODES)
-DRAWN = 24
-"""Pairs of an image and a level that the fast mode computes again: as many images, and levels, as may be."""
 BIAS = 0.1
 """Part of what one value may differ by that the mean over many may: values that round the other way on
 another machine differ up and down, those that somebody raised do not."""
@@ -189,57 +186,11 @@ def _leaks(subject: Subject, outcome: Outcome) -> None:
         outcome.faults.append(f"training: {images} what is tested, like {min(shown)}")
 
 
-def drawn(one: Entry, mode: str, draw: int) -> list[tuple[Part, tuple[str, ...]]]:
-    """Returns which images of an entry are computed again, and at which levels.
-
-    In the fast mode every level is drawn as often as any other, and so is every image, so that few of
-    either cannot hide. With the level x dial matrix each pair gets a second level, to be its dial.
-    """
-    from benchmark.leaderboard.recompute import Part
-
-    layout, cases = one.layout, len(one.task.cases)
-    every = [
-        (seed, name, at)
-        for seed in layout.seeds
-        for name, images in layout.sets
-        for at in range(len(images) // cases)
-    ]
-    wanted = {image: set(layout.levels) for image in every}
-    if mode != "exact" and len(every) * len(layout.levels) > DRAWN:
-        wanted = _pairs(every, layout.levels, random.Random(draw))
-        if one.facts["crossed"] and len(layout.levels) > 1:
-            dice = random.Random(draw + 1)
-            for own in wanted.values():
-                own |= {dice.choice([one for one in layout.levels if one != at]) for at in own}
-    groups: dict[tuple, list[int]] = {}
-    for (seed, name, at), chosen in wanted.items():
-        if chosen:
-            own = tuple(level for level in layout.levels if level in chosen)
-            groups.setdefault((seed, name, own), []).append(at)
-    return [(Part(seed, name, tuple(at)), own) for (seed, name, own), at in groups.items()]
-
-
-def _pairs(
-    images: Sequence[Any], levels: Sequence[str], dice: random.Random
-) -> dict[Any, set[str]]:
-    """Returns ``DRAWN`` different pairs: the levels of every image, spread evenly over both."""
-    wanted: dict[Any, set[str]] = {image: set() for image in images}
-    times = dict.fromkeys(levels, 0)
-    order = dice.sample(list(images), len(images))
-    for at in range(DRAWN):
-        image = order[at % len(order)]
-        free = [level for level in levels if level not in wanted[image]]
-        level = min(free, key=lambda one: (times[one], dice.random()))
-        wanted[image].add(level)
-        times[level] += 1
-    return wanted
-
-
 def _rows(subject: Subject, mode: str, draw: int, outcome: Outcome, say: Say) -> dict[str, Any]:
     """Compares rows, and returns what was compared for each metric."""
     layout = subject.entry.layout
     claimed = _values(subject.path, subject.entry)
-    chosen = drawn(subject.entry, mode, draw)
+    chosen = sampling.drawn(subject.entry, mode, draw)
     for name, _ in layout.sets:
         images = {
             (part.seed, at) for part, _ in chosen if part.dataset == name for at in part.pictures

@@ -22,6 +22,7 @@ from benchmark.leaderboard import (
     proof,
     results,
     rows,
+    sampling,
     schema,
     synthetic,
     verify,
@@ -240,17 +241,17 @@ def many(levels: int, images: int) -> Entry:
 
 def test_every_level_is_looked_at_and_as_many_images_as_can_be():
     for draw in range(20):
-        chosen = verify.drawn(many(5, 68), "fast", draw)
+        chosen = sampling.drawn(many(5, 68), "fast", draw)
         assert {level for _, levels in chosen for level in levels} == {*many(5, 68).layout.levels}
-        assert sum(len(part.pictures) for part, _ in chosen) == verify.DRAWN
+        assert sum(len(part.pictures) for part, _ in chosen) == sampling.DRAWN
         for levels, images in ((5, 6), (9, 3), (13, 2)):
-            few = verify.drawn(many(levels, images), "fast", draw)
+            few = sampling.drawn(many(levels, images), "fast", draw)
             pairs = [(level, at) for part, own in few for level in own for at in part.pictures]
             times = [
                 sum(level == one for one, _ in pairs) for level in many(levels, 1).layout.levels
             ]
-            assert len(pairs) == len({*pairs}) == verify.DRAWN and max(times) - min(times) <= 2
-    few = verify.drawn(many(3, 4), "fast", 0)
+            assert len(pairs) == len({*pairs}) == sampling.DRAWN and max(times) - min(times) <= 2
+    few = sampling.drawn(many(3, 4), "fast", 0)
     assert sorted((level, at) for part, own in few for level in own for at in part.pictures) == [
         (level, at) for level in many(3, 4).layout.levels for at in range(4)
     ]

@@ -18,6 +18,7 @@ from benchmark.leaderboard import (
     proof,
     recompute,
     rows,
+    sampling,
     schema,
     verify,
 )
@@ -187,10 +188,10 @@ def test_what_cannot_be_computed_here_is_one_sentence(path, edit, tmp_path_facto
 
 
 def test_an_exact_record_covers_all_rows_and_a_draw_can_be_repeated(path, monkeypatch):
-    monkeypatch.setattr(verify, "DRAWN", 2)
+    monkeypatch.setattr(sampling, "DRAWN", 2)
     one = entry.parse((path / entry.NAME).read_bytes())
-    assert verify.drawn(one, "fast", 7) == verify.drawn(one, "fast", 7)
-    assert len({str(verify.drawn(one, "fast", seed)) for seed in range(9)}) > 3
+    assert sampling.drawn(one, "fast", 7) == sampling.drawn(one, "fast", 7)
+    assert len({str(sampling.drawn(one, "fast", seed)) for seed in range(9)}) > 3
     fast = run(path, draw=7)
     assert 5 <= fast.record["rows"]["psnr-rgb"]["compared"] <= 8
     assert run(path, "exact").record["rows"]["psnr-rgb"]["compared"] == 27

@@ -1,0 +1,61 @@
+"""Which images of an entry are computed again, and at which levels."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from benchmark.leaderboard.entry import Entry
+
+if TYPE_CHECKING:
+    from benchmark.leaderboard.recompute import Part
+
+DRAWN = 24
+"""Pairs of an image and a level that the fast mode computes again: as many images, and levels, as may be."""
+
+
+def drawn(one: Entry, mode: str, draw: int) -> list[tuple[Part, tuple[str, ...]]]:
+    """Returns which images of an entry are computed again, and at which levels.
+
+    In the fast mode every level is drawn as often as any other, and so is every image, so that few of
+    either cannot hide. With the level x dial matrix each pair gets a second level, to be its dial.
+    """
+    from benchmark.leaderboard.recompute import Part
+
+    layout, cases = one.layout, len(one.task.cases)
+    every = [
+        (seed, name, at)
+        for seed in layout.seeds
+        for name, images in layout.sets
+        for at in range(len(images) // cases)
+    ]
+    wanted = {image: set(layout.levels) for image in every}
+    if mode != "exact" and len(every) * len(layout.levels) > DRAWN:
+        wanted = _pairs(every, layout.levels, random.Random(draw))
+        if one.facts["crossed"] and len(layout.levels) > 1:
+            dice = random.Random(draw + 1)
+            for own in wanted.values():
+                own |= {dice.choice([one for one in layout.levels if one != at]) for at in own}
+    groups: dict[tuple, list[int]] = {}
+    for (seed, name, at), chosen in wanted.items():
+        if chosen:
+            own = tuple(level for level in layout.levels if level in chosen)
+            groups.setdefault((seed, name, own), []).append(at)
+    return [(Part(seed, name, tuple(at)), own) for (seed, name, own), at in groups.items()]
+
+
+def _pairs(
+    images: Sequence[Any], levels: Sequence[str], dice: random.Random
+) -> dict[Any, set[str]]:
+    """Returns ``DRAWN`` different pairs: the levels of every image, spread evenly over both."""
+    wanted: dict[Any, set[str]] = {image: set() for image in images}
+    times = dict.fromkeys(levels, 0)
+    order = dice.sample(list(images), len(images))
+    for at in range(DRAWN):
+        image = order[at % len(order)]
+        free = [level for level in levels if level not in wanted[image]]
+        level = min(free, key=lambda one: (times[one], dice.random()))
+        wanted[image].add(level)
+        times[level] += 1
+    return wanted
