@@ -312,10 +312,18 @@ def _foreign(node: ast.AST, module: Module, inside: tuple[str, ...]) -> Iterator
 
 
 def _beside(path: Path) -> Iterator[str]:
-    """Yields the code of files and folders beside a method file that it, or one of them, imports."""
+    """Yields the code of files and folders beside a method file that it, or one of them, imports.
+
+    Beside an installed module lie other packages, which are nobody's own.
+    """
+    if path.parent.name in ("site-packages", "dist-packages"):
+        return
     todo, seen = [path], {path.stem}
     while todo:
-        module = Module("", todo.pop().read_text(encoding="utf-8"))
+        try:
+            module = Module("", todo.pop().read_text(encoding="utf-8"))
+        except (SyntaxError, ValueError):  # it cannot be what is imported
+            continue
         sources = {source for found in module.imports.values() for source, _ in found}
         names = {source.partition(".")[0] for source in sources} - seen - ELSEWHERE
         for name in sorted(names):

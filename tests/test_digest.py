@@ -237,6 +237,14 @@ def test_files_and_folders_beside_a_method_count_whatever_the_path_is(module, tm
         (tmp_path / path).write_text(kept)
     (tmp_path / "torch.py").write_text("A = 2\n")
     assert code_digest([module(text)]) == before
+    (tmp_path / "one.py").write_text("no Python")
+    assert code_digest([module(text)]) != before
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    (installed / "net.py").write_text(text)
+    alone = code_digest([str(installed / "net.py")])
+    (installed / "one.py").write_text("A = 1\n")
+    assert code_digest([str(installed / "net.py")]) == alone
 
 
 def test_other_files_of_a_methods_author_count(module, tmp_path):

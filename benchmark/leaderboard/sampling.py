@@ -36,7 +36,9 @@ def drawn(one: Entry, mode: str, draw: int) -> list[tuple[Part, tuple[str, ...]]
         if one.facts["crossed"] and len(layout.levels) > 1:
             dice = random.Random(draw + 1)
             for own in wanted.values():
-                own |= {dice.choice([one for one in layout.levels if one != at]) for at in own}
+                # In order: a set's own order is another one in every process.
+                for level in sorted(own):
+                    own.add(dice.choice([dial for dial in layout.levels if dial != level]))
     groups: dict[tuple, list[int]] = {}
     for (seed, name, at), chosen in wanted.items():
         if chosen:

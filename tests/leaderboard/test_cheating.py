@@ -3,9 +3,11 @@
 import csv
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -269,6 +271,25 @@ def test_boards_say_how_much_was_computed_again(boards, put):
         "claimed": "0.000000",
     }
     assert "| reproduced, 24 % |" in (boards / "denoise" / "board.md").read_text()
+
+
+def test_a_draw_is_the_same_in_every_process():
+    code = (
+        "import json; from benchmark.leaderboard import entry, sampling, synthetic\n"
+        "files = synthetic.make('denoise', levels=9, images=4, crossed=True)\n"
+        "one = entry.Entry(json.loads(files[entry.NAME]))\n"
+        "print(sampling.drawn(one, 'fast', 7))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(found) == 1
 
 
 def test_values_that_all_lie_on_one_side_are_found():
