@@ -23,6 +23,7 @@ TRAINING_CODE = (
     "benchmark.control",
     "benchmark.data.filtered",
     "benchmark.data.patches",
+    "benchmark.data.pictures",
     "benchmark.data.sources",
     "benchmark.degradations",
     "benchmark.hooks",
@@ -45,7 +46,7 @@ METHOD_CODE = (
 )
 SCORING_CODE = (
     *("benchmark.blind", "benchmark.control", "benchmark.data.filtered"),
-    *("benchmark.data.pairs", "benchmark.data.patches"),
+    *("benchmark.data.pairs", "benchmark.data.patches", "benchmark.data.pictures"),
     *("benchmark.data.samples", "benchmark.data.sources"),
     *("benchmark.degradations", "benchmark.dialling", "benchmark.metrics"),
     *("benchmark.objectives", "benchmark.spatial", "benchmark.sweep"),

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmark.amount import amount
+from benchmark.data.pictures import of_each
 from benchmark.data.sources import WITHOUT, ImageSet
 from benchmark.digest import digest
 from benchmark.errors import UserError
@@ -120,7 +121,7 @@ def _prepared(images: ImageSet) -> list[Any]:
     """Returns what is compared of the images of a set; a check meets each set many times in a row."""
     from benchmark.data import likeness
 
-    return [likeness.prepared(picture.read()) for picture in images.pictures]
+    return of_each(images.pictures, lambda picture: likeness.prepared(picture.read()))
 
 
 def check(

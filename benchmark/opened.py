@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmark import assets
 from benchmark.data.patches import clean_pixels, to_tensor
-from benchmark.data.sources import Picture
+from benchmark.data.pictures import Picture
 from benchmark.errors import UserError
 from benchmark.jobs import SweepJob
 from benchmark.method import ControlMethod

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.data.sources import Picture
+from benchmark.data.pictures import Picture
 from benchmark.errors import UserError
 from benchmark.metrics import records
 from benchmark.metrics.protocol import PROTOCOLS, SCALE, Protocol

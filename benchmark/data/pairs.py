@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
+from benchmark.data.pictures import Picture
 from benchmark.data.sources import (
     WITHOUT,
     ImageSet,
-    Picture,
     data_root,
     default_sets,
     open_set,
@@ -71,28 +69,23 @@ def open_test(task: Task, spec: str, crop: int = 0, offline: bool = False) -> Im
     alone = sorted({one.name for one in clean.pictures} ^ set(files))
     if alone:
         raise UserError(f"{folder}: '{alone[0]}' is in one folder only; pairs have the same names")
-    for one in clean.pictures:
-        _check_sizes(one, files[one.name], task.scale)
+    inputs = {one.name: size for one, size in zip(given.pictures, given.sizes, strict=True)}
+    for one, size in zip(clean.pictures, clean.sizes, strict=True):
+        _check_sizes(one.name, size, inputs[one.name], task.scale)
     of_data = not Path(whole).is_absolute() and data_root("test") in folder.parents
     name = (Path(whole).as_posix() if of_data else folder.resolve().name) + without + names
     digest = hashlib.sha256(f"pairs {clean.digest} {given.digest}".encode()).hexdigest()[:20]
-    return PairSet(name, clean.pictures, digest, tuple(files[one.name] for one in clean.pictures))
+    given_in_order = tuple(files[one.name] for one in clean.pictures)
+    return PairSet(name, clean.pictures, digest, clean.sizes, given=given_in_order)
 
 
-def _check_sizes(clean: Picture, given: Picture, scale: int) -> None:
-    """Raises UserError unless two images go together; only their headers are read."""
-    sides = []
-    for path in (clean.path, given.path):
-        try:
-            with Image.open(path) as image:
-                sides.append(image.size)
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise UserError(f"image {path} cannot be read; replace or remove it") from error
-    wanted = tuple(side // scale for side in sides[0])
-    if sides[1] != wanted:
+def _check_sizes(name: str, clean: tuple[int, int], given: tuple[int, int], scale: int) -> None:
+    """Raises UserError unless the heights and widths of two images go together."""
+    height, width = (side // scale for side in clean)
+    if given != (height, width):
         raise UserError(
-            f"pair '{clean.name}': what is to be restored is {sides[1][0]}x{sides[1][1]} pixels, and "
-            f"{wanted[0]}x{wanted[1]} go with the clean image; replace or remove it"
+            f"pair '{name}': what is to be restored is {given[1]}x{given[0]} pixels, and "
+            f"{width}x{height} go with the clean image; replace or remove it"
         )
 
 

@@ -17,7 +17,8 @@ from benchmark.batch import Batch
 from benchmark.config import Preset
 from benchmark.control import ControlSpace, Level
 from benchmark.data.filtered import Filtered, shared_order
-from benchmark.data.sources import ImageSet, Picture
+from benchmark.data.pictures import Picture, Unusable, of_each
+from benchmark.data.sources import ImageSet
 from benchmark.errors import UserError
 from benchmark.metrics.colour import y601
 from benchmark.stage import Anchors, At, Levels, Sparse, Uniform
@@ -73,6 +74,40 @@ def clean_pixels(picture: Picture, colour: str) -> np.ndarray:
         return pixels
     luma = y601(to_tensor(pixels).double())[0] * 255
     return luma.round().byte().numpy()[..., None].repeat(3, axis=-1)
+
+
+def patch_side(task: Task, preset: Preset) -> int:
+    """Returns the side of the clean patches of a task.
+
+    Raises:
+        UserError: If the preset's does not fit the task.
+    """
+    side = preset.patch if task.scale == 1 else preset.patch_sr * task.scale
+    if side < 8 or side % 4:
+        raise UserError(f"training patches of {side} do not work; use a multiple of 4")
+    return side
+
+
+def trained_size(picture: Picture, size: tuple[int, int], task: Task, side: int) -> tuple[int, int]:
+    """Returns height and width of what is trained on of an image: a multiple of the task's scale.
+
+    Args:
+        picture: The image.
+        size: Its height and width.
+        task: The task.
+        side: Side of a patch.
+
+    Raises:
+        Unusable: If it holds no patch.
+    """
+    height, width = (one - one % task.scale for one in size)
+    if min(height, width) < side:
+        raise Unusable(
+            picture.path,
+            f"is {size[1]}x{size[0]}, smaller than a training patch of {side}",
+            "remove it, or use --set patch=... (patch_sr=... for super-resolution)",
+        )
+    return height, width
 
 
 def draw_levels(
@@ -147,22 +182,12 @@ class Patches(Dataset):
     ):
         self.part = part
         self.task, self.levels, self.preset, self.seed = task, levels, preset, seed
-        self.side = preset.patch if task.scale == 1 else preset.patch_sr * task.scale
-        if self.side < 8 or self.side % 4:
-            raise UserError(f"training patches of {self.side} do not work; use a multiple of 4")
+        self.side = patch_side(task, preset)
         self.degradation = degradations.get(task.degradation)
         self.whole = not (self.degradation.uses_level or self.degradation.uses_noise)
-        self.clean, self.degraded = [], []
+        self.degraded: list[np.ndarray] = []
         self.outputs: dict[Level, list[np.ndarray]] = {}
-        for picture in images.pictures:
-            pixels = clean_pixels(picture, task.protocol.colour)
-            height, width = (side - side % task.scale for side in pixels.shape[:2])
-            if min(height, width) < self.side:
-                raise UserError(
-                    f"{picture.path}: {width}x{height} is smaller than a training patch of "
-                    f"{self.side}; remove it, or use --set patch=... (patch_sr=... for super-resolution)"
-                )
-            self.clean.append(pixels[:height, :width])
+        self.clean = of_each(images.pictures, self._clean_pixels)
         if task.operator:
             self.clean = crops(self.clean, preset.crops, CROP * self.side)
             self.outputs = self._filtered(Filtered(task.operator, store), say)
@@ -173,6 +198,11 @@ class Patches(Dataset):
         area = np.array([pixels.shape[0] * pixels.shape[1] for pixels in self.clean], dtype=float)
         below = (area / area.sum()).cumsum()
         self.below = below / below[-1]
+
+    def _clean_pixels(self, picture: Picture) -> np.ndarray:
+        pixels = clean_pixels(picture, self.task.protocol.colour)
+        height, width = trained_size(picture, pixels.shape[:2], self.task, self.side)
+        return pixels[:height, :width]
 
     def _filtered(
         self, filtered: Filtered, say: Callable[[str], None]

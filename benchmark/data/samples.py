@@ -14,9 +14,9 @@ from benchmark.control import Level
 from benchmark.data.filtered import Filtered
 from benchmark.data.pairs import PairSet
 from benchmark.data.patches import clean_pixels, to_tensor
+from benchmark.data.pictures import Picture, Unusable
 from benchmark.data.sources import ImageSet
 from benchmark.degradations.patterns import pattern
-from benchmark.errors import UserError
 from benchmark.objectives.targets import TARGETS
 from benchmark.tasks import Task
 
@@ -29,6 +29,25 @@ KEPT = 128
 
 SMALLEST, SMALLEST_INPUT = 8, 4
 """Pixels on each side of a test image, and of what a network is given."""
+
+
+def tested_size(picture: Picture, size: tuple[int, int], task: Task) -> tuple[int, int]:
+    """Returns height and width of what is tested of an image: a multiple, as the protocol says.
+
+    Args:
+        picture: The image.
+        size: Its height and width.
+        task: The task.
+
+    Raises:
+        Unusable: If networks of the task cannot take what that leaves.
+    """
+    height, width = (side - side % task.protocol.multiple for side in size)
+    least = max(SMALLEST, SMALLEST_INPUT * task.scale)
+    if min(height, width) < least:
+        what = f"is {size[1]}x{size[0]}, and {task.name} needs {least} pixels on each side"
+        raise Unusable(picture.path, what, "remove it from the test set")
+    return height, width
 
 
 class Samples:
@@ -68,15 +87,9 @@ class Samples:
         return self._clean(self._split(index)[0])
 
     def _read(self, picture: int) -> Tensor:
-        pixels = clean_pixels(self.images.pictures[picture], self.task.protocol.colour)
-        height, width = (side - side % self.task.protocol.multiple for side in pixels.shape[:2])
-        least = max(SMALLEST, SMALLEST_INPUT * self.task.scale)
-        if min(height, width) < least:
-            name = self.images.pictures[picture].name
-            raise UserError(
-                f"image '{name}' is {width}x{height} pixels, and {self.task.name} needs {least} on "
-                "each side; remove it from the test set"
-            )
+        one = self.images.pictures[picture]
+        pixels = clean_pixels(one, self.task.protocol.colour)
+        height, width = tested_size(one, pixels.shape[:2], self.task)
         return to_tensor(pixels[:height, :width])
 
     def degraded(self, index: int, level: Level) -> Tensor:

@@ -1,10 +1,7 @@
 """Where images come from: folders, the built-in photographs, and sets on the Hugging Face hub.
 
 A set is named by a folder under DIALBENCH_DATA/{train,test}, a path, ``builtin``, or a hub set's
-short name. How a file becomes pixels: stored orientation (an EXIF turn is ignored), no colour
-management, first frame, alpha dropped as OpenCV does, gray repeated over three channels, palettes
-resolved. Files with more than 8 bits a sample are refused, because the usual readers silently
-disagree on how to shorten them. This module imports no torch.
+short name. This module imports no torch.
 """
 
 from __future__ import annotations
@@ -12,20 +9,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-import io
 import os
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
 from benchmark.amount import amount
+from benchmark.data.pictures import SUFFIXES, Picture, of_each
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,8 +26,9 @@ if TYPE_CHECKING:
 
     from benchmark.tasks import Task
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX")
+OTHERS = (".avif", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".pgm", ".ppm", ".raw", ".tga")
+"""Pictures too, of kinds that are not read."""
+
 SPLITS = ("train", "test")
 
 BUILTIN = {
@@ -58,10 +52,6 @@ BUILTIN = {
 
 WITHOUT = ":without="
 """Stands between a set and the names of its images that are left out."""
-
-
-LARGEST = 64_000_000
-"""Pixels of an image that is read: larger ones are no photographs, and networks need room for them."""
 
 
 @dataclass(frozen=True)
@@ -91,37 +81,6 @@ HUB = {
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One image, read when asked for.
-
-    Args:
-        name: Unique in its set.
-        path: Its file; for hub sets, what error messages call it.
-        crop: Side of the centre crop to read, or 0 for the whole image.
-        content: The file's bytes where there is no file (hub sets).
-    """
-
-    name: str
-    path: Path
-    crop: int = 0
-    content: bytes | None = None
-
-    def read(self) -> np.ndarray:
-        """Returns the pixels as uint8 RGB, shape (H, W, 3).
-
-        Raises:
-            UserError: If the file is missing, empty, damaged, or of a kind that is not read.
-        """
-        with warnings.catch_warnings():
-            # Pillow warns of large files and of odd tags; what it cannot read it raises.
-            warnings.simplefilter("ignore")
-            pixels = _pixels(self.path, _bytes(self.path, self.content))
-        height, width = (min(self.crop or side, side) for side in pixels.shape[:2])
-        top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-        return np.ascontiguousarray(pixels[top : top + height, left : left + width])
-
-
-@dataclass(frozen=True)
 class ImageSet:
     """A named list of pictures.
 
@@ -129,15 +88,19 @@ class ImageSet:
         name: Name stored in rows.
         pictures: In natural order of their names.
         digest: SHA-256 (20 digits) over names, crop and file contents.
+        sizes: Height and width of each, as read.
+        left: What else in the folder looks like pictures, and is not read.
     """
 
     name: str
     pictures: tuple[Picture, ...]
     digest: str
+    sizes: tuple[tuple[int, int], ...] = ()
+    left: tuple[str, ...] = ()
 
 
 def open_set(spec: str, split: str, crop: int = 0, offline: bool = False) -> ImageSet:
-    """Returns the set that ``spec`` names; no pixels are decoded yet.
+    """Returns the set that ``spec`` names; of its files only the heads are decoded yet.
 
     Args:
         spec: A folder name under DIALBENCH_DATA/``split``, a path, ``builtin``, or a hub set's
@@ -147,24 +110,40 @@ def open_set(spec: str, split: str, crop: int = 0, offline: bool = False) -> Ima
         offline: Whether the network is forbidden.
 
     Raises:
-        UserError: If there is no such set, or it cannot be read or holds no image.
+        UserError: If there is no such set, or it holds no image, or images of no use.
     """
     whole, without, names = spec.partition(WITHOUT)
+    name, pictures, left = _found(whole, split, crop, offline)
     if without:
-        return _less(open_set(whole, split, crop, offline), names.split("+"))
+        pictures = _less(name, pictures, names.split("+"))
+    digest, found = hashlib.sha256(), of_each(pictures, _looked_at)
+    for picture, (content, _) in zip(pictures, found, strict=True):
+        digest.update(f"{picture.name}\n{picture.crop}\n{content}\n".encode())
+    sizes = tuple(size for _, size in found)
+    return ImageSet(name + without + names, tuple(pictures), digest.hexdigest()[:20], sizes, left)
+
+
+def _looked_at(picture: Picture) -> tuple[str, tuple[int, int]]:
+    return hashlib.sha256(picture.stored()).hexdigest(), picture.size()
+
+
+def _found(
+    spec: str, split: str, crop: int, offline: bool
+) -> tuple[str, list[Picture], tuple[str, ...]]:
+    """Returns the name of a set, its pictures, and what of its folder is not read."""
     if spec == "builtin":
-        return _image_set("builtin", _builtin(split, crop if split == "test" else 0))
+        return "builtin", _builtin(split, crop if split == "test" else 0), ()
     root = data_root(split)
     inside = root / spec if root and not Path(spec).is_absolute() else None
     if inside and inside.is_dir():
-        return _image_set(Path(spec).as_posix(), _folder(inside))
+        return Path(spec).as_posix(), _folder(inside), _left(inside)
     path = Path(spec).expanduser()
     if path.is_dir():
-        return _image_set(path.resolve().name, _folder(path))
+        return path.resolve().name, _folder(path), _left(path)
     if path.exists():
         raise UserError(f"{path} is not a folder; name the folder that holds the images")
     if spec.partition("@")[0] in HUB:
-        return _image_set(spec, _hub(spec, offline))
+        return spec, _hub(spec, offline), ()
     hint = "" if root else " (DIALBENCH_DATA is not set)"
     raise UserError(
         f"unknown {split} set '{spec}'{hint}; give a path, or one of: {', '.join(set_names(split))}"
@@ -180,17 +159,17 @@ def anywhere(spec: str, split: str) -> str:
     return f"{path.resolve()}{without}{names}"
 
 
-def _less(images: ImageSet, names: list[str]) -> ImageSet:
-    """Returns a set without some of its images."""
-    left = [one for one in images.pictures if one.name not in names]
-    unknown = sorted(set(names) - {one.name for one in images.pictures})
+def _less(name: str, pictures: list[Picture], names: list[str]) -> list[Picture]:
+    """Returns the pictures of a set without those of some names."""
+    left = [one for one in pictures if one.name not in names]
+    unknown = sorted(set(names) - {one.name for one in pictures})
     if unknown or not left:
         raise UserError(
-            f"set {images.name} has no image '{unknown[0]}' to leave out"
+            f"set {name} has no image '{unknown[0]}' to leave out"
             if unknown
-            else f"set {images.name} has no image left; leave out fewer"
+            else f"set {name} has no image left; leave out fewer"
         )
-    return _image_set(f"{images.name}{WITHOUT}{'+'.join(names)}", left)
+    return left
 
 
 def default_sets(task: Task, split: str) -> tuple[str, ...]:
@@ -287,6 +266,17 @@ def _image_files(folder: Path) -> Iterable[Path]:
             yield path
 
 
+def _left(folder: Path) -> tuple[str, ...]:
+    """Returns what looks like pictures in a folder and is not read: other kinds, and subfolders."""
+    left = []
+    for path in sorted(folder.iterdir()):
+        if path.name[0] != "." and path.is_dir() and any(_image_files(path)):
+            left.append(f"{path.name}/")
+        elif path.name[0] != "." and path.suffix.lower() in OTHERS and path.is_file():
+            left.append(path.name)
+    return tuple(left)
+
+
 def _natural(text: str) -> list[tuple[int, int, str]]:
     parts = re.findall(r"[0-9]+|[^0-9]+", text)
     numbered = [(0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts]
@@ -358,42 +348,3 @@ def hub_pictures(spec: str, rows: datasets.Dataset) -> list[Picture]:
         for name, file, content in zip(unique_names(files), files, contents, strict=True)
     ]
     return sorted(pictures, key=lambda picture: _natural(picture.name))
-
-
-def _image_set(name: str, pictures: list[Picture]) -> ImageSet:
-    digest = hashlib.sha256()
-    for picture in pictures:
-        content = hashlib.sha256(_bytes(picture.path, picture.content)).hexdigest()
-        digest.update(f"{picture.name}\n{picture.crop}\n{content}\n".encode())
-    return ImageSet(name, tuple(pictures), digest.hexdigest()[:20])
-
-
-def _bytes(path: Path, content: bytes | None) -> bytes:
-    if content is None:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise UserError(
-                f"image {path} cannot be read ({error.strerror}); put it back"
-            ) from None
-    if not content:
-        raise UserError(f"image {path} is empty; replace or remove it")
-    return content
-
-
-def _pixels(path: Path, content: bytes) -> np.ndarray:
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            if image.width * image.height > LARGEST:
-                raise Image.DecompressionBombError
-            # Pillow shortens 16-bit colour to 8 bits without a word; only the decoder's raw mode tells.
-            deep = any(";16" in str(tile.args) for tile in image.tile)
-            if deep or image.mode.startswith(("I", "F")):
-                raise UserError(f"image {path} has more than 8 bits a sample; convert it to 8 bits")
-            if image.mode not in MODES:
-                raise UserError(f"image {path} is {image.mode}; convert it to RGB")
-            return np.asarray(image.convert("RGB"))
-    except Image.DecompressionBombError:
-        raise UserError(f"image {path} is too large to read; cut or shrink it") from None
-    except (OSError, ValueError, SyntaxError, EOFError):
-        raise UserError(f"image {path} is damaged or not an image; replace or remove it") from None

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.control import Axis, Level, level_text
+from benchmark.data.pictures import Picture
 from benchmark.data.samples import Samples
-from benchmark.data.sources import ImageSet, Picture
+from benchmark.data.sources import ImageSet
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Scorer

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from benchmark.amount import amount
 from benchmark.data.patches import to_tensor
-from benchmark.data.sources import Picture, open_set
+from benchmark.data.pictures import Picture
+from benchmark.data.sources import open_set
 from benchmark.degradations import degrade, generator
 from benchmark.metrics import records
 from benchmark.metrics.protocol import PROTOCOLS

@@ -46,7 +46,6 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
 
     from benchmark import engines
     from benchmark import plan as planning
-    from benchmark.leakage import refuse
 
     if args.dry_run:
         from benchmark.verbs.outline import describe
@@ -54,11 +53,11 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
         plan = _looked_at(request, store, train)
         print(describe(plan, sweep=sweep))
         traces(plan.failures, debugs(args))
+        _inspected(plan, train, sweep)
         return 0
     plan = planning.make(request, store, train)
-    leaks = plan.leaks(store)
-    if not request.allow_leaks:
-        refuse(leaks)
+    _inspected(plan, train, sweep)
+    _unseen(plan, store)
     plan.begin(store, sweep)
     chosen = engines.engine(args.engine)
     failed = engines.run(chosen, plan.jobs(train, sweep), store, args.jobs)
@@ -78,6 +77,23 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
                 file=sys.stderr,
             )
     return max(_outcome(plan, store, failed, debugs(args)), int(unmirrored > 0))
+
+
+def _inspected(plan: Plan, train: bool, sweep: bool) -> None:
+    """Says what should be known of a plan's images, and refuses those that are too small."""
+    from benchmark.inspection import inspect
+
+    for note in inspect(plan, train, sweep):
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _unseen(plan: Plan, store: Store) -> None:
+    """Refuses to train on what will be tested, unless the request allows it."""
+    from benchmark.leakage import refuse
+
+    found = plan.leaks(store)
+    if not plan.request.allow_leaks:
+        refuse(found)
 
 
 def size(args: argparse.Namespace) -> int:
@@ -167,7 +183,6 @@ def analyze(args: argparse.Namespace) -> int:
 
     from benchmark import engines
     from benchmark import plan as planning
-    from benchmark.leakage import refuse
 
     if args.dry_run:
         from benchmark.verbs.outline import describe
@@ -179,9 +194,8 @@ def analyze(args: argparse.Namespace) -> int:
     store.prepare()
     jobs = {}
     for plan in plans if study.trains else ():
-        leaks = plan.leaks(store)
-        if not request.allow_leaks:
-            refuse(leaks)
+        _inspected(plan, True, study.scores)
+        _unseen(plan, store)
         plan.begin(store, study.scores)
         jobs.update({job.key: job for job in plan.jobs(True, study.scores)})
     failed = engines.run(engines.engine(args.engine), list(jobs.values()), store, args.jobs)

@@ -118,7 +118,7 @@ def test_a_pair_whose_sizes_do_not_go_together_is_named(make):
     with pytest.raises(UserError, match="pair 'b': what is to be restored is 40x40 .* and 44x40"):
         open_test(DERAIN, str(folder))
     (folder / "rainy" / "b.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"b\.png cannot be read"):
+    with pytest.raises(UserError, match=r"b\.png is damaged or not an image"):
         open_test(DERAIN, str(folder))
 
 

@@ -75,5 +75,5 @@ def test_targets_of_denoise_deblur_start_from_the_blurred_image(photographs):
 def test_an_image_that_is_too_small_is_named(task, side, least, tmp_path):
     Image.new("RGB", (40, side)).save(tmp_path / "strip.png")
     samples = Samples(open_set(str(tmp_path), "test"), tasks.get(task))
-    with pytest.raises(UserError, match=f"'strip' is 40x{side} pixels, and {task} needs {least}"):
+    with pytest.raises(UserError, match=f"strip.png is 40x{side}, and {task} needs {least}"):
         samples.clean(0)

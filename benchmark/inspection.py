@@ -1,0 +1,95 @@
+"""Looking at the images of a plan before anything is computed: their sizes, from the heads of files.
+
+What would fail after hours of training, or leave a column empty, is said first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmark.amount import amount
+from benchmark.data.patches import patch_side, trained_size
+from benchmark.data.pictures import of_each
+from benchmark.data.samples import tested_size
+from benchmark.data.sources import WITHOUT, ImageSet
+from benchmark.metrics import records
+from benchmark.metrics.fidelity import SSIM_WINDOW
+from benchmark.metrics.niqe import BLOCK
+from benchmark.metrics.perceptual import SMALLEST as OF_TRUNK
+from benchmark.metrics.protocol import Protocol
+from benchmark.objectives.style import SMALLEST as OF_STYLE
+from benchmark.plan import Plan
+from benchmark.tasks import Task
+
+NAMED = 5
+"""Images that a note names."""
+
+
+def inspect(plan: Plan, train: bool = True, sweep: bool = True) -> list[str]:
+    """Returns what should be known of a plan's images.
+
+    Args:
+        plan: The plan.
+        train: Whether missing stages are going to be trained.
+        sweep: Whether missing cells are going to be scored.
+
+    Raises:
+        UserError: If images are too small to be trained or tested on.
+    """
+    notes = []
+    if train and plan.trains.keys() - plan.stored:
+        side = patch_side(plan.task, plan.request.preset)
+        for images in plan.training:
+            sizes = dict(zip(images.pictures, images.sizes, strict=True))
+            of_each(sizes, lambda one, sizes=sizes: trained_size(one, sizes[one], plan.task, side))
+            notes += _left(images)
+    if sweep and any(plan.missing.values()):
+        for asked, images in plan.images.items():
+            notes += [*_left(images), *_unscored(plan.task, asked, images)]
+    return notes
+
+
+def _left(images: ImageSet) -> Iterator[str]:
+    if images.left:
+        yield f"{images.name}: not read, because of their kind or place: {_named(images.left)}"
+
+
+def _unscored(task: Task, asked: str, images: ImageSet) -> Iterator[str]:
+    """Yields the images of a test set that are too small for a metric, which then has no mean."""
+    sizes = dict(zip(images.pictures, images.sizes, strict=True))
+    tested = of_each(sizes, lambda one: tested_size(one, sizes[one], task))
+    small: dict[tuple[str, ...], list[str]] = {}
+    for metric in task.metrics:
+        least = least_side(metric, task.protocol)
+        names = tuple(
+            one.name
+            for one, size in zip(sizes, tested, strict=True)
+            # A preset that cuts images out does so on purpose.
+            if min(size) < least and not one.crop
+        )
+        if names:
+            small.setdefault(names, []).append(records.get(metric).label)
+    for names, labels in small.items():
+        rest = f"{'+' if WITHOUT in asked else WITHOUT}{'+'.join(names)}"
+        advice = f"; --test {asked}{rest} tests without" if len(names) < len(sizes) else ""
+        yield (
+            f"{images.name}: no mean of {', '.join(labels)}, since "
+            f"{amount(len(names), 'image is', 'images are')} too small: {_named(names)}{advice}"
+        )
+
+
+def least_side(metric: str, protocol: Protocol) -> int:
+    """Returns the pixels that an image needs on each side for a metric to have a value."""
+    name = metric.partition("@")[0].removeprefix("step-")
+    if name.startswith("ssim"):
+        return SSIM_WINDOW + 2 * int(protocol.shave)
+    if name.startswith("lpips"):
+        return OF_TRUNK[name.removeprefix("lpips-")]
+    if name == "niqe":
+        return BLOCK
+    return OF_STYLE if name.startswith(("content", "style")) else 1
+
+
+def _named(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
