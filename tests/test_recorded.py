@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 from benchmark import config, learner, tasks, train
 from benchmark.batch import Batch
 from benchmark.build import build_method
+from benchmark.conformance.devices import pretend
 from benchmark.conformance.networks import TINY
 from benchmark.conformance.recording import batches
 from benchmark.conformance.subject import own_stages
@@ -199,18 +200,6 @@ def nothing_stays():
     style._mixing.cache_clear()
 
 
-def moved(module):
-    """Puts parameters and buffers of a module on a GPU that need not be there."""
-    for one in module.modules():
-        for name, value in one._parameters.items():
-            if value is not None:
-                fake = torch.empty(value.shape, dtype=value.dtype, device="cuda")
-                one._parameters[name] = nn.Parameter(fake, value.requires_grad)
-        for name, value in one._buffers.items():
-            if value is not None:
-                one._buffers[name] = torch.empty(value.shape, dtype=value.dtype, device="cuda")
-
-
 def copies_in_a_step(name, backbone, task):
     method = create_method(name)
     if method.skip(task):
@@ -222,7 +211,7 @@ def copies_in_a_step(name, backbone, task):
         objective = MixedObjective(task.objective, level, 8)
         method.begin(stage, objective, Recipe(10, 1e-3, "constant"))
         with FakeTensorMode(allow_non_fake_inputs=True):
-            moved(method)
+            pretend(method, "cuda")
             make = batches(stage, task, "cuda")
             # What stays from one step to the next is copied in the first.
             for found in (None, Copies()):

@@ -5,6 +5,7 @@ task. It raises AssertionError with one sentence when the method breaks the cont
 with a reason when there is nothing to check.
 """
 
+from benchmark.conformance.devices import everything_moves_to_a_gpu
 from benchmark.conformance.outputs import (
     dial_changes_output,
     kernels_are_affine,
@@ -62,6 +63,7 @@ CHECKS = (
     plain_networks_answer_at_their_level,
     seeds_decide_weights,
     network_is_left_alone,
+    everything_moves_to_a_gpu,
     recorded_steps_are_the_same_work,
 )
 """The checks of the contract; ``kernels_are_affine`` holds for some methods only."""

@@ -137,6 +137,7 @@ def test_a_backbone_that_onnx_cannot_run_fails_no_method():
         ("calls_home", "network_is_left_alone", "asks the network for weights.invalid"),
         ("shares_memory", "tuning_leaves_the_method_alone", "changes the method"),
         ("restless", "recorded_steps_are_the_same_work", "steps of stage 'joint' differ: aten.mul"),
+        ("stays", "everything_moves_to_a_gpu", "stage 'joint' is on the GPU in part only"),
         ("asks", "recorded_steps_are_the_same_work", "waits for _local_scalar_dense"),
     ],
 )

@@ -1,0 +1,78 @@
+"""Whether a method works where its parameters are, on tensors that only pretend to be on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from benchmark.conformance.recording import batches
+from benchmark.conformance.subject import (
+    Broken,
+    Factory,
+    MeanDistance,
+    Skipped,
+    own_stages,
+    points,
+    require,
+)
+from benchmark.errors import one_line
+from benchmark.learner import Recipe
+from benchmark.tasks import Task
+
+THERE = "cuda"
+
+
+def everything_moves_to_a_gpu(factory: Factory, task: Task) -> None:
+    """Training and tuned networks work on another device than the processor's."""
+    for name in [stage.name for stage in own_stages(factory(0), task)]:
+        method = factory(0)
+        stage = next(stage for stage in own_stages(method, task) if stage.name == name)
+        method.begin(stage, MeanDistance(), Recipe(10, 1e-3, "constant"))
+        with _pretending(f"stage '{name}'"):
+            pretend(method, THERE)
+            loss = method.loss(batches(stage, task, THERE)(), stage)
+            require(loss.device.type == THERE, f"the loss of stage '{name}' leaves the GPU")
+    method = factory(0).eval()
+    with _pretending("a tuned network"), torch.no_grad():
+        pretend(method, THERE)
+        network = method.tuned(points(method, task)[-1])
+        output = network(torch.empty(1, 3, 16, 16, device=THERE))
+        require(output.device.type == THERE, "the output of a tuned network leaves the GPU")
+
+
+def pretend(module: nn.Module, device: str) -> None:
+    """Puts parameters and buffers of a module on a device that need not be there.
+
+    To be called in a ``FakeTensorMode``; ``module.to(device)`` would compute.
+    """
+    for one in module.modules():
+        for name, value in one._parameters.items():
+            if value is not None:
+                fake = torch.empty(value.shape, dtype=value.dtype, device=device)
+                one._parameters[name] = nn.Parameter(fake, value.requires_grad)
+        for name, value in one._buffers.items():
+            if value is not None:
+                one._buffers[name] = torch.empty(value.shape, dtype=value.dtype, device=device)
+
+
+@contextmanager
+def _pretending(what: str) -> Iterator[None]:
+    """Lets tensors be of other devices than there are; what mixes two devices is broken.
+
+    Args:
+        what: What is looked at, for the sentence.
+    """
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            yield
+    except Broken:
+        raise
+    except Exception as error:
+        if "device" in str(error):
+            raise Broken(f"{what} is on the GPU in part only: {one_line(error)}") from error
+        # A step that waits for a value has none here.
+        raise Skipped(f"it cannot be followed without values: {one_line(error)}") from error
