@@ -61,8 +61,9 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
     """Returns the digest of the code reachable from some starting points.
 
     Args:
-        starts: ``module`` (every definition in it), ``module:name``, or ``module:TABLE[key]`` for
-            one entry of a dictionary. A module is a dotted name or the path of a file.
+        starts: ``module`` (every definition in it), ``module:name``, ``module:Class.name`` for one
+            of its methods, or ``module:TABLE[key]`` for one entry of a dictionary. A module is a
+            dotted name or the path of a file.
         inside: Dotted prefixes of modules that are followed; other modules are left out. A table
             (a dictionary of functions or objects in capitals) is not followed, unless its module
             is a starting point; name the entries in use instead.
@@ -85,6 +86,10 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
                 raise UserError(f"{table} in {name} has no '{key}'; write it there")
             node = known[key]
             texts += [f"{table}[{key}]={ast.unparse(node)}", *_foreign(node, module, inside)]
+            todo.extend(_uses(node, module, inside))
+        elif "." in symbol:
+            node = module.method(*symbol.split("."))
+            texts += [f"{symbol}={ast.unparse(node)}", *_foreign(node, module, inside)]
             todo.extend(_uses(node, module, inside))
         elif symbol:
             todo.append((name, symbol))
@@ -179,6 +184,11 @@ class Module:
             raise TypeError(f"{self.name}:{name} is not a dictionary")
         pairs = zip(value.keys, value.values, strict=True)
         return {str(key.value): one for key, one in pairs if isinstance(key, ast.Constant)}
+
+    def method(self, owner: str, name: str) -> ast.stmt:
+        """Returns the definition of a method or property of a class."""
+        bodies = [node.body for node in self.definitions[owner] if isinstance(node, ast.ClassDef)]
+        return next(node for body in bodies for node in body if getattr(node, "name", "") == name)
 
     def is_table(self, name: str) -> bool:
         """Whether a definition is a dictionary of functions or objects in capitals."""

@@ -36,6 +36,7 @@ ENTRY_POINTS = "dialbench.methods"
 
 METHODS = ["decouple", "dni", "adafm", "cfsnet", "dynamic_net", "ftn", "tunable_conv", "hypernet"]
 BASELINES = ["floor", "blend", "experts"]
+"""Those that a run compares when no method is named; ``baselines`` has all."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,13 @@ class Entry:
 def default_methods() -> list[str]:
     """Returns what a run compares when no method is named."""
     return [*METHODS, *BASELINES]
+
+
+@functools.cache
+def baselines() -> tuple[str, ...]:
+    """Returns the names of all references, which compete with nobody: the files of ``baselines/``."""
+    there = {path.stem for path in (ROOT / "baselines").glob("*.py") if path.name[0] != "_"}
+    return (*sorted(BASELINES), *sorted(there.difference(BASELINES)))
 
 
 def entries() -> list[Entry]:

@@ -31,9 +31,11 @@ TRAINING_CODE = (
     "benchmark.learner",
     "benchmark.method",
     "benchmark.metrics.colour",
+    "benchmark.metrics.perceptual",
     "benchmark.objectives",
     "benchmark.recorded",
     "benchmark.stage",
+    "benchmark.tasks.base",
     "benchmark.train",
 )
 METHOD_CODE = (
@@ -49,15 +51,18 @@ SCORING_CODE = (
     *("benchmark.data.pairs", "benchmark.data.patches", "benchmark.data.pictures"),
     *("benchmark.data.samples", "benchmark.data.sources"),
     *("benchmark.degradations", "benchmark.dialling", "benchmark.metrics"),
-    *("benchmark.objectives", "benchmark.spatial", "benchmark.sweep"),
+    *("benchmark.objectives", "benchmark.spatial", "benchmark.sweep", "benchmark.tasks.base"),
 )
 
-DIALS = {
-    "level": ("benchmark.dialling:AtLevel",),
-    "map": ("benchmark.dialling:ByMap", "benchmark.spatial:mapped"),
-    "estimate": ("benchmark.dialling:ByEstimate", "benchmark.blind:estimated_sigma"),
-}
-"""Where the code begins that sets the dial, by ``Task.dial``, in tasks that compare dials."""
+MEANING = (
+    "benchmark.control:Axis",
+    "benchmark.control:ControlSpace",
+    *(f"benchmark.tasks.base:Task.{name}" for name in ("base", "conditions", "has_true_level")),
+)
+"""Where the code begins that gives levels their meaning: it is called on objects, not by name."""
+
+DIALS = ("benchmark.sweep:dial_of", "benchmark.spatial:mapped")
+"""Where the code begins that sets the dial, in tasks that compare dials."""
 
 BUDGET = ("batch", "patch", "patch_sr", "lr", "schedule", "precision", "critic_width")
 """Preset fields that determine a training run, besides its number of steps."""
@@ -124,6 +129,7 @@ def training_digest(task: Task, objective: Objective, set_digests: tuple[str, ..
     code = _code(
         (
             "benchmark.train:train_stage",
+            *MEANING,
             *_degradations(task),
             *_terms(objective),
         ),
@@ -173,11 +179,13 @@ def scoring_digest(task: Task) -> str:
         (
             "benchmark.data.patches:clean_pixels",
             "benchmark.data.samples:Samples",
-            "benchmark.sweep:restored",
+            "benchmark.sweep:ready",
+            "benchmark.sweep:scored",
+            *MEANING,
             *_degradations(task),
             f"benchmark.objectives.targets:TARGETS[{task.target}]",
             "benchmark.metrics.scorer",
-            *(DIALS[task.dial] if task.compares_dials else ()),
+            *(DIALS if task.compares_dials else ()),
             *(_terms(task.objective) if "objective" in task.metrics else ()),
         ),
         SCORING_CODE,

@@ -6,8 +6,8 @@ A network that has seen its test images scores too well, and every comparison wi
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmark.amount import amount
@@ -51,12 +51,14 @@ def shared(first: ImageSet, second: ImageSet, store: Store) -> list[Pair]:
     """Returns the images of one set that show what images of another show, each pair once.
 
     Copies are found through recompression, resizing, turning, mirroring and cropping (down to a
-    third of the sides). The answer is kept in the store.
+    third of the sides). Images are compared whole, also where only their centres are tested: what is
+    cut out there may be too small to be found. The answer is kept in the store.
 
     Raises:
         UserError: If an image cannot be read.
         JobError: If the answer cannot be written.
     """
+    first, second = _whole(first), _whole(second)
     key = digest(["leakage", REVISION, first.name, first.digest, second.name, second.digest])
     path = store.home / "leakage" / f"{key}.json"
     known = read_json(path)
@@ -67,13 +69,25 @@ def shared(first: ImageSet, second: ImageSet, store: Store) -> list[Pair]:
     return [Pair(**pair) for pair in known["pairs"]]
 
 
+def _whole(images: ImageSet) -> ImageSet:
+    """Returns a set without the crop of its pictures."""
+    if not any(one.crop for one in images.pictures):
+        return images
+    pictures = tuple(replace(one, crop=0) for one in images.pictures)
+    return ImageSet(images.name, pictures, digest(["whole", images.digest]))
+
+
 def leaks(train: Sequence[ImageSet], test: Sequence[ImageSet], store: Store) -> list[Pair]:
     """Returns the training images that show what test images show."""
     return [pair for one in train for other in test for pair in shared(one, other, store)]
 
 
-def refuse(found: Sequence[Pair]) -> None:
+def refuse(found: Sequence[Pair], asked: Mapping[str, str]) -> None:
     """Refuses to train on what will be tested.
+
+    Args:
+        found: What ``leaks`` found.
+        asked: What training sets were asked for by, by their names.
 
     Raises:
         UserError: If anything was found.
@@ -82,7 +96,8 @@ def refuse(found: Sequence[Pair]) -> None:
         return
     named = "; ".join(str(pair) for pair in found[:SHOWN])
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    first, _, image = found[0].first.rpartition("/")
+    name, _, image = found[0].first.rpartition("/")
+    first = asked[name]
     raise UserError(
         f"training images show what is tested: {named}{more}; leave them out as in "
         f"--train {first}{'+' if WITHOUT in first else WITHOUT}{image}, or add --allow-leaks to "

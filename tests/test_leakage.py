@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,21 @@ def test_a_run_refuses_to_train_on_what_it_tests(sets, home, capsys):
     error = capsys.readouterr().err
     assert "leaky/1 is a copy of photos/0" in error and "--train leaky:without=1" in error
     assert not (home / "stages").exists()
+
+
+def test_the_way_out_that_is_named_works_for_a_path_too(sets, home, capsys):
+    own = [str(sets / "train" / "leaky"), str(sets / "test" / "photos")]
+    assert run("--train", own[0], "--test", own[1]) == 2
+    advice = re.search(r"--train (\S+),", capsys.readouterr().err)
+    assert advice and run("--train", advice[1], "--test", own[1]) == 0
+
+
+def test_a_test_image_is_found_whole_where_only_its_centre_is_tested(home, tmp_path, capsys):
+    astronaut = open_set("builtin", "test").pictures[0]
+    (tmp_path / "mine").mkdir()
+    Image.fromarray(astronaut.read()).save(tmp_path / "mine" / "space.png")
+    assert run("--train", str(tmp_path / "mine"), "--set", "crop=64") == 2
+    assert "mine/space is a copy of builtin/astronaut" in capsys.readouterr().err
 
 
 def test_a_run_that_is_told_to_says_so_in_its_report(sets, home, capsys):

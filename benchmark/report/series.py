@@ -6,11 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from benchmark.control import parse_level
-from benchmark.discovery import METHODS
+from benchmark.discovery import METHODS, baselines
 from benchmark.errors import LevelError
-
-BASELINES = ("blend", "external", "experts", "floor")
-"""Shown apart from the methods, and never printed bold."""
 
 
 class Series(NamedTuple):
@@ -27,13 +24,13 @@ class Series(NamedTuple):
 
     @property
     def baseline(self) -> bool:
-        """Whether this is a reference, not a contestant."""
-        return self.family in BASELINES
+        """Whether this is a reference: shown apart from the methods, ranked and printed bold never."""
+        return self.family in baselines()
 
 
 def place(series: Series) -> tuple[int, int, str, str, str]:
     """Returns the sort key: known methods, other methods, baselines."""
-    names = BASELINES if series.baseline else METHODS
+    names = baselines() if series.baseline else METHODS
     rank = names.index(series.family) if series.family in names else len(names)
     return int(series.baseline), rank, series.method, series.backbone, series.preset
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmark.discovery import METHODS
+from benchmark.discovery import METHODS, baselines
 from benchmark.report.series import Series, ordered
 
 if TYPE_CHECKING:
@@ -52,10 +52,11 @@ SHIPPED = (*METHODS, "cresmd", "decouple_fast")
 """Families with a place of their own in the tables above; the next places are for users' own."""
 REFERENCES = {
     "blend": Style("#444444", "o", "--"),
-    "external": Style("#777777", "s", (0, (1, 2))),
     "experts": Style("#000000", "*", ""),
     "floor": Style("#808080", "x", ""),
 }
+IMPORTED = "#7A6A58"
+"""The colour of references that were trained elsewhere; their markers tell them apart."""
 
 
 def styles(series: Iterable[Series]) -> dict[Series, Style]:
@@ -68,7 +69,7 @@ def styles(series: Iterable[Series]) -> dict[Series, Style]:
         variant = variants.get(one.family, 0)
         variants[one.family] = variant + 1
         if one.baseline:
-            style = REFERENCES[one.family]
+            style = REFERENCES.get(one.family) or _imported(one.family)
             if variant:
                 style = style._replace(color=COLORS[-variant % len(COLORS)])
         else:
@@ -80,6 +81,11 @@ def styles(series: Iterable[Series]) -> dict[Series, Style]:
             )
         chosen[one] = style
     return chosen
+
+
+def _imported(family: str) -> Style:
+    place = baselines().index(family)
+    return Style(IMPORTED, MARKERS[place % len(MARKERS)], (0, (1, 2)))
 
 
 def _places(families: Iterable[str]) -> dict[str, int]:

@@ -93,7 +93,8 @@ def _unseen(plan: Plan, store: Store) -> None:
 
     found = plan.leaks(store)
     if not plan.request.allow_leaks:
-        refuse(found)
+        names = (one.name for one in plan.training)
+        refuse(found, dict(zip(names, plan.request.train, strict=True)))
 
 
 def size(args: argparse.Namespace) -> int:
