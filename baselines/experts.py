@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Experts"]
 
+SAME = 1e-5
+"""How far two levels may be apart that are one, rounded."""
+
 
 class Experts(WeightSpaceMethod):
     """The ceiling: what the backbone reaches when it has to serve one level only.
@@ -66,11 +69,16 @@ class Experts(WeightSpaceMethod):
         return super().skip(task) or (few if task.dial == "estimate" else None)
 
     def only_levels(self, task: Task) -> tuple[Level, ...]:
-        return tuple(self.control.spread(point) for point in self.points)
+        # Levels of the grid are rounded physical values, and may end in another digit.
+        spread = (self.control.spread(point) for point in self.points)
+        near = (
+            next((own for own in task.grid if abs(own[0] - one[0]) < SAME), one) for one in spread
+        )
+        return tuple(near)
 
     def weights(self, level: Tensor) -> dict[str, Tensor]:
         for point, network in zip(self.points, [self.backbone, *self.networks], strict=True):
-            if abs(level[0] - point[0]) < 1e-5:
+            if abs(level[0] - point[0]) < SAME:
                 return network.state_dict(keep_vars=True)
         known = ", ".join(f"{point[0]:g}" for point in self.points)
         raise LevelError(f"there is no expert at level {level[0]:g}; ask for one of: {known}")

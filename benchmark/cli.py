@@ -318,7 +318,13 @@ def _selection(
     if not works:
         one.set_defaults(force=[], dry_run=False, wandb=False)
         return one
-    one.add_argument("--force", action="append", default=[], metavar="NAME", help="redo a method")
+    redone = one.add_mutually_exclusive_group()
+    redone.add_argument(
+        "--force", action="append", default=[], metavar="NAME", help="redo a method"
+    )
+    redone.add_argument(
+        "--only-missing", action="store_true", help="do what is not stored yet (the default)"
+    )
     one.add_argument("--dry-run", action="store_true", help="show what would be done, do nothing")
     one.add_argument("--wandb", action="store_true", help="mirror the results to W&B")
     return one

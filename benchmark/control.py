@@ -58,7 +58,8 @@ class Axis:
     def line(self, points: int) -> list[float]:
         """Returns ``points`` evenly spaced positions, or those of all values that have names."""
         points = len(self.names) or (points if self.turns else 1)
-        return [round(index / max(1, points - 1), DECIMALS) for index in range(points)]
+        # Levels are rounded once, when they are made of positions: twice is another level than the grid's.
+        return [index / max(1, points - 1) for index in range(points)]
 
     def physical(self, level: float) -> float:
         """Returns the physical value at ``level`` in [0, 1]."""

@@ -172,3 +172,11 @@ def test_verbs_that_only_look_download_nothing(words, home, monkeypatch):
     monkeypatch.setattr(assets, "_candidates", lambda asset: [])
     cli.main([*words.split(), "--methods", "floor"])
     assert asked == []
+
+
+def test_only_missing_says_what_is_done_anyway_and_goes_with_no_force(home, capsys):
+    words = ["run", "sr", "--preset", "smoke", "--methods", "floor", "--offline", "--dry-run"]
+    assert cli.main([*words, "--only-missing"]) == 0
+    with_it = capsys.readouterr().out
+    assert cli.main(words) == 0 and capsys.readouterr().out == with_it
+    assert cli.main([*words, "--only-missing", "--force", "floor"]) == 2

@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmark import tasks
 from benchmark.control import Axis, ControlSpace, level_text, parse_level
 from benchmark.errors import LevelError, UserError
 
@@ -91,3 +92,8 @@ def test_levels_print_as_short_decimals_and_parse_back(level, text):
 def test_text_that_is_no_level_raises(text):
     with pytest.raises(LevelError):
         parse_level(text)
+
+
+def test_evenly_spaced_levels_are_those_of_the_grid():
+    task = tasks.get("denoise")
+    assert task.space.lattice(7) == task.grid

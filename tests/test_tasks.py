@@ -1,5 +1,7 @@
 """Every task, from training to report, at the smallest size."""
 
+import dataclasses
+
 import pandas as pd
 import pytest
 
@@ -100,3 +102,21 @@ def test_networks_that_only_denoise_skip_tasks_that_also_keep_noise():
         made = create_method(name, None)
         assert made.skip(tasks.get("denoise")) is None
         assert "removes Gaussian noise" in (made.skip(tasks.get("denoise-strength")) or "")
+
+
+@pytest.mark.parametrize("name", ["blind", "blind-dejpeg", "pixel-adaptive"])
+def test_a_task_that_judges_anothers_networks_on_luma_has_them_trained_on_luma(name):
+    task, luma = tasks.get(name), tasks.get(f"{name}@jpeg-y")
+    trained = tasks.get(luma.trained_as)
+    assert (trained.name, luma.base) == (f"{task.trained_as}@jpeg-y", task.base)
+    assert trained.training_facts() == tasks.get(f"{task.base}@jpeg-y").training_facts()
+    assert trained.training_facts() != tasks.get(task.trained_as).training_facts()
+
+
+def test_metrics_that_look_at_the_grid_count_it_in_their_keys():
+    for name in ("pixel-adaptive", "style"):
+        task = tasks.get(name)
+        fewer = dataclasses.replace(task, grid=task.grid[:2])
+        assert fewer.scoring_facts() != task.scoring_facts()
+    task = tasks.get("denoise")
+    assert dataclasses.replace(task, grid=task.grid[:2]).scoring_facts() == task.scoring_facts()

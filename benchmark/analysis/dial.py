@@ -71,7 +71,7 @@ FIGURES = {
         Figure("dial-calibrated", "dial", "calibrated", "the same with the dial that was best on the other half"),
         Figure("dial-oracle", "dial", "oracle", "the same with the best dial for those very images"),
         Figure("best-dial", "best dial", "best dial", "the best dial at a true level, between grid points by a parabola", 3),
-        Figure("best-dial-r2", "best dial", "R²", "of the straight line through the best dial at every true level", 3),
+        Figure("best-dial-r2", "best dial", "R²", "of the dial at the true level as a guess at the best one: 1 if they agree, below 0 if a constant were better", 3),
         Figure("best-dial-mean", "best dial", "mean dev.", "mean absolute distance of the best dial from the true level", 3),
         Figure("best-dial-max", "best dial", "max dev.", "largest distance of the best dial from the true level", 3),
         Figure("loss-monotonicity", "best dial", "monotone", "1 if the score falls at every step away from the best dial", 2),
@@ -88,7 +88,7 @@ FIGURES = {
 }  # fmt: skip
 """All figures, in table order."""
 
-OF_METRIC = ("gap-start", "gap-middle", "gap-end", "gap-mean", "coverage")
+OF_GAP = ("gap-start", "gap-middle", "gap-end", "gap-mean")
 OF_LEVELS = ("monotonicity", "largest-step", "smoothness")
 OF_PAIRS = ("pairs-best", "pairs-level", "pairs-own")
 OF_ORDER = (
@@ -191,7 +191,10 @@ def figures(
             found.update(dict.fromkeys(names, str(error)))
 
     for metric in judged(task):
-        for one in () if task.protocol.pairs else OF_METRIC:
+        for one in () if task.protocol.pairs else OF_GAP:
+            add([(one, metric, "")], lambda m=metric, n=one: {n: _gap(n, own, experts, m)})
+    for metric in followed(task):
+        for one in () if task.protocol.pairs else ("coverage",):
             add([(one, metric, "")], lambda m=metric, n=one: {n: _gap(n, own, experts, m)})
         for one in OF_LEVELS:
             add([(one, metric, "")], lambda m=metric, n=one: {n: _along(n, _scores(own, m))})
@@ -219,6 +222,17 @@ def judged(task: Task) -> list[str]:
     """Returns the metrics that a dial is judged by: the headline, and what an objective trades."""
     other = perception(task) if task.kind == "objective" else []
     return list(dict.fromkeys((task.headline, *other)))
+
+
+def followed(task: Task) -> list[str]:
+    """Returns the metrics that a dial is followed along: ``judged``, where they ask the same throughout.
+
+    A loss or a target that changes with the level moves along it whatever a network does. In place of
+    such a headline stands the task's first metric that does not.
+    """
+    same = [one for one in task.metrics if not (METRICS[one].of_target or METRICS[one].of_dial)]
+    found = [one if one in same else same[0] for one in judged(task)]
+    return list(dict.fromkeys(found))
 
 
 def perception(task: Task) -> list[str]:

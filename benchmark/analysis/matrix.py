@@ -121,19 +121,20 @@ def _vertex(x: Sequence[float], y: np.ndarray, at: int) -> float:
 
 
 def linearity(matrix: Matrix) -> float:
-    """Returns R² of the straight line that fits the best dial against the true level.
+    """Returns R² of the linear dial, which is the level itself, as a guess at the best dial.
+
+    1 if the best dial is the true level everywhere; below 0 if the same dial at every level would be
+    the better guess. A best dial that is a straight line of another slope is not linear in this sense.
 
     Raises:
-        NoValue: With fewer than three levels, or when the best dial is the same at all of them.
+        NoValue: With fewer than three levels, or as for ``best_dials``.
     """
-    import numpy as np
-
     x, y = places(matrix.levels), best_dials(matrix)
     if len(x) < 3:
         raise NoValue("it needs three levels")
-    if len(set(y)) == 1:
-        raise NoValue("the best dial is the same at every level")
-    return float(np.corrcoef(x, y)[0, 1] ** 2)
+    middle = sum(x) / len(x)
+    missed = sum((best - level) ** 2 for level, best in zip(x, y, strict=True))
+    return 1 - missed / sum((level - middle) ** 2 for level in x)
 
 
 def deviations(matrix: Matrix) -> list[float]:

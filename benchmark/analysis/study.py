@@ -44,6 +44,7 @@ class Study:
         trains: Whether trained weights are needed.
         scores: Whether scores at every level are needed.
         matrix: Whether every level is also needed with the dial set to every other one.
+        one_dial: Whether it can show one dial only.
     """
 
     summary: str
@@ -56,6 +57,7 @@ class Study:
     trains: bool = True
     scores: bool = False
     matrix: bool = False
+    one_dial: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmark import tasks
 from benchmark.amount import amount
-from benchmark.analysis.dial import NO_ORDER, has_order
+from benchmark.analysis.dial import NO_ORDER, followed, has_order
 from benchmark.leaderboard.standings import DIAL, Group, Standing
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
@@ -106,17 +106,20 @@ def rules(task: Task) -> str:
 
 def dial_words(task: Task) -> str:
     """Returns what the columns of dial quality mean."""
-    metric = METRICS[task.headline]
+    metric = METRICS[followed(task)[0]]
     gap = "Gap to experts: mean absolute difference to networks trained for one level each"
     if not has_order(task):
         return f"{gap}. {NO_ORDER[0].upper()}{NO_ORDER[1:]}: no dial quality, and no coverage."
     dial = {
-        "best-dial-r2": "R² of the straight line through the best dial at every true level; it "
-        "needs entries with the level x dial matrix, of three levels or more",
+        "best-dial-r2": "R² of the true level as a guess at the best dial, 1 if they agree and below 0 "
+        "if a constant were better; it needs entries with the level x dial matrix, of three levels or more",
         "monotonicity": f"net change of {metric.label} along the level over the sum of all "
         "changes, 1 if there is no way back",
     }[DIAL[task.kind]]
-    return f"Dial quality: {dial}. {gap}; coverage: the share of their range that the dial reaches."
+    return (
+        f"Dial quality: {dial}. {gap}; coverage: the share of their range of {metric.label} that the "
+        "dial reaches."
+    )
 
 
 def title(group: Group) -> str:

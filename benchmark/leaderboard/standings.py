@@ -19,7 +19,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmark.analysis.dial import NO_DIAL, figures
+from benchmark.analysis.dial import NO_DIAL, figures, followed, psnr
 from benchmark.analysis.plane import won
 from benchmark.analysis.scores import Scores, pictures
 from benchmark.analysis.statistics import centre, interval
@@ -352,13 +352,15 @@ def _quality(every: Sequence[Standing]) -> None:
             default=None,
         )
         task = one.entry.task
-        names = ("gap-mean", "coverage", DIAL[task.kind])
+        along = followed(task)[0]
+        dial = (DIAL[task.kind], along if task.kind == "objective" else psnr(task), "")
+        names = (("gap-mean", one.metric, ""), ("coverage", along, ""), dial)
         found: list[list[float]] = []
         for at, seed in enumerate(one.entry.layout.seeds):
             theirs = best.entry.layout.seeds if best else ()
             known = best.of_seed(theirs.index(seed)) if best and seed in theirs else None
             own = figures(one.of_seed(at), known, task)
-            values = [own.get((name, one.metric, ""), "") for name in names]
+            values = [own.get(name, "") for name in names]
             found.append([NAN if isinstance(value, str) else value for value in values])
         one.gap, one.coverage, one.dial = (
             statistics.fmean(column) for column in zip(*found, strict=True)

@@ -12,7 +12,7 @@ numbers of two ids are never compared. What every id means:
 - ``psnr-rgb-told``, ``psnr-y601-told``: where the level is estimated: PSNR with the dial at the true
   level. ``psnr-rgb-hyperres``: with the dial at what the estimator of HyperRes's authors says.
 - ``level-error``, ``level-error-hyperres``: the distance of the estimated from the true level, in the
-  unit of the axis.
+  unit of the axis; where its values are whole (JPEG quality), of the whole value that is estimated.
 - ``objective``: the loss that training minimises at the level, of the output.
 - ``content``, ``style-brick``, ``style-gravel``, ``style-grass``: the losses of style transfer
   (``benchmark.objectives.style``), of the output clamped to [0, 1].

@@ -126,7 +126,7 @@ class Task:
     @property
     def base(self) -> str:
         """The name without a protocol: what training and noise depend on."""
-        return self.trained_as or self.name.partition("@")[0]
+        return (self.trained_as or self.name).partition("@")[0]
 
     @property
     def has_true_level(self) -> bool:
@@ -181,6 +181,8 @@ class Task:
         return replace(
             self,
             name=f"{self.name.partition('@')[0]}@{protocol.id}",
+            # Another's networks too are trained on what is judged: luma, if that is.
+            trained_as=self.trained_as and f"{self.trained_as}@{protocol.id}",
             protocol=protocol,
             metrics=tuple(metrics),
             headline=headline,
@@ -213,7 +215,9 @@ class Task:
         )
         facts = asdict(self)
         judged = ("objective",) if "objective" in self.metrics else ()
-        return {key: facts[key] for key in (*keep, *judged)}
+        # These compare a level with others of the grid.
+        beside = any(one.startswith("step-") or one.endswith("-single") for one in self.metrics)
+        return {key: facts[key] for key in (*keep, *judged, *(("grid",) if beside else ()))}
 
 
 def imitating(

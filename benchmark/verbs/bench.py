@@ -174,6 +174,10 @@ def analyze(args: argparse.Namespace) -> int:
     request, store = request_of(args), Store()
     if tasks.get(request.task).protocol.pairs:
         raise UserError(f"studies compare levels, which those of {request.task} do not have")
+    if study.one_dial and (dials := tasks.get(request.task).space.d) > 1:
+        raise UserError(
+            f"{args.name} shows one dial, and {request.task} has {dials}; choose a task like {study.task}"
+        )
     if study.matrix:
         if not tasks.get(request.task).has_true_level:
             raise UserError(

@@ -25,6 +25,8 @@ from benchmark.analysis.studies import (
     single_layer,
     wrong_level,
 )
+from benchmark.build import build_method
+from benchmark.discovery import create_method
 from benchmark.request import request_of
 
 DENOISE = tasks.get("denoise")
@@ -62,11 +64,11 @@ def test_all_layers_together_count_every_weight_and_every_filter():
 
 
 @pytest.mark.parametrize(("slope", "away"), [(1.0, 0.0), (0.5, 0.25)])
-def test_a_straight_dial_has_r2_of_one_whatever_its_slope(plant, slope, away):
+def test_a_straight_dial_of_another_slope_is_off_the_line(plant, slope, away):
     rows = plant({"ftn": lambda level, dial, at: -((dial - slope * level) ** 2)}, matrix=True)
     found = dial_linearity.fits(dial_linearity.matrices(rows, DENOISE), DENOISE)
     (fit,) = found["linearity"].itertuples()
-    assert fit.r2 == pytest.approx(1)
+    assert fit.r2 == pytest.approx(1 - 3 * (1 - slope) ** 2)
     assert fit.mean_deviation == pytest.approx(away, abs=1e-9)
     assert fit.max_deviation == pytest.approx(2 * away, abs=1e-9)
     assert found["best_dials"]["best_dial"].tolist() == pytest.approx(
@@ -341,12 +343,23 @@ def test_the_list_names_every_study_and_imports_nothing_heavy():
     assert not {"torch", "pandas", "matplotlib", "sklearn", "lightning"} & {*modules.split()}
 
 
+def test_costs_are_taken_where_the_input_is():
+    """On a device that is not the processor's, with all that belongs to a method."""
+    method = build_method(create_method("decouple"), "small:width=4:blocks=1", DENOISE, 0).eval()
+    x = torch.rand(1, 3, 16, 16, device="meta")
+    times = cost._times(method, method.backbone, method.tuned((0.5,)), x, [(0.0,), (1.0,)])
+    assert all(value > 0 for value in times.values())
+    assert next(method.parameters()).device.type == "cpu"
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
         ("filter-similarty", "did you mean 'filter-similarity'"),
         ("wrong-level --task sr", "true levels like denoise"),
         ("joint --task denoise", "operators-10"),
+        ("wrong-level --task blur-noise", "shows one dial, and blur-noise has 2"),
+        ("kernel-map --task blur-noise", "choose a task like operators-6"),
         ("experts --task denoize", "did you mean 'denoise'"),
         ("filter-similarity --task denoise --methods cfsnet " + " ".join(SMOKE), "folds"),
     ],

@@ -328,6 +328,16 @@ def test_experts_stand_at_the_anchors_and_in_the_middle(task, levels):
     assert [stage.levels.level for stage in experts.stages(task)] == [(0.0,), (0.5,), (1.0,)]
 
 
+@pytest.mark.parametrize(("name", "count"), [("denoise", 7), ("dejpeg", 11), ("derain", 19)])
+def test_experts_can_stand_at_every_level_of_a_grid(name, count):
+    task = tasks.get(name)
+    method = create_method(f"experts:count={count}")
+    experts = method.assemble(create_backbone("small:width=4:blocks=1", 1), task.space)
+    assert {*task.grid} <= {*experts.only_levels(task)}
+    for level in task.grid:
+        experts.tuned(level)
+
+
 def test_experts_refuse_the_levels_between():
     with pytest.raises(LevelError, match="no expert at level 0.25; ask for one of: 0, 0.5, 1"):
         assembled("experts").tuned((0.25,))

@@ -8,6 +8,8 @@ import pytest
 from benchmark.report.latex import escape, latex
 from benchmark.report.markdown import markdown
 from benchmark.report.results import Failure, Results
+from benchmark.report.series import Series, ordered
+from benchmark.report.style import styles
 from benchmark.report.summary import document
 
 
@@ -216,3 +218,12 @@ def test_backbones_and_presets_may_be_missing(make):
     costs = results.costs.assign(backbone=[None, "small"])
     some = Results(results.rows, pd.DataFrame(costs), results.pictures)
     assert "floor" in lines_of(markdown(document(some, task, "laptop")), "## set5")
+
+
+def test_networks_of_others_are_references_and_rank_with_nobody():
+    names = ("dni", "mine", "floor", "experts", "blend", "cdncnn", "ffdnet", "srvgg_dni")
+    every = [Series(name, "small", "laptop") for name in names]
+    assert [one.baseline for one in every] == [False, False, *[True] * 6]
+    assert [one.method for one in ordered(reversed(every))][:2] == ["dni", "mine"]
+    looks = styles(every)
+    assert len({(one.color, one.marker) for one in looks.values()}) == len(every)

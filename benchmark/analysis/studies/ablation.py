@@ -129,6 +129,7 @@ STUDY = Study(
     methods=("ftn", "ftn:depth=3", "ftn:depthwise=true", "ftn:groups=4", "ftn:groups=16"),
     tables=tables,
     draw=draw,
+    one_dial=True,
     requests=requests,
     scores=True,
 )

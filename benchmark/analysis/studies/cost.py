@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import statistics
 import time
@@ -145,7 +146,8 @@ def _times(method: ControlMethod, plain: nn.Module, tuned: nn.Module, x, levels)
     """Returns run times, as ratios to the backbone's within the same minute."""
     import torch
 
-    plain, tuned = plain.to(x.device), tuned.to(x.device)
+    # Copies: on a GPU the backbone alone would leave the method's own tensors behind.
+    method, plain, tuned = (copy.deepcopy(one).to(x.device) for one in (method, plain, tuned))
 
     def run(network: nn.Module) -> None:
         with torch.inference_mode():
@@ -155,7 +157,13 @@ def _times(method: ControlMethod, plain: nn.Module, tuned: nn.Module, x, levels)
 
     image, _, image_ratio = paired(lambda: run(tuned), lambda: run(plain))
     ends = itertools.cycle((levels[0], levels[-1]))
-    switch, _, switch_ratio = paired(lambda: method.switch(tuned, next(ends)), lambda: run(plain))
+
+    def turn() -> None:
+        method.switch(tuned, next(ends))
+        if x.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    switch, _, switch_ratio = paired(turn, lambda: run(plain))
     return {
         "ms_image": image,
         "image_ratio": image_ratio,

@@ -214,4 +214,5 @@ STUDY = Study(
     methods=("decouple",),
     tables=tables,
     draw=draw,
+    one_dial=True,
 )

@@ -158,5 +158,6 @@ STUDY = Study(
     methods=("decouple", "decouple_fast"),
     tables=tables,
     draw=draw,
+    one_dial=True,
     scores=True,
 )

@@ -205,6 +205,7 @@ STUDY = Study(
     methods=("dni", "ftn", "ftn:groups=16", "decouple", "tunable_conv"),
     tables=tables,
     draw=draw,
+    one_dial=True,
     scores=True,
     matrix=True,
 )
