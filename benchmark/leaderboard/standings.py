@@ -74,6 +74,8 @@ class Standing:
         points: The (level, dial) pairs.
         perceived: The perception metric of a task that has one, with the dial at the true level,
             (seeds, levels, images), or None if the entry lacks it.
+        along: Means over images of the metric that the dial is followed along, (seeds, levels), where
+            that is not the headline; or None.
         worth: What every image is worth, or None if that cannot be said.
         mean: Mean of the headline metric over levels, images and seeds.
         merit: Mean of what images are worth.
@@ -90,6 +92,7 @@ class Standing:
     values: np.ndarray
     points: list[tuple[str, str]]
     perceived: np.ndarray | None = None
+    along: np.ndarray | None = None
     worth: np.ndarray | None = None
     mean: float = NAN
     merit: float = NAN
@@ -123,10 +126,13 @@ class Standing:
     def of_seed(self, at: int) -> dict[str, Scores]:
         """Returns the scores of one seed as the analysis takes them."""
         cells = dict(zip(self.points, self.values[at], strict=True))
-        means = dict(
-            zip(self.question.levels, self.matched()[at].mean(axis=1).tolist(), strict=True)
-        )
-        return {self.metric: Known(self.question.images, cells, "", means)}
+        levels, images = self.question.levels, self.question.images
+        means = dict(zip(levels, self.matched()[at].mean(axis=1).tolist(), strict=True))
+        found: dict[str, Scores] = {self.metric: Known(images, cells, "", means)}
+        if self.along is not None:
+            means = dict(zip(levels, self.along[at].tolist(), strict=True))
+            found[followed(self.entry.task)[0]] = Known(images, {}, "", means)
+        return found
 
 
 @dataclass
@@ -148,25 +154,27 @@ def of_entry(entry: Entry, blob: bytes) -> list[Standing]:
         Fault: If the rows are not as they must be.
     """
     layout, facts = entry.layout, entry.facts
-    points = layout.points(layout.metrics[0])
-    wanted = [layout.metrics[0]]
-    if entry.task.perception in layout.metrics:
-        wanted.append(entry.task.perception)
-    first, *others = rows.read_some(blob, layout, wanted)
-    values = _by_set(first, layout, len(points))
-    perceived = (
-        _by_set(others[0], layout, len(layout.points(wanted[1])))
-        if others
-        else [None] * len(values)
-    )
+    headline, points = layout.metrics[0], layout.points(layout.metrics[0])
+    perception, along = entry.task.perception, followed(entry.task)[0]
+    wanted = [one for one in layout.metrics if one in (headline, perception, along)]
+    read = dict(zip(wanted, rows.read_some(blob, layout, wanted), strict=True))
+
+    def by_set(metric: str) -> list[np.ndarray]:
+        return _by_set(read[metric], layout, len(layout.points(metric)))
+
+    nothing = [None] * len(layout.sets)
+    values = by_set(headline)
+    perceived = by_set(perception) if perception in read else nothing
+    others = by_set(along) if along in read and along != headline else nothing
     found = []
     for at, (about, (name, images)) in enumerate(zip(facts["sets"], layout.sets, strict=True)):
         cases = pictures(images, entry.task)
         question = Question(
-            facts["task_version"], name, about["digest"], tuple(cases), layout.levels, wanted[0]
+            facts["task_version"], name, about["digest"], tuple(cases), layout.levels, headline
         )
         own, other = (_over_cases(some[at], cases) for some in (values, perceived))
-        one = Standing(entry, question, own, points, other)
+        means = None if others[at] is None else others[at].mean(axis=-1)
+        one = Standing(entry, question, own, points, other, means)
         one.mean = float(one.matched().mean())
         found.append(one)
     return found

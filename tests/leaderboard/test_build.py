@@ -16,6 +16,7 @@ from benchmark.analysis.scores import Scores
 from benchmark.errors import UserError
 from benchmark.leaderboard import build, check, drawing, entry, results, rows
 from benchmark.leaderboard.entry import parse
+from benchmark.metrics.records import METRICS
 
 FIELD = {"images": 20, "levels": 5, "status": "reproduced"}
 BEFORE = {"axis": "quality", "unit": "", "start": 40.0, "end": 10.0, "first": 40.0, "last": 10.0}
@@ -117,6 +118,36 @@ def test_figures_are_those_of_reports(field):
         assert float(line[column]) == pytest.approx(told[name, "psnr-y601", ""], abs=1e-6)
     mean = np.mean(list(loaded("dni")["psnr-y601"].by_level().values()))
     assert float(line["headline"]) == pytest.approx(mean, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("task", "metric"), [("style", "style-brick"), ("denoise-strength", "psnr-rgb")]
+)
+def test_a_dial_is_not_followed_along_what_changes_with_the_level(task, metric, boards, put):
+    for method in ("experts", "dni"):
+        put(task, method=method, **{**FIELD, "images": 6})
+    build.write(boards)
+    (line,) = (one for one in lines(boards, task) if one["method"] == "dni")
+    own, experts = (means_of(boards, task, method, metric) for method in ("dni", "experts"))
+    steps = np.diff(own)
+    quality = abs(own[-1] - own[0]) / np.abs(steps).sum()
+    assert float(line["dial_quality"]) == pytest.approx(quality, abs=1e-6)
+    low, high = sorted((experts[0], experts[-1]))
+    reached = (min(high, max(own)) - max(low, min(own))) / (high - low)
+    assert float(line["coverage"]) == pytest.approx(max(0, reached), abs=1e-6)
+    assert METRICS[metric].label in (boards / task / "board.md").read_text()
+
+
+def means_of(boards, task, method, metric):
+    """The mean of a metric at every level, from the rows of an entry."""
+    path = next((boards / task / "entries").glob(f"{method}-*"))
+    one = parse((path / entry.NAME).read_bytes())
+    values = rows.read((path / rows.NAME).read_bytes(), one.layout)
+    found = {}
+    for (name, _, _, level, dial, _image), value in zip(one.layout.row_keys(), values, strict=True):
+        if name == metric and level == dial:
+            found.setdefault(level, []).append(value)
+    return [float(np.mean(found[level])) for level in sorted(found, key=float)]
 
 
 def test_experts_that_nobody_has_reproduced_measure_nothing(field, put):
@@ -247,7 +278,6 @@ def test_one_image_gives_no_rank(boards, put):
 
 def test_lower_is_better_where_the_metric_says_so(boards, put, monkeypatch):
     from benchmark.leaderboard import standings
-    from benchmark.metrics.records import METRICS
 
     psnr = dataclasses.replace(METRICS["psnr-rgb"], higher_is_better=False)
     monkeypatch.setitem(METRICS, "psnr-rgb", psnr)
