@@ -343,6 +343,7 @@ def _beside(path: Path) -> Iterator[str]:
                 todo.append(file)
                 yield f"module {name}={_code_of(file)}"
             elif folder.is_dir():
+                todo += sorted(folder.rglob("*.py"))
                 yield f"module {name}={package_digest(folder)}"
 
 

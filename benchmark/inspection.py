@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from baselines.external.noise_estimator import SIDE
 from benchmark.amount import amount
 from benchmark.data.patches import patch_side, trained_size
 from benchmark.data.pictures import of_each
@@ -81,13 +82,17 @@ def _unscored(task: Task, asked: str, images: ImageSet) -> Iterator[str]:
 def least_side(metric: str, protocol: Protocol) -> int:
     """Returns the pixels that an image needs on each side for a metric to have a value."""
     name = metric.partition("@")[0].removeprefix("step-")
+    if name.endswith("-hyperres"):
+        return SIDE
     if name.startswith("ssim"):
         return SSIM_WINDOW + 2 * int(protocol.shave)
     if name.startswith("lpips"):
         return OF_TRUNK[name.removeprefix("lpips-")]
     if name == "niqe":
         return BLOCK
-    return OF_STYLE if name.startswith(("content", "style")) else 1
+    if name.startswith(("content", "style")):
+        return OF_STYLE
+    return 1 + 2 * int(protocol.shave) if name.startswith(("psnr", "mse")) else 1
 
 
 def _named(names: tuple[str, ...]) -> str:

@@ -228,9 +228,10 @@ def test_files_and_folders_beside_a_method_count_whatever_the_path_is(module, tm
     (tmp_path / "two.py").write_text("A = 1\n")
     (tmp_path / "torch.py").write_text("A = 1\n")
     (tmp_path / "nets").mkdir()
-    (tmp_path / "nets" / "gain.py").write_text("G = 1\n")
+    (tmp_path / "nets" / "gain.py").write_text("from three import G\n")
+    (tmp_path / "three.py").write_text("G = 1\n")
     before = code_digest([module(text)])
-    for path in ("one.py", "two.py", "nets/gain.py"):
+    for path in ("one.py", "two.py", "three.py", "nets/gain.py"):
         kept = (tmp_path / path).read_text()
         (tmp_path / path).write_text(kept + "B = 2\n")
         assert code_digest([module(text)]) != before

@@ -43,7 +43,7 @@ def test_the_least_side_is_that_from_which_a_metric_has_a_value(metric):
         pytest.skip("it cannot be computed here, or not of a pair")
     protocol = replace(PROTOCOLS["rgb"], shave=3)
     least, score = least_side(metric, protocol), Scorer([metric], protocol, offline=True).score
-    for side in {max(least - 1, 8), max(least, 8)}:
+    for side in {max(least - 1, 5), max(least, 5)}:
         one, other = torch.rand(2, 3, side, 120, generator=torch.Generator().manual_seed(0))
         found = score(one, other, other)[metric]
         assert (found.status == "ok") == (side >= least), found
