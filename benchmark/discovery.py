@@ -360,23 +360,24 @@ def _only_class(module: ModuleType, base: type, name: str) -> type:
     return found[0]
 
 
-def _fitting(what: str, value: Value, default: object) -> Value:
+def _fitting(what: str, value: Value, parameter: inspect.Parameter) -> Value:
     """Returns an option as what its default value is: a number, a text, or true or false.
 
     Raises:
         UserError: If it is something else.
     """
+    default = parameter.default
     if isinstance(default, str):
         return str(value)
     if isinstance(default, bool):
         if not isinstance(value, bool):
             raise UserError(f"{what}={value}: give true or false")
-    elif isinstance(default, int):
-        if isinstance(value, bool | str) or value % 1:
-            raise UserError(f"{what}={value}: give a whole number")
-        return int(value)
-    elif isinstance(default, float) and isinstance(value, bool | str):
-        raise UserError(f"{what}={value}: give a number")
+    elif isinstance(default, int | float):
+        # A default like 25 may stand for any number, which only the annotation says.
+        whole = isinstance(default, int) and parameter.annotation not in (float, "float")
+        if isinstance(value, bool | str) or (whole and value % 1):
+            raise UserError(f"{what}={value}: give a {'whole ' if whole else ''}number")
+        return int(value) if whole else value
     return value
 
 
@@ -393,7 +394,7 @@ def _construct(kind: type, spec: Spec, **fixed: Any) -> Any:
                 else f"{spec.name} takes no options, but '{key}' was given"
             )
     options = {
-        key: _fitting(f"{spec.name}:{key}", value, accepted[key].default)
+        key: _fitting(f"{spec.name}:{key}", value, accepted[key])
         for key, value in spec.options.items()
         if key in choices
     }

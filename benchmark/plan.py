@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -189,7 +190,7 @@ def _asked(plan: Plan, choice: Choice) -> Needs | None:
             stages = tuple(method.stages(task))
             if wrong := fault(stages, task.space.d):
                 raise JobError(wrong)
-            return stages, method.only_levels(task), method.imports
+            return stages, method.only_levels(task), _to_import(method.imports, choice)
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - a broken method stops nothing else
@@ -199,6 +200,13 @@ def _asked(plan: Plan, choice: Choice) -> Needs | None:
         return None
     plan.skipped.append(Failure(choice.method, request.backbone, None, f"skipped: {reason}"))
     return None
+
+
+def _to_import(imports: str, choice: Choice) -> str:
+    """Returns what is to be imported, with a method's options in the place of their defaults."""
+    for key, value in spec.parse(choice.method).options.items():
+        imports = re.sub(rf"(?<=--{key} )\S+", f"{value}", imports)
+    return imports
 
 
 def _unfit(method: ControlMethod, request: Request, task: Task) -> str:

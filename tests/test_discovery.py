@@ -76,6 +76,12 @@ def test_an_option_of_another_kind_is_refused(spec, wanted):
         discovery.create_method(spec)
 
 
+def test_an_annotation_says_that_a_whole_default_stands_for_any_number():
+    assert discovery.create_method("cdncnn:sigma=12.5").sigma == 12.5
+    with pytest.raises(UserError, match="cdncnn:sigma=low: give a number"):
+        discovery.create_method("cdncnn:sigma=low")
+
+
 @pytest.mark.parametrize("spec", ["ftn:groups=0", "ftn:groups=-4", "ftn:depth=0", "adafm:k=2"])
 def test_an_option_out_of_range_says_what_is_needed(spec):
     with pytest.raises(JobError, match="(needs|must be)"):

@@ -122,6 +122,20 @@ def test_a_network_that_is_not_imported_is_a_failure_with_the_command_that_helps
     assert "not imported: run 'dialbench import ffdnet FILE'" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("sigma", ["12.5", "50"])
+def test_the_command_that_an_import_prints_runs_and_so_does_the_one_that_helps(
+    sigma, home, file, capsys
+):
+    method = f"cdncnn:sigma={sigma}"
+    (failure,) = planned("denoise", "--methods", method).failures
+    _, words = failure.reason.removesuffix("'").split("run 'dialbench ")
+    assert words == f"import cdncnn FILE --sigma {sigma}"
+    assert cli.main(words.replace("FILE", file(cdncnn())).split()) == 0
+    assert f"run it with: dialbench run denoise --methods {method}\n" in capsys.readouterr().out
+    made = planned("denoise", "--methods", method)
+    assert made.failures == [] and made.sweeps
+
+
 def test_a_damaged_import_counts_as_not_imported(small_pair, home):
     words = ("sr", "--methods", "srvgg_dni:convs=1")
     assert planned(*words).failures == []
