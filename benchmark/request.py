@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from benchmark.config import Preset
 from benchmark.control import Level, parse_level
 from benchmark.engines import engine
 from benchmark.errors import UserError
+
+FILE = re.compile(r"(.+?\.py)((?::\w+=[^:]*)*)")
+"""A method file and its options; folders on the way may be called anything, like ``.pyenv``."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +112,8 @@ def _choices(args: argparse.Namespace) -> tuple[Choice, ...]:
     names = discovery.default_methods() if args.methods is None else names_in(args.methods)
     found: list[Choice] = []
     for name in (*names, *args.method):
-        if name in args.method and ".py" not in name:
-            raise UserError(f"--method {name}: give a Python file; names go to --methods")
+        if name in args.method and not FILE.fullmatch(name):
+            raise UserError(f"--method {name}: give a file like mine.py:k=3; names go to --methods")
         found.append(choice_of(name))
     if not found:
         raise UserError("no method was named; give --methods a,b or leave it out for all")
@@ -128,14 +132,14 @@ def choice_of(name: str) -> Choice:
     Raises:
         UserError: If there is no such method or file, or the file takes another method's name.
     """
-    path, dot, options = name.partition(".py")
-    if not dot:
+    found = FILE.fullmatch(name)
+    if found is None:
         method = str(spec.parse(name))
         discovery.source_of(method)
         return Choice(method)
-    file = Path(path + ".py")
+    file = Path(found[1])
     discovery.source_of("", file)
-    method = str(spec.parse(file.stem + options))
+    method = str(spec.parse(file.stem + found[2]))
     known = [entry.name for entry in discovery.entries() if entry.group != "network"]
     if file.stem in known:
         raise UserError(f"{file}: the name '{file.stem}' is taken; rename the file")

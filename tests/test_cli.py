@@ -61,6 +61,16 @@ def test_a_method_file_joins_the_methods(tmp_path):
     assert [(one.method, one.file) for one in chosen] == [("floor", None), ("mine:k=3", str(file))]
 
 
+@pytest.mark.parametrize("folder", [".pyenv/m", "a.py", "x.py.d"])
+def test_a_method_file_may_lie_in_any_folder(folder, tmp_path):
+    file = tmp_path / folder / "mine.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    for options in ("", ":k=3", ":k=3:name=other.py"):
+        (chosen,) = asked("sr", "--methods", f"{file}{options}").methods
+        assert (chosen.method, chosen.file) == (f"mine{options}", str(file))
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
@@ -80,6 +90,9 @@ def test_a_method_file_joins_the_methods(tmp_path):
         ("run sr --jobs 0", "--jobs"),
         ("run sr --engine lokal", "did you mean 'local'"),
         ("run sr --method nowhere.py", r"nowhere\.py"),
+        ("run sr --method dni", "names go to --methods"),
+        ("run sr --method .pyenv/mine", "names go to --methods"),
+        ("run sr --method mine.py:k", "mine.py:k=3"),
         ("run sr --force ftn --methods dni", "--force"),
         ("run sr --methods ,", "no method"),
         ("train sr --wandb", "leave out --wandb"),
