@@ -210,7 +210,8 @@ def find(name: str, groups: Iterable[str]) -> Entry:
     groups = tuple(groups)
     for group in groups:
         path = ROOT / GROUPS[group].replace(".", "/") / f"{name}.py"
-        if not name.startswith("_") and path.is_file():
+        # A name like external/ffdnet would lead into another folder.
+        if name.isidentifier() and not name.startswith("_") and path.is_file():
             return read_entry(path, group)
     known = {entry.name: entry for entry in reversed(entries()) if entry.group in groups}
     if name not in known:

@@ -122,7 +122,7 @@ def from_json(text: str) -> Job:
     """
     try:
         job = _decoded(json.loads(text))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UserError(f"this is not a job of this version of dialbench ({error})") from None
     if not isinstance(job, Job):
         raise UserError("this is not a job; write job files with 'dialbench run'")

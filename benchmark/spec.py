@@ -48,7 +48,7 @@ def _value(text: str) -> Value:
         return text.lower() == "true"
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return text
     return value if isinstance(value, int | float | str) else text
 

@@ -37,7 +37,10 @@ def test_a_sweep_job_survives_json(stages):
     assert jobs.from_json(jobs.to_json(job)) == job
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "3", '{"type": "TrainJob"}', '{"type": "os"}'])
+WRONG = ["", "[]", "{}", "3", '{"type": "TrainJob"}', '{"type": "os"}', "[" * 100_000]
+
+
+@pytest.mark.parametrize("text", [*WRONG, "[" * 500 + "]" * 500], ids=lambda text: text[:20])
 def test_what_is_not_a_job_is_refused(text, tmp_path):
     path = tmp_path / "job.json"
     path.write_text(text)

@@ -25,3 +25,8 @@ def test_canonical_text_parses_to_the_same_specification(text):
 def test_other_forms_are_refused(text):
     with pytest.raises(UserError):
         parse(text)
+
+
+@pytest.mark.parametrize("value", ["{[]}", "{{}}", "(" * 100, "-" * 5_000, "[" * 10_000])
+def test_what_is_no_literal_is_a_text(value):
+    assert parse(f"dni:a={value}").options == {"a": value}
