@@ -165,7 +165,8 @@ def _places(submission: Submission) -> dict[str, Place]:
 def _live(store: Store) -> dict[str, Place]:
     """Returns where jobs are that earlier runs handed in and that have not ended.
 
-    What a run left half handed in (it is on hold) is cancelled, and what is long over removed.
+    What a run left half handed in (it is on hold) is cancelled and removed, and what is long over
+    removed.
     """
     states = queue.states()
     if states is None:
@@ -175,8 +176,9 @@ def _live(store: Store) -> dict[str, Place]:
         submission = Submission.read(folder)
         age = time.time() - folder.stat().st_mtime
         if submission is None:
-            if age > queue.PATIENCE:
-                queue.command("scancel", f"--name={folder.name}")
+            # What SLURM could not cancel stays, so that the next run tries again.
+            if age > queue.PATIENCE and queue.command("scancel", f"--name={folder.name}"):
+                shutil.rmtree(folder, ignore_errors=True)
             continue
         alive = {
             index for index in range(len(submission.elements)) if submission.id(index) in states

@@ -16,6 +16,7 @@ from benchmark.config import preset
 from benchmark.engines.graph import Graph
 from benchmark.jobs import SweepJob, TrainJob
 from benchmark.stage import start_stage
+from benchmark.store import Store
 
 pytest.importorskip("submitit")
 
@@ -66,6 +67,21 @@ def test_a_submission_that_was_not_committed_is_none(tmp_path):
     record = json.loads((tmp_path / "submission.json").read_text())
     (tmp_path / "submission.json").write_text(json.dumps({**record, "array": "8"}))
     assert engine.Submission.read(tmp_path) is None
+
+
+def test_what_was_handed_in_half_is_cancelled_once_and_removed(tmp_path, monkeypatch):
+    told: list[tuple[str, ...]] = []
+    answers = iter([False, True])
+    monkeypatch.setattr(queue, "states", dict)
+    monkeypatch.setattr(queue, "command", lambda *words: told.append(words) or next(answers))
+    old, fresh = (tmp_path / "slurm" / name for name in ("dialbench-old", "dialbench-fresh"))
+    for folder in (old, fresh):
+        (folder / "jobs").mkdir(parents=True)
+    os.utime(old, (time.time() - 2 * queue.PATIENCE,) * 2)
+    for left in ({old, fresh}, {fresh}, {fresh}):
+        assert engine._live(Store(tmp_path)) == {}
+        assert set((tmp_path / "slurm").iterdir()) == left
+    assert told == [("scancel", "--name=dialbench-old")] * 2
 
 
 def submissions(home: Path) -> list[Path]:
