@@ -82,6 +82,10 @@ class Dial(ABC):
         shown = output.clamp(0, 1) if self.task.protocol.clamp else output
         return scorer.score(shown, samples.reference(index, level), target)
 
+    def obstacle(self, metric: str) -> str | None:
+        """Returns why a metric cannot be computed here, or None if it can."""
+        return availability((metric,), self.offline, self.samples.store)[metric]
+
     def at(self, setting: Level | Tensor, index: int, level: Level) -> Tensor:
         """Returns the output for an image of some level at another dial."""
         return self.restore(setting, self.samples.degraded(index, level))[0]
@@ -127,7 +131,7 @@ class ByEstimate(Dial):
     def compared(self, metric: str, index: int, level: Level, output: Tensor) -> Score:
         suffix = "-hyperres" if metric.endswith("-hyperres") else ""
         if suffix and suffix not in self.estimators:
-            return Score(None, "unavailable", availability((metric,), self.offline)[metric] or "")
+            return Score(None, "unavailable", self.obstacle(metric) or "")
         try:
             dial = level if metric.endswith("-told") else self.estimated(suffix, index, level)
         except UserError as error:
@@ -164,7 +168,7 @@ class AtLevel(Dial):
             return Score(None, "failed", "it is the first level, so none comes before it")
         own = metric.removeprefix("step-")
         scorer = self.scorer((own,))
-        if obstacle := availability((metric,), self.offline)[metric]:
+        if obstacle := self.obstacle(metric):
             return Score(None, "unavailable", obstacle)
         try:
             others = [self.at(one, index, level).clamp(0, 1) for one in before]

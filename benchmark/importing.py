@@ -152,9 +152,9 @@ def needed(metrics: Sequence[str], store: Store) -> dict[str, str]:
     return found
 
 
-def missing(kind: str) -> str | None:
+def missing(kind: str, store: Store) -> str | None:
     """Returns what is to be done before a network of a kind can be used, or None if it is there."""
-    there = Store().read_stage(IMPORTED + KINDS[kind].method) is not None
+    there = store.read_stage(IMPORTED + KINDS[kind].method) is not None
     files = " ".join(KINDS[kind].files)
     return None if there else f"not imported: run 'dialbench import {kind} {files}'"
 

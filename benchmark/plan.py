@@ -308,7 +308,7 @@ def _look_up(plan: Plan, store: Store) -> None:
     for key in plan.trains:
         if key not in plan.forced[0] and store.read_stage(key) is not None:
             plan.stored.add(key)
-    available = availability(plan.task.metrics, plan.request.offline)
+    available = availability(plan.task.metrics, plan.request.offline, store)
     imported = needed(plan.task.metrics, store)
     for key, job in plan.sweeps.items():
         redo = job.method in plan.request.force

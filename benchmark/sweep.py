@@ -136,7 +136,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     """
     task = tasks.get(job.task)
     images = open_test(task, job.dataset, job.preset.crop, job.offline)
-    available = availability(task.metrics, job.offline)
+    available = availability(task.metrics, job.offline, store)
     imported = importing.needed(task.metrics, store)
     weights, steps = trained(job, store)
     key_of, todo = keys.cell_keys(job, task, weights, images), []
@@ -241,7 +241,7 @@ def dial_of(
     load_states(own, task, {ESTIMATOR: store.load_stage(job.stage_keys[ESTIMATOR])})
     own = ready(own.eval().requires_grad_(False), device)
     estimators = {"": functools.partial(level_of, own, device=device)}
-    if task.degradation == "gaussian_noise" and importing.missing(blind.KIND) is None:
+    if task.degradation == "gaussian_noise" and importing.missing(blind.KIND, store) is None:
         estimators["-hyperres"] = functools.partial(
             blind.estimated_level, blind.estimator(store), task.space
         )

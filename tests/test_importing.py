@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from baselines.external.noise_estimator import NoiseEstimator
 from benchmark import blind, build, cli, plan, tasks
 from benchmark.discovery import create_method
+from benchmark.engines import local
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
 from benchmark.request import request_of
@@ -269,6 +270,26 @@ def test_a_blind_run_scores_the_estimator_of_the_authors_beside_ours(home, file,
     assert {metric for _, metric in before.index[changed]} <= {
         *("level-error-hyperres", "psnr-rgb-hyperres")
     }
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_estimator_counts_where_it_is_in_the_store_of_the_run(
+    there, home, file, tmp_path, monkeypatch, photographs
+):
+    Image.fromarray(np.full((130, 140, 3), 128, np.uint8)).save(photographs / "p0.png")
+    own, other = Store(tmp_path / "own"), Store(tmp_path / "other")
+    monkeypatch.setenv("DIALBENCH_HOME", str((own if there else other).home))
+    assert cli.main(["import", "hyperres-estimator", file(estimator())]) == 0
+    monkeypatch.setenv("DIALBENCH_HOME", str(other.home))
+    words = ["run", "blind", *RUN, "--set", "steps=1", "--set", "crop=0", "--methods", "floor"]
+    words += ["--levels", "1", "--test", f"{photographs}:without=p1"]
+    request = request_of(cli.parser()[0].parse_args(words))
+    assert local.run(plan.make(request, own).jobs(), own, workers=1) == {}
+    made = plan.make(request, own)
+    assert made.jobs() == []
+    (cell,) = plan.stored_cells(made, own)
+    found = {row.metric: row.status for row in cell.rows}
+    assert found["level-error-hyperres"] == ("ok" if there else "unavailable")
 
 
 # ---- reading files ------------------------------------------------------------------------------

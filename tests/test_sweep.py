@@ -88,7 +88,7 @@ def test_images_are_cropped_to_the_multiple_of_the_protocol(tmp_path):
 def test_metrics_that_can_be_had_now_are_filled_and_the_other_rows_kept(floor, monkeypatch):
     metric = "psnr-rgb"
 
-    def without(ids, offline=False):
+    def without(ids, offline=False, store=None):
         return {one: "its weights are missing" if one == metric else None for one in ids}
 
     with monkeypatch.context() as patch:

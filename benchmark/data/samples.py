@@ -56,11 +56,12 @@ class Samples:
     Args:
         images: The test set.
         task: The task; its protocol fixes cropping and how noise is stored.
-        store: Where outputs of the task's operator are kept; None computes them anew.
+        store: Where outputs of the task's operator are kept, and imported networks; None computes
+            outputs anew.
     """
 
     def __init__(self, images: ImageSet, task: Task, store: Store | None = None):
-        self.images, self.task = images, task
+        self.images, self.task, self.store = images, task, store
         self.degradation = degradations.get(task.degradation)
         self.varies = task.has_true_level and self.degradation.uses_level
         """Whether what a network is given depends on the level."""

@@ -96,7 +96,7 @@ class Subject:
         self.scorer = functools.cache(
             lambda metrics: Scorer(metrics, task.protocol, offline=offline)
         )
-        for metric, reason in availability(entry.layout.metrics, offline).items():
+        for metric, reason in availability(entry.layout.metrics, offline, store).items():
             if reason:
                 raise UserError(f"{metric} cannot be computed here: {reason}")
         self.method = functools.lru_cache(1)(self._method)

@@ -21,6 +21,8 @@ from benchmark.metrics.protocol import Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from benchmark.store import Store
+
 TOLERANCE = 1e-6
 """How far outside [0, 1] a value may lie through rounding."""
 
@@ -44,18 +46,23 @@ class Score:
     reason: str = ""
 
 
-def availability(ids: Iterable[str], offline: bool = False) -> dict[str, str | None]:
+def availability(
+    ids: Iterable[str], offline: bool = False, store: Store | None = None
+) -> dict[str, str | None]:
     """Returns why each metric cannot be computed here, or None if it can.
 
-    Missing weights are downloaded unless ``offline``; see ``benchmark.assets.fetch``.
+    Args:
+        ids: Metric ids.
+        offline: Whether downloads of weights are forbidden; see ``benchmark.assets.fetch``.
+        store: Where imported networks are; None means that of ``DIALBENCH_HOME``.
 
     Raises:
         UserError: If an id is unknown.
     """
-    return {one: _obstacle(records.get(one), offline) for one in ids}
+    return {one: _obstacle(records.get(one), offline, store) for one in ids}
 
 
-def _obstacle(metric: records.Metric, offline: bool) -> str | None:
+def _obstacle(metric: records.Metric, offline: bool, store: Store | None) -> str | None:
     if metric.package:
         name, version = metric.package
         try:
@@ -66,8 +73,9 @@ def _obstacle(metric: records.Metric, offline: bool) -> str | None:
             return f"{name} {version} is needed ({installed} is installed); pip install {name}=={version}"
     if metric.imported:
         from benchmark.importing import missing
+        from benchmark.store import Store
 
-        return missing(metric.imported)
+        return missing(metric.imported, store or Store())
     return (assets.fetch(metric.asset, offline).reason or None) if metric.asset else None
 
 
