@@ -13,8 +13,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import socket
 import sys
 import time
 import uuid
@@ -35,10 +33,7 @@ SCHEMA = 1
 """Version of the rows and files; rows of another version are never read."""
 
 STALE = 3600
-"""Seconds after which a temporary file, or the scratch folder of another machine, has no owner."""
-
-LEFT = "left-"
-"""What the name of a scratch folder begins with when its process gave it up."""
+"""Seconds after which a temporary file has no owner."""
 
 HALF_WRITTEN = re.compile(r"\.(.+\.)?[0-9a-f]{32}\.tmp")
 """Names of files that are being written, here and in ``benchmark.train``; no user's are like that."""
@@ -217,35 +212,6 @@ class Store:
         """Removes a stage's commit mark, so that it counts as missing."""
         (self.stage_folder(key) / "stage.json").unlink(missing_ok=True)
 
-    def scratch(self, key: str) -> Path:
-        """Returns a folder for a stage's checkpoints that no other living process uses.
-
-        What a dead process left there is taken over, so that training goes on from its checkpoint.
-        """
-        parent = self.home / "scratch" / key
-        own = parent / f"{socket.gethostname()}-{os.getpid()}"
-        if not own.exists() and parent.is_dir():
-            left = [path for path in parent.iterdir() if not _owned(path)]
-            for path in sorted(left, key=lambda one: one.stat().st_mtime, reverse=True):
-                with contextlib.suppress(OSError):
-                    path.rename(own)
-                    break
-        own.mkdir(parents=True, exist_ok=True)
-        return own
-
-    def leave_scratch(self, key: str) -> None:
-        """Gives up this process's checkpoints of a stage: any other may take them over at once."""
-        own = self.scratch(key)
-        with contextlib.suppress(OSError):
-            own.rename(own.with_name(f"{LEFT}{uuid.uuid4().hex}"))
-
-    def clear_scratch(self, key: str) -> None:
-        """Removes this process's checkpoints of a stage."""
-        own = self.scratch(key)
-        shutil.rmtree(own, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            own.parent.rmdir()
-
     # ---- cells ----------------------------------------------------------------------------------
 
     def cell_path(self, task: str, key: str) -> Path:
@@ -385,22 +351,3 @@ def read_json(path: Path | str) -> dict[str, Any] | None:
 
 def _check(body: bytes) -> bytes:
     return b',"check":"%s"}' % hashlib.sha256(body).hexdigest()[:LENGTH].encode()
-
-
-def _owned(scratch: Path) -> bool:
-    """Whether the process that a scratch folder is named after may still be alive."""
-    if scratch.name.startswith(LEFT):
-        return False
-    host, _, pid = scratch.name.rpartition("-")
-    if host == socket.gethostname() and pid.isdigit():
-        try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            return False
-        except OSError:
-            return True
-        return True
-    try:
-        return time.time() - scratch.stat().st_mtime < STALE
-    except OSError:
-        return True

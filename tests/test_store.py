@@ -161,20 +161,6 @@ def test_a_store_that_cannot_be_written_to_is_one_sentence(tmp_path):
         Store(tmp_path / "runs").prepare()
 
 
-def test_checkpoints_of_a_dead_process_are_taken_over_and_those_of_a_living_one_are_not(
-    store, monkeypatch
-):
-    (store.scratch("k") / "last.ckpt").write_bytes(b"mine")
-    living = os.getpid()
-    monkeypatch.setattr(storing.os, "getpid", lambda: 4_000_001)
-    second = store.scratch("k")
-    assert list(second.iterdir()) == []
-    (second / "last.ckpt").write_bytes(b"second")
-    monkeypatch.setattr(storing.os, "getpid", lambda: living)
-    store.clear_scratch("k")
-    assert (store.scratch("k") / "last.ckpt").read_bytes() == b"second"
-
-
 def test_failures_are_recorded_and_cleared(store):
     failure = Failure("ftn", "small", 0, "the loss is not finite", "Traceback ...")
     store.write_failure("k", failure)

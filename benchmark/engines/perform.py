@@ -11,7 +11,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 
-from benchmark import stopping
+from benchmark import scratch, stopping
 from benchmark.errors import JobError, UserError, one_line
 from benchmark.jobs import Job, SweepJob, TrainJob
 from benchmark.report.results import Failure
@@ -57,7 +57,7 @@ def _train(job: TrainJob, store: Store, say: Say) -> None:
     digests = [open_set(one, "train", offline=job.offline).digest for one in job.train_sets]
     if keys.train_key(job, tuple(digests)) != job.key:
         raise JobError(CHANGED)
-    folder = store.scratch(job.key)
+    folder = scratch.folder(store.home, job.key)
     try:
         if job.preset.devices > 1:
             from benchmark.engines import parallel
@@ -67,12 +67,12 @@ def _train(job: TrainJob, store: Store, say: Say) -> None:
             start = store.load_stage(job.start_key) if job.start_key else None
             result = train_stage(job, start, folder, say, store=store)
     except stopping.Stopped:
-        store.leave_scratch(job.key)
+        scratch.leave(store.home, job.key)
         raise
     # Where another run was faster, its weights may be in use, and these can differ in the last digit.
     if store.read_stage(job.key) is None:
         store.write_stage(job.key, result.state, {**result.facts, "job": dataclasses.asdict(job)})
-    store.clear_scratch(job.key)
+    scratch.clear(store.home, job.key)
 
 
 def _sweep(job: SweepJob, store: Store, say: Say) -> None:

@@ -13,7 +13,8 @@ import pytest
 from benchmark import cli, plan, stopping
 from benchmark.engines import perform
 from benchmark.request import request_of
-from benchmark.store import LEFT, Store
+from benchmark.scratch import LEFT
+from benchmark.store import Store
 
 STEPS = 200
 LONG = ["train", "sr", "--preset", "smoke", "--set", f"steps={STEPS}", "--offline"]
