@@ -47,6 +47,12 @@ LATER = "later"
 IMPORTED = "imported/"
 """What the keys of imported weights begin with; a stage's key is a digest."""
 
+WEIGHTS = "model.safetensors"
+"""The file of a stage's weights."""
+
+REPLACED = "replaced-{}.safetensors"
+"""Name of those that are being replaced, by their hash: they count until others are committed."""
+
 CHECK = len(',"check":""}') + LENGTH
 """Bytes at the end of a record that hold its check sum."""
 
@@ -165,7 +171,7 @@ class Store:
         return sorted(path.parent.name for path in found)
 
     def write_stage(self, key: str, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Commits the weights of a stage.
+        """Commits the weights of a stage; those that they replace can be read until then.
 
         Raises:
             JobError: If the disk is full or not writable.
@@ -174,17 +180,21 @@ class Store:
 
         blob = save({name: tensor.contiguous() for name, tensor in state.items()})
         record = {"key": key, "weights_sha256": hashlib.sha256(blob).hexdigest(), "facts": facts}
-        folder = self.stage_folder(key)
-        write(folder / "model.safetensors", blob)
+        folder, before = self.stage_folder(key), self._weights(key)
+        if before is not None:
+            write(folder / REPLACED.format(hashlib.sha256(before).hexdigest()), before)
+        write(folder / WEIGHTS, blob)
         write_json(folder / "stage.json", record)
+        for path in folder.glob(REPLACED.format("*")):
+            path.unlink(missing_ok=True)
 
     def read_stage(self, key: str) -> StoredStage | None:
         """Returns a stored stage, or None if it is missing or damaged in any way."""
-        record = read_json(self.stage_folder(key) / "stage.json")
-        blob = self._weights(key, record)
-        if record is None or blob is None:
-            return None
-        return StoredStage(key, record["weights_sha256"], record["facts"])
+        for record, path in self._candidates(key):
+            blob = _bytes(path)
+            if blob is not None and hashlib.sha256(blob).hexdigest() == record["weights_sha256"]:
+                return StoredStage(key, record["weights_sha256"], record["facts"])
+        return None
 
     def load_stage(self, key: str) -> dict[str, Tensor]:
         """Returns the weights of a stored stage.
@@ -194,19 +204,29 @@ class Store:
         """
         from safetensors.torch import load
 
-        blob = self._weights(key, read_json(self.stage_folder(key) / "stage.json"))
+        blob = self._weights(key)
         if blob is None:
             raise JobError(f"stage {key} is missing or damaged; run again to train it")
         return load(blob)
 
-    def _weights(self, key: str, record: dict[str, Any] | None) -> bytes | None:
-        if record is None or record.get("key") != key or "facts" not in record:
-            return None
-        try:
-            blob = (self.stage_folder(key) / "model.safetensors").read_bytes()
-        except OSError:
-            return None
-        return blob if hashlib.sha256(blob).hexdigest() == record.get("weights_sha256") else None
+    def _weights(self, key: str) -> bytes | None:
+        for record, path in self._candidates(key):
+            blob = _bytes(path)
+            if blob is not None and hashlib.sha256(blob).hexdigest() == record["weights_sha256"]:
+                return blob
+        return None
+
+    def _candidates(self, key: str) -> Iterator[tuple[dict[str, Any], Path]]:
+        """Yields the record of a stage with each file that may hold its weights."""
+        folder = self.stage_folder(key)
+        record, before = read_json(folder / "stage.json"), None
+        while record is not None and record != before:
+            if record.get("key") != key or not {"facts", "weights_sha256"} <= record.keys():
+                return
+            yield record, folder / WEIGHTS
+            yield record, folder / REPLACED.format(record["weights_sha256"])
+            # Whoever replaces a stage while it is read commits another record in the end.
+            record, before = read_json(folder / "stage.json"), record
 
     def forget_stage(self, key: str) -> None:
         """Removes a stage's commit mark, so that it counts as missing."""
@@ -347,6 +367,14 @@ def read_json(path: Path | str) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return record if record.get("schema") == SCHEMA else None
+
+
+def _bytes(path: Path) -> bytes | None:
+    """Returns what is in a file, or None if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _check(body: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """The store: atomic, self-healing, without locks."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -80,6 +81,55 @@ def test_a_damaged_stage_counts_as_missing_and_is_replaced(store, damage, file):
         store.load_stage("k")
     store.write_stage("k", STATE, {"steps": 4})
     assert store.read_stage("k") is not None
+
+
+OTHER = {"w": torch.zeros(2, 3), "b": torch.ones(2)}
+
+
+class Killed(Exception):
+    pass
+
+
+def files(store: Store) -> set[str]:
+    return {path.name for path in store.stage_folder("k").iterdir()}
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+def test_a_stage_can_be_read_wherever_its_replacement_is_killed(store, steps, monkeypatch):
+    store.write_stage("k", STATE, {"steps": 4})
+    left = iter(range(steps))
+
+    def killed(path, blob, write=storing.write):
+        if next(left, None) is None:
+            raise Killed
+        write(path, blob)
+
+    with monkeypatch.context() as patch, contextlib.suppress(Killed):
+        patch.setattr(storing, "write", killed)
+        store.write_stage("k", OTHER, {"steps": 9})
+    expected, facts = (OTHER, {"steps": 9}) if steps == 3 else (STATE, {"steps": 4})
+    assert store.read_stage("k").facts == facts
+    assert torch.equal(store.load_stage("k")["w"], expected["w"])
+    for state in (STATE, OTHER):
+        store.write_stage("k", state, {"steps": 1})
+        assert torch.equal(store.load_stage("k")["w"], state["w"])
+        assert files(store) == {"model.safetensors", "stage.json"}
+
+
+def test_a_stage_that_is_replaced_while_it_is_read_is_the_one_or_the_other(store, monkeypatch):
+    store.write_stage("k", STATE, {"steps": 4})
+    reading, waiting = storing.read_json, [OTHER]
+
+    def overtaken(path):
+        record = reading(path)
+        if waiting:
+            store.write_stage("k", waiting.pop(), {"steps": 9})
+        return record
+
+    monkeypatch.setattr(storing, "read_json", overtaken)
+    assert store.read_stage("k").facts == {"steps": 9}
+    waiting.append(STATE)
+    assert torch.equal(store.load_stage("k")["w"], STATE["w"])
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
