@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of the rows and files; rows of another version are never read."""
 
+SETTLED = 2
+"""Seconds after which the time of a file tells every change of it."""
+
 STALE = 3600
 """Seconds after which a temporary file has no owner."""
 
@@ -135,6 +138,7 @@ class Store:
     def __init__(self, home: Path | str | None = None):
         own = home or os.environ.get("DIALBENCH_HOME") or "runs"
         self.home = Path(own).expanduser().resolve()
+        self._hashes: dict[Path, tuple[tuple[int, int, int], str]] = {}
 
     def prepare(self) -> None:
         """Makes the folder and removes what killed processes left half-written.
@@ -191,8 +195,7 @@ class Store:
     def read_stage(self, key: str) -> StoredStage | None:
         """Returns a stored stage, or None if it is missing or damaged in any way."""
         for record, path in self._candidates(key):
-            blob = _bytes(path)
-            if blob is not None and hashlib.sha256(blob).hexdigest() == record["weights_sha256"]:
+            if self._hash(path) == record["weights_sha256"]:
                 return StoredStage(key, record["weights_sha256"], record["facts"])
         return None
 
@@ -211,9 +214,10 @@ class Store:
 
     def _weights(self, key: str) -> bytes | None:
         for record, path in self._candidates(key):
-            blob = _bytes(path)
-            if blob is not None and hashlib.sha256(blob).hexdigest() == record["weights_sha256"]:
-                return blob
+            with contextlib.suppress(OSError):
+                blob = path.read_bytes()
+                if hashlib.sha256(blob).hexdigest() == record["weights_sha256"]:
+                    return blob
         return None
 
     def _candidates(self, key: str) -> Iterator[tuple[dict[str, Any], Path]]:
@@ -227,6 +231,24 @@ class Store:
             yield record, folder / REPLACED.format(record["weights_sha256"])
             # Whoever replaces a stage while it is read commits another record in the end.
             record, before = read_json(folder / "stage.json"), record
+
+    def _hash(self, path: Path) -> str | None:
+        """Returns the hash of a file, or None if it cannot be read; it is read once if left alone.
+
+        A plan asks for every stage many times, and weights may be large.
+        """
+        try:
+            about = path.stat()
+            state = (about.st_ino, about.st_mtime_ns, about.st_size)
+            known, found = self._hashes.get(path, (None, ""))
+            if state != known:
+                found = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError:
+            return None
+        # Two changes within a tick of the disk's clock look like one.
+        if time.time() - about.st_mtime > SETTLED:
+            self._hashes[path] = (state, found)
+        return found
 
     def forget_stage(self, key: str) -> None:
         """Removes a stage's commit mark, so that it counts as missing."""
@@ -367,14 +389,6 @@ def read_json(path: Path | str) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return record if record.get("schema") == SCHEMA else None
-
-
-def _bytes(path: Path) -> bytes | None:
-    """Returns what is in a file, or None if it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
 
 
 def _check(body: bytes) -> bytes:

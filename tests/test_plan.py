@@ -1,8 +1,13 @@
 """Plans: wanted less stored."""
 
+import os
+import shutil
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import torch
 
 from benchmark import cli, plan
 from benchmark.control import Axis, ControlSpace
@@ -125,6 +130,28 @@ def test_a_damaged_stage_is_trained_again(planned):
     (store.stage_folder(key) / "model.safetensors").write_bytes(b"damaged")
     again, _ = planned("--methods", "dni")
     assert [job.key for job in again.jobs(sweep=False)] == [key]
+
+
+def test_weights_are_read_once_however_many_test_sets_there_are(
+    planned, photographs, tmp_path, monkeypatch
+):
+    sets = [shutil.copytree(photographs, tmp_path / name) for name in ("one", "two", "three")]
+    words = ("--methods", "dni,ftn", "--test", ",".join(map(str, sets)))
+    made, store = planned(*words)
+    for key in made.trains:
+        store.write_stage(key, {"w": torch.ones(9)}, {"steps": 1})
+        os.utime(store.stage_folder(key) / "model.safetensors", (time.time() - 60,) * 2)
+    read, reading = [], Path.read_bytes
+
+    def counted(path):
+        read.extend([path] if path.name == "model.safetensors" else [])
+        return reading(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    again, store = planned(*words)
+    assert again.stored == set(made.trains) and len(again.sweeps) == 2 * len(sets)
+    assert plan.stored_cells(again, store) == []
+    assert len(read) == len(set(read)) == len(made.trains)
 
 
 def test_a_grid_of_two_axes_is_the_product_of_the_axes():

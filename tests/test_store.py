@@ -94,6 +94,19 @@ def files(store: Store) -> set[str]:
     return {path.name for path in store.stage_folder("k").iterdir()}
 
 
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("age", [0, 3600])
+def test_weights_that_are_damaged_after_they_were_read_are_noticed(store, damage, age):
+    store.write_stage("k", STATE, {"steps": 4})
+    path = store.stage_folder("k") / "model.safetensors"
+    os.utime(path, (time.time() - age,) * 2)
+    assert store.read_stage("k") is not None
+    damage(path)
+    assert store.read_stage("k") is None
+    store.write_stage("k", OTHER, {"steps": 4})
+    assert store.read_stage("k") is not None
+
+
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])
 def test_a_stage_can_be_read_wherever_its_replacement_is_killed(store, steps, monkeypatch):
     store.write_stage("k", STATE, {"steps": 4})
