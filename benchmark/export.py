@@ -25,7 +25,7 @@ from benchmark.errors import JobError, UserError
 from benchmark.jobs import SweepJob
 from benchmark.keys import preset_text
 from benchmark.method import ControlMethod, WeightSpaceMethod
-from benchmark.plan import Plan
+from benchmark.plan import Plan, stored_jobs, untrained
 from benchmark.store import Store, write
 from benchmark.sweep import loaded
 from benchmark.tasks import Task
@@ -84,7 +84,7 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
     """Writes what is trained of a plan, and yields a line for each method, and whether it worked.
 
     Args:
-        plan: What was asked for; the first of its seeds counts.
+        plan: What was asked for; of every method the first of its seeds that is trained counts.
         store: Where the trained stages are.
         folder: Gets a folder for each method.
         onnx: Whether to write ONNX files as well.
@@ -94,40 +94,32 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
     """
     if onnx:
         _require_onnx()
-    first: dict[str, SweepJob] = {}
-    for job in plan.sweeps.values():
-        first.setdefault(job.method, job)
-    trained = {
-        name: all(store.read_stage(key) for key in job.stage_keys.values())
-        for name, job in first.items()
-        if job.stage_keys
-    }
-    if first and not trained:
-        raise UserError(f"{', '.join(first)}: there are no weights to export")
-    hint = f"run 'dialbench train {plan.task.name}' first, with the same options"
-    if not any(trained.values()):
-        raise UserError(f"nothing is trained for this; {hint}")
-    for name, job in first.items():
-        if name not in trained:
+    stages = {job.method: job.stage_keys for job in plan.sweeps.values()}
+    trained = {job.method: job for job in stored_jobs(plan, store) if job.stage_keys}
+    if stages and not any(stages.values()):
+        raise UserError(f"{', '.join(stages)}: there are no weights to export")
+    if not trained:
+        raise UserError(untrained(plan))
+    for name, needed in stages.items():
+        if not needed:
             yield f"{name}: left out: it has no weights", True
             continue
-        if not trained[name]:
-            yield f"{name}: not trained; {hint}", False
+        if name not in trained:
+            yield f"{name}: {untrained(plan)}", False
             continue
         try:
-            method = loaded(job, plan.task, store)
-            yield f"{name}: {_write(folder / safe(name), job, method, plan, onnx)}", True
+            method = loaded(trained[name], plan.task, store)
+            yield f"{name}: {_write(folder / safe(name), trained[name], method, plan, onnx)}", True
         except JobError as error:
             yield f"{name}: {error}", False
 
 
 def _write(folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx: bool) -> str:
     task, only = plan.task, method.only_levels(plan.task)
-    levels = [one for one in plan.levels if only is None or one in only]
     left = ""
-    if only is not None and len(levels) < len(plan.levels):
+    if only is not None and len(job.levels) < len(plan.levels):
         left = f"answers only at levels {', '.join(level_text(one) for one in only)}"
-    if not levels:
+    if not job.levels:
         raise JobError(f"{left}; name one of them with --levels")
     if not method.folds and not onnx:
         return "left out: it does not fold into its backbone; add --onnx"
@@ -137,7 +129,7 @@ def _write(folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx:
     # Should this one fail, nothing says that the folder is whole.
     (folder / FACTS).unlink(missing_ok=True)
     facts = _facts(job, method, task)
-    told = [_level(folder, method, task, level, onnx, facts) for level in levels]
+    told = [_level(folder, method, task, level, onnx, facts) for level in job.levels]
     more: dict[str, Any] = {}
     if onnx and only is None:
         level = torch.tensor(task.space.end)

@@ -9,13 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark import assets
 from benchmark.data.patches import clean_pixels, to_tensor
 from benchmark.data.pictures import Picture
 from benchmark.errors import UserError
-from benchmark.jobs import SweepJob
 from benchmark.method import ControlMethod
-from benchmark.plan import Plan, make
+from benchmark.plan import looked_at, stored_jobs, untrained
 from benchmark.request import request_of
 from benchmark.store import Store
 from benchmark.sweep import loaded
@@ -38,8 +36,7 @@ def open_method(task: str, method: str, options: str = "") -> ControlMethod:
     request, store = request_of(parser()[0].parse_args(words)), Store()
     if len(request.methods) != 1:
         raise UserError(f"'{method}' names {len(request.methods)} methods; open one at a time")
-    with assets.as_they_are():
-        plan = make(request, store)
+    plan = looked_at(request, store)
     if not plan.sweeps:
         why = (*plan.failures, *plan.skipped)[0]
         raise UserError(f"{why.method}: {why.reason}")
@@ -47,23 +44,6 @@ def open_method(task: str, method: str, options: str = "") -> ControlMethod:
     if not found:
         raise UserError(untrained(plan))
     return loaded(found[0], plan.task, store)
-
-
-def stored_jobs(plan: Plan, store: Store) -> list[SweepJob]:
-    """Returns one job of every method that is trained: the first seed counts."""
-    found: dict[str, SweepJob] = {}
-    for job in plan.sweeps.values():
-        if all(store.read_stage(key) is not None for key in job.stage_keys.values()):
-            found.setdefault(job.method, job)
-    return list(found.values())
-
-
-def untrained(plan: Plan) -> str:
-    """Returns what to say where nothing of a plan is trained."""
-    return (
-        f"nothing is trained for this; run 'dialbench train {plan.task.name}' first, with the same "
-        "options"
-    )
 
 
 def read_image(path: Path | str, colour: str = "rgb") -> Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark import build, collector, discovery, keys, spec, tasks
+from benchmark import assets, build, collector, discovery, keys, spec, tasks
 from benchmark.amount import amount
 from benchmark.control import Level, level_text
 from benchmark.data.pairs import default_tests, open_test
@@ -163,6 +163,12 @@ def make(request: Request, store: Store, train: bool = True) -> Plan:
     with collector.paused():
         _look_up(plan, store)
     return plan
+
+
+def looked_at(request: Request, store: Store, train: bool = True) -> Plan:
+    """Plans a request for what only looks at the store: nothing is downloaded."""
+    with assets.as_they_are():
+        return make(request, store, train)
 
 
 def levels_of(request: Request, task: Task) -> tuple[Level, ...]:
@@ -353,6 +359,23 @@ def stored_cells(plan: Plan, store: Store) -> list[Cell]:
     )
     with collector.paused():
         return [cell for job in jobs for _, _, cell in cells(plan, job, store) if cell is not None]
+
+
+def stored_jobs(plan: Plan, store: Store) -> list[SweepJob]:
+    """Returns one job of every method that is trained: of its seeds the first that is."""
+    found: dict[str, SweepJob] = {}
+    for job in plan.sweeps.values():
+        if all(store.read_stage(key) is not None for key in job.stage_keys.values()):
+            found.setdefault(job.method, job)
+    return list(found.values())
+
+
+def untrained(plan: Plan) -> str:
+    """Returns what to say where nothing of a plan is trained."""
+    return (
+        f"nothing is trained for this; run 'dialbench train {plan.task.name}' first, with the same "
+        "options"
+    )
 
 
 def failures(plan: Plan, store: Store) -> list[Failure]:

@@ -14,8 +14,8 @@ from PIL import Image
 from benchmark.control import level_text
 from benchmark.errors import UserError
 from benchmark.export import safe
-from benchmark.opened import read_image, stored_jobs, to_pixels, untrained
-from benchmark.plan import Plan
+from benchmark.opened import read_image, to_pixels
+from benchmark.plan import Plan, stored_jobs, untrained
 from benchmark.store import Store, write
 from benchmark.sweep import loaded, ready
 
@@ -24,7 +24,7 @@ def run(plan: Plan, store: Store, images: Sequence[Path], folder: Path) -> Itera
     """Restores images as they are, and yields every file that it has written.
 
     Args:
-        plan: What was asked for; of every method that is trained the first seed counts.
+        plan: What was asked for; of every method the first of its seeds that is trained counts.
         store: Where the trained stages are.
         images: The image files.
         folder: Gets ``<image>-<method>-<level>.png``; no file in it is ever replaced.

@@ -84,9 +84,21 @@ def test_files_of_an_earlier_export_do_not_stay_beside_the_new_ones(
         assert cli.main([*words, "--methods", "dni"]) == 1
     assert not list((out / "dni").iterdir())
     assert cli.main([*words, "--methods", "dni,ftn"]) == 1
-    assert "ftn: not trained; run 'dialbench train denoise'" in capsys.readouterr().err
+    assert (
+        "ftn: nothing is trained for this; run 'dialbench train denoise'" in capsys.readouterr().err
+    )
     assert cli.main([*words, "--methods", "floor"]) == 2
     assert "there are no weights to export" in capsys.readouterr().err
+
+
+def test_of_the_seeds_the_first_that_is_trained_is_written(home, tmp_path, capsys):
+    words = ["denoise", *WORDS, "--methods", "dni", "--levels", "1"]
+    assert cli.main(["train", *words, "--seeds", "0"]) == 0
+    to = ["--to", str(tmp_path / "out")]
+    assert cli.main(["export", *words, "--seeds", "3", *to]) == 2
+    assert "nothing is trained for this" in capsys.readouterr().err
+    assert cli.main(["export", *words, "--seeds", "3,0", *to]) == 0
+    assert facts(tmp_path / "out" / "dni")["seed"] == 0
 
 
 def test_files_that_no_export_wrote_are_left_alone(home, tmp_path):

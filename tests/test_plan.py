@@ -154,6 +154,15 @@ def test_weights_are_read_once_however_many_test_sets_there_are(
     assert len(read) == len(set(read)) == len(made.trains)
 
 
+def test_of_the_seeds_of_a_method_the_first_that_is_trained_counts(planned):
+    made, store = planned("--methods", "dni,ftn,floor", "--seeds", "3,0,1")
+    for key, job in made.trains.items():
+        if job.seed != 3 and job.method is None:
+            store.write_stage(key, {"w": torch.ones(1)}, {"steps": 1})
+    found = {job.method: job.seed for job in plan.stored_jobs(made, store)}
+    assert found == {"dni": 0, "floor": 3}
+
+
 def test_a_grid_of_two_axes_is_the_product_of_the_axes():
     one, two = (ControlSpace((Axis("t", 0.0, 1.0),) * d) for d in (1, 2))
     assert two.lattice(2) == ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))

@@ -87,21 +87,18 @@ class Part:
 
     @functools.cached_property
     def methods(self) -> dict[str, ControlMethod]:
-        """The trained methods by specification, from the first seed; those that failed are left out.
+        """The trained methods by specification, each from the first of its seeds that is trained.
 
         Raises:
             JobError: If none is trained.
         """
+        from benchmark.plan import stored_jobs
         from benchmark.sweep import loaded
 
-        found: dict[str, ControlMethod] = {}
-        for job in self.plan.sweeps.values():
-            stored = all(self.store.read_stage(key) for key in job.stage_keys.values())
-            if stored and job.method not in found and job.seed == self.plan.request.seeds[0]:
-                found[job.method] = loaded(job, self.task, self.store)
-        if not found:
+        jobs = stored_jobs(self.plan, self.store)
+        if not jobs:
             raise JobError("no method of this study is trained, so there is nothing to look at")
-        return found
+        return {job.method: loaded(job, self.task, self.store) for job in jobs}
 
     @functools.cached_property
     def untrained(self) -> dict[str, ControlMethod]:

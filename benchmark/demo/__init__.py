@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
-from benchmark import assets, tasks
+from benchmark import tasks
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,14 +28,12 @@ def run(request: Request, port: int | None = None) -> int:
     if importlib.util.find_spec("gradio") is None:
         raise UserError("the demo needs gradio; pip install 'dialbench[demo]'")
 
-    from benchmark import plan
     from benchmark.demo.app import launch
     from benchmark.demo.session import open_session
+    from benchmark.plan import looked_at
     from benchmark.store import Store
 
     store = Store()
     store.prepare()
-    with assets.as_they_are():
-        made = plan.make(request, store)
-    launch(open_session(made, store), port)
+    launch(open_session(looked_at(request, store), store), port)
     return 0

@@ -23,8 +23,8 @@ from benchmark.data.sources import ImageSet
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Scorer
-from benchmark.opened import stored_jobs, to_pixels, untrained
-from benchmark.plan import Plan
+from benchmark.opened import to_pixels
+from benchmark.plan import Plan, stored_jobs, untrained
 from benchmark.store import Store
 from benchmark.sweep import loaded, ready
 from benchmark.tasks import Task
@@ -226,7 +226,7 @@ def open_session(plan: Plan, store: Store) -> Session:
     """Returns a session with what is trained of a plan.
 
     Args:
-        plan: What was asked for; the first of its seeds counts.
+        plan: What was asked for; of every method the first of its seeds that is trained counts.
         store: Where the trained stages are.
 
     Raises:

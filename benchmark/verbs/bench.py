@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark import assets, tasks
+from benchmark import tasks
 from benchmark.amount import amount
 from benchmark.errors import UserError
 from benchmark.report.results import Failure
-from benchmark.request import Request, names_in, request_of
+from benchmark.request import names_in, request_of
 from benchmark.store import Store
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
     if args.dry_run:
         from benchmark.verbs.outline import describe
 
-        plan = _looked_at(request, store, train)
+        plan = planning.looked_at(request, store, train)
         print(describe(plan, sweep=sweep))
         traces(plan.failures, debugs(args))
         _inspected(plan, train, sweep)
@@ -105,10 +105,11 @@ def size(args: argparse.Namespace) -> int:
         for task in dict.fromkeys(args.task)
     ]
 
+    from benchmark import plan as planning
     from benchmark import sizing
 
     store = Store()
-    print(sizing.page([_looked_at(one, store) for one in wanted], store))
+    print(sizing.page([planning.looked_at(one, store) for one in wanted], store))
     return 0
 
 
@@ -131,8 +132,9 @@ def export(args: argparse.Namespace) -> int:
     request, store = request_of(args), Store()
 
     from benchmark import export as exporting
+    from benchmark import plan as planning
 
-    plan, failed = _looked_at(request, store), 0
+    plan, failed = planning.looked_at(request, store), 0
     folder = args.to or store.home / "export" / plan.task.name
     for line, good in exporting.run(plan, store, folder, args.onnx):
         print(line, file=sys.stdout if good else sys.stderr)
@@ -144,19 +146,19 @@ def restore(args: argparse.Namespace) -> int:
     """Restores images with trained methods."""
     request, store = request_of(args), Store()
 
-    from benchmark import opened
+    from benchmark import plan as planning
     from benchmark import restore as restoring
 
-    plan = _looked_at(request, store)
+    plan = planning.looked_at(request, store)
     folder = args.to or store.home / "restored" / plan.task.name
     for path in restoring.run(plan, store, args.image, folder):
         print(_shown(path))
     for note in dict.fromkeys((*plan.failures, *plan.skipped)):
         print(f"note: {note.method}: {note.reason}", file=sys.stderr)
-    there = [job.method for job in opened.stored_jobs(plan, store)]
+    there = [job.method for job in planning.stored_jobs(plan, store)]
     missing = dict.fromkeys(job.method for job in plan.sweeps.values() if job.method not in there)
     for name in missing:
-        print(f"{name}: {opened.untrained(plan)}", file=sys.stderr)
+        print(f"{name}: {planning.untrained(plan)}", file=sys.stderr)
     return int(bool(missing or plan.failures))
 
 
@@ -192,7 +194,7 @@ def analyze(args: argparse.Namespace) -> int:
     if args.dry_run:
         from benchmark.verbs.outline import describe
 
-        plans = [_looked_at(one, store) for one in study.requests(request)]
+        plans = [planning.looked_at(one, store) for one in study.requests(request)]
         print("\n\n".join(describe(one, study.trains, study.scores) for one in plans))
         return 0
     plans = [planning.make(one, store) for one in study.requests(request)]
@@ -238,19 +240,13 @@ def publish(args: argparse.Namespace) -> int:
     return int(failed > 0)
 
 
-def _looked_at(request: Request, store: Store, train: bool = True) -> Plan:
-    """Plans a request for a verb that only looks: nothing is downloaded."""
-    from benchmark import plan as planning
-
-    with assets.as_they_are():
-        return planning.make(request, store, train)
-
-
 def _stored(args: argparse.Namespace) -> tuple[Plan, Store, Results]:
     request, store = request_of(args), Store()
     store.prepare()
 
-    plan = _looked_at(request, store)
+    from benchmark import plan as planning
+
+    plan = planning.looked_at(request, store)
     plan.leaks(store)
     results = _results(plan, store)
     if results.rows.empty:

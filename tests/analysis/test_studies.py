@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark import cli, tasks
+from benchmark import cli, plan, tasks
 from benchmark.analysis import studies
 from benchmark.analysis.studies import (
     ablation,
@@ -25,9 +25,11 @@ from benchmark.analysis.studies import (
     single_layer,
     wrong_level,
 )
+from benchmark.analysis.study import Part
 from benchmark.build import build_method
 from benchmark.discovery import create_method
 from benchmark.request import request_of
+from benchmark.store import Store
 
 DENOISE = tasks.get("denoise")
 
@@ -61,6 +63,16 @@ def test_all_layers_together_count_every_weight_and_every_filter():
     total = filter_similarity.compare("m", start, end).iloc[-1]
     assert total["mae"] == pytest.approx(2 / 8)
     assert total["cosine"] == pytest.approx((math.sqrt(0.5) + 3) / 4)
+
+
+def test_of_the_seeds_of_a_method_the_first_that_is_trained_is_looked_at(home, monkeypatch):
+    words = ("denoise", "--preset", "smoke", "--methods", "dni", "--seeds", "3,0", "--offline")
+    made, store = plan.make(asked(*words), Store()), Store()
+    for key, job in made.trains.items():
+        if job.seed == 0:
+            store.write_stage(key, {"w": torch.ones(1)}, {"steps": 1})
+    monkeypatch.setattr("benchmark.sweep.loaded", lambda job, task, store: job.seed)
+    assert Part(made, store).methods == {"dni": 0}
 
 
 @pytest.mark.parametrize(("slope", "away"), [(1.0, 0.0), (0.5, 0.25)])
