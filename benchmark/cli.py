@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import benchmark
-from benchmark import config, discovery, tasks
+from benchmark import config, tasks
 from benchmark.engines import OPTIONS
-from benchmark.errors import JobError, UserError, one_line
+from benchmark.errors import JobError, UserError, one_line, unknown
 from benchmark.importing import KINDS
 from benchmark.stopping import Stopped
 from benchmark.verbs import bench, tools
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         top, names = parser()
         first = next((word for word in argv if not word.startswith("-")), None)
         if first is not None and first not in names:
-            raise UserError(discovery.unknown("verb", first, names))
+            raise UserError(unknown("verb", first, names))
         args = top.parse_args(argv)
         return args.verb(args)
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.errors import UserError
+from benchmark.errors import UserError, unknown
 
 
 @dataclass(frozen=True)
@@ -85,16 +85,16 @@ def preset(name: str, overrides: Sequence[str] = ()) -> Preset:
         UserError: If the preset or a key is unknown, or a value has the wrong type.
     """
     if name not in PRESETS:
-        raise UserError(f"unknown preset '{name}'; choose from: {', '.join(PRESETS)}")
+        raise UserError(unknown("preset", name, PRESETS))
     fields = {field.name: field for field in dataclasses.fields(Preset) if field.name != "name"}
     chosen = PRESETS[name]
     values: dict[str, object] = {}
     for override in overrides:
         key, equals, text = override.partition("=")
-        if not equals or key not in fields:
-            raise UserError(
-                f"unknown setting '{override}'; --set takes key=value with: {', '.join(fields)}"
-            )
+        if key not in fields:
+            raise UserError(f"--set {override}: {unknown('setting', key, fields)}")
+        if not equals:
+            raise UserError(f"--set {override}: give a value, as in {key}={getattr(chosen, key)}")
         values[key] = _parsed(key, text, type(getattr(chosen, key)))
     made = dataclasses.replace(chosen, **values)
     for key, known in (("precision", PRECISIONS), ("schedule", SCHEDULES)):

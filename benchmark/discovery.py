@@ -9,7 +9,6 @@ This module imports no torch.
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 import importlib
 import importlib.metadata
@@ -23,7 +22,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from benchmark.digest import ROOT
-from benchmark.errors import JobError, UserError, one_line
+from benchmark.errors import JobError, UserError, one_line, unknown
 from benchmark.spec import Spec, Value, parse
 
 if TYPE_CHECKING:
@@ -218,14 +217,6 @@ def find(name: str, groups: Iterable[str]) -> Entry:
         kind = "backbone" if groups == ("network",) else "method"
         raise UserError(unknown(kind, name, sorted(known)))
     return known[name]
-
-
-def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
-    """Returns the message for a name that is not among the choices."""
-    choices = list(choices)
-    near = difflib.get_close_matches(name, choices, n=1)
-    hint = f" (did you mean '{near[0]}'?)" if near else ""
-    return f"unknown {kind} '{name}'{hint}; choose from: {', '.join(choices)}"
 
 
 def source_of(spec_text: str, file: Path | None = None) -> str:

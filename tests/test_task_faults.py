@@ -24,7 +24,7 @@ def test_every_task_is_in_order(name):
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        ({"headline": "psnr"}, "unknown headline 'psnr'; choose from: psnr-rgb"),
+        ({"headline": "psnr"}, "unknown headline 'psnr' (did you mean 'psnr-rgb'?)"),
         ({"perception": "niqe"}, "unknown perception 'niqe'"),
         ({"kind": "noise"}, "unknown kind 'noise'; choose from: degradation"),
         ({"dial": "knob"}, "unknown dial 'knob'"),
@@ -37,7 +37,10 @@ def test_every_task_is_in_order(name):
         ({"effort": 0.0}, "effort is more than 0"),
         ({"space": DENOISE.space.axes}, "which is no ControlSpace"),
         ({"protocol": "rgb"}, "protocol is 'rgb', which is no Protocol"),
-        ({"degradation": "gaussian"}, "unknown degradation 'gaussian'; choose from: bicubic_x2"),
+        (
+            {"degradation": "gaussian"},
+            "unknown degradation 'gaussian' (did you mean 'gaussian_noise'?)",
+        ),
         ({"spared": "fog"}, "unknown degradation 'fog'"),
         ({"kind": "operator", "operator": "blurr"}, "unknown operator 'blurr'; choose from: l0"),
         (

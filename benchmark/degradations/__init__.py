@@ -20,7 +20,7 @@ from benchmark.degradations.noise import gaussian_noise
 from benchmark.degradations.patterns import patterned_noise
 from benchmark.degradations.rain import rain
 from benchmark.degradations.resize import bicubic_down, bicubic_there_and_back
-from benchmark.errors import UserError
+from benchmark.errors import UserError, unknown
 
 Physical = tuple[float, ...]
 
@@ -115,7 +115,7 @@ def get(name: str) -> Degradation:
         UserError: If there is none of that name.
     """
     if name not in DEGRADATIONS:
-        raise UserError(f"unknown degradation '{name}'; choose from: {', '.join(DEGRADATIONS)}")
+        raise UserError(unknown("degradation", name, DEGRADATIONS))
     return DEGRADATIONS[name]
 
 

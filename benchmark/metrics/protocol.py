@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from benchmark.errors import UserError
+from benchmark.errors import UserError, unknown
 
 SCALE = "scale"
 """Stands for the scale of the task, which only ``Protocol.at`` knows."""
@@ -99,5 +99,5 @@ def get(protocol_id: str) -> Protocol:
         UserError: If there is none of that id.
     """
     if protocol_id not in PROTOCOLS:
-        raise UserError(f"unknown protocol '{protocol_id}'; choose from: {', '.join(PROTOCOLS)}")
+        raise UserError(unknown("protocol", protocol_id, PROTOCOLS))
     return PROTOCOLS[protocol_id]

@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmark.errors import UserError
+from benchmark.errors import UserError, unknown
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def get(metric_id: str) -> Metric:
         UserError: If there is no such metric.
     """
     if metric_id not in METRICS:
-        raise UserError(f"unknown metric '{metric_id}'; choose from: {', '.join(METRICS)}")
+        raise UserError(unknown("metric", metric_id, METRICS))
     return METRICS[metric_id]
 
 

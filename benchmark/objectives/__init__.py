@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from benchmark.errors import JobError, UserError
+from benchmark.errors import JobError, UserError, unknown
 from benchmark.objectives.adversarial import Adversarial
 from benchmark.objectives.batch import batch_mean
 from benchmark.objectives.perceptual import PerceptualSqueeze, PerceptualVGG19
@@ -70,12 +70,10 @@ class MixedObjective(nn.Module):
         names = {term.name for term in terms}
         for name in sorted(names):
             if name not in TERMS:
-                raise UserError(f"unknown loss '{name}'; choose from: {', '.join(TERMS)}")
+                raise UserError(unknown("loss", name, TERMS))
         for term in terms:
             if term.target not in TARGETS:
-                raise UserError(
-                    f"unknown target '{term.target}'; choose from: {', '.join(TARGETS)}"
-                )
+                raise UserError(unknown("target", term.target, TARGETS))
         self.terms = nn.ModuleDict(
             {
                 name: TERMS[name](width=critic_width) if name == "adversarial" else TERMS[name]()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.errors import UserError
+from benchmark.errors import UserError, unknown
 from benchmark.operators.l0 import l0_smoothing
 from benchmark.operators.rgf import rolling_guidance
 from benchmark.operators.rtv import relative_total_variation
@@ -161,7 +161,7 @@ def get(name: str) -> Operator:
         UserError: If there is none of that name.
     """
     if name not in OPERATORS:
-        raise UserError(f"unknown operator '{name}'; choose from: {', '.join(OPERATORS)}")
+        raise UserError(unknown("operator", name, OPERATORS))
     return OPERATORS[name]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmark.engines.local import cores, threads_each
 from benchmark.engines.perform import settle
+from benchmark.errors import unknown
 from benchmark.perf.measure import Figure
 from benchmark.store import Store, now
 
@@ -25,7 +26,7 @@ def main() -> int:
     chosen = options.parse_args().suites or SUITES
     for name in chosen:
         if name not in SUITES:
-            options.error(f"unknown suite '{name}'; choose from: {', '.join(SUITES)}")
+            options.error(unknown("suite", name, SUITES))
     settle(threads_each(1))
     history = Store().home / "perf" / "history.csv"
     missed = 0

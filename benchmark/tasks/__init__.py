@@ -9,7 +9,7 @@ import functools
 import importlib
 import pkgutil
 
-from benchmark.errors import UserError, one_line
+from benchmark.errors import UserError, one_line, unknown
 from benchmark.metrics import protocol
 from benchmark.tasks.base import Objective, Task, Term
 from benchmark.tasks.fault import fault
@@ -34,7 +34,7 @@ def get(name: str) -> Task:
     """
     base, at, judged = name.partition("@")
     if base not in names():
-        raise UserError(f"unknown task '{base}'; choose from: {', '.join(names())}")
+        raise UserError(unknown("task", base, names()))
     task = _read(base)
     return task.under(protocol.get(judged)) if at else task
 

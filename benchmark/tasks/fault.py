@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmark.control import Axis, ControlSpace
 from benchmark.digest import table_keys
-from benchmark.errors import UserError
+from benchmark.errors import UserError, unknown
 from benchmark.metrics.protocol import Protocol
 from benchmark.metrics.records import METRICS
 from benchmark.tasks.base import Objective, Task, Term
@@ -51,10 +51,10 @@ def _faults(task: Any, name: str, others: Collection[str]) -> Iterator[str]:
         ("perception", task.perception, ("", *task.metrics)),
     ):
         if value not in choices:
-            yield _unknown(what, value, choices)
+            yield unknown(what, value, [one for one in choices if one])
     for metric in task.metrics:
         if metric not in METRICS:
-            yield _unknown("metric", metric, METRICS)
+            yield unknown("metric", metric, METRICS)
     if (task.kind == "operator") != bool(task.operator):
         yield f"kind '{task.kind}' does not go with operator '{task.operator}'"
     if task.version < 1 or task.scale < 1 or not 0 < task.effort < math.inf:
@@ -63,7 +63,7 @@ def _faults(task: Any, name: str, others: Collection[str]) -> Iterator[str]:
     if len(spaces) != task.version - 1 or not all(spaces):
         yield f"version {task.version} needs the control spaces of the {task.version - 1} earlier ones"
     if task.trained_as and task.trained_as not in others:
-        yield _unknown("trained_as", task.trained_as, others)
+        yield unknown("trained_as", task.trained_as, others)
     yield from _unregistered(task)
     yield from _of_operator(task)
     yield from _levels(task)
@@ -91,7 +91,7 @@ def _unregistered(task: Task) -> Iterator[str]:
     named += [("operator", task.operator)] if task.operator else []
     for kind, name in named:
         if name not in (known := table_keys(TABLES[kind])):
-            yield f"{_unknown(kind, name, known)}, or register it in {TABLES[kind].partition(':')[0]}"
+            yield f"{unknown(kind, name, known)}, or register it in {TABLES[kind].partition(':')[0]}"
 
 
 def _of_operator(task: Task) -> Iterator[str]:
@@ -163,17 +163,13 @@ def _losses(task: Task) -> Iterator[str]:
             return
         for term in end:
             if term.name not in (known := table_keys(TABLES["loss term"])):
-                yield _unknown("loss term", term.name, known)
+                yield unknown("loss term", str(term.name), known)
             if not _finite(term.weight):
                 yield f"the weight of {term.name} is {term.weight!r}, which is no number"
             if term.target not in (known := table_keys(TABLES["target"])):
-                yield _unknown("target", term.target, known)
+                yield unknown("target", str(term.target), known)
 
 
 def _finite(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and math.isfinite(value)
-
-
-def _unknown(what: str, name: str, choices: Any) -> str:
-    return f"unknown {what} '{name}'; choose from: {', '.join(one for one in choices if one)}"

@@ -12,9 +12,8 @@ import pkgutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark import discovery
 from benchmark.analysis.study import Part, Study
-from benchmark.errors import UserError
+from benchmark.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +39,7 @@ def get(name: str) -> Study:
         UserError: If there is no such study.
     """
     if name not in names():
-        raise UserError(discovery.unknown("study", name, names()))
+        raise UserError(unknown("study", name, names()))
     return importlib.import_module(f"{__name__}.{name.replace('-', '_')}").STUDY
 
 

@@ -1,0 +1,32 @@
+"""What errors say."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmark import config, degradations, operators, tasks
+from benchmark.errors import UserError, unknown
+from benchmark.metrics import protocol, records
+
+
+def test_an_unknown_name_is_told_with_the_choices_and_the_nearest():
+    assert unknown("dial", "lefel", ["map", "level"]) == (
+        "unknown dial 'lefel' (did you mean 'level'?); choose from: map, level"
+    )
+    assert unknown("dial", "knob", ["map"]) == "unknown dial 'knob'; choose from: map"
+
+
+@pytest.mark.parametrize(
+    ("get", "name", "near"),
+    [
+        (config.preset, "laptob", "laptop"),
+        (degradations.get, "jpg", "jpeg"),
+        (operators.get, "shok", "shock"),
+        (protocol.get, "flaot", "float"),
+        (records.get, "psnr-rbg", "psnr-rgb"),
+        (tasks.get, "denoize", "denoise"),
+    ],
+)
+def test_whatever_is_asked_for_by_name_suggests_the_nearest(get, name, near):
+    with pytest.raises(UserError, match=f"'{name}' \\(did you mean '{near}'"):
+        get(name)
