@@ -212,9 +212,12 @@ def _board_actions(
     verify.add_argument("entry", metavar="ENTRY", type=Path, nargs="+", help="folders of entries")
     verify.add_argument(
         "--mode",
-        choices=("canary", "fast", "exact", "retrain"),
         default="fast",
-        help="one image; 24 pairs of image and level (default); everything; also the training",
+        metavar="M",
+        help=(
+            "canary: one image; fast (default): 24 pairs of image and level; exact: everything; "
+            "retrain: also the training"
+        ),
     )
     verify.add_argument("--draw", type=int, metavar="N", help="draw the images of an earlier time")
     verify.add_argument(

@@ -388,7 +388,6 @@ def _construct(kind: type, spec: Spec, **fixed: Any) -> Any:
     options = {
         key: _fitting(f"{spec.name}:{key}", value, accepted[key])
         for key, value in spec.options.items()
-        if key in choices
     }
     try:
         return kind(**fixed, **options)

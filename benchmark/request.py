@@ -12,7 +12,7 @@ from benchmark import config, discovery, spec, tasks
 from benchmark.config import Preset
 from benchmark.control import Level, parse_level
 from benchmark.engines import engine
-from benchmark.errors import UserError, unknown
+from benchmark.errors import UserError
 
 FILE = re.compile(r"(.+?\.py)((?::\w+=[^:]*)*)")
 """A method file and its options; folders on the way may be called anything, like ``.pyenv``."""
@@ -65,12 +65,7 @@ def request_of(args: argparse.Namespace) -> Request:
     Raises:
         UserError: If a name, number or option is wrong.
     """
-    base = args.task.partition("@")[0]
-    if base not in tasks.names():
-        raise UserError(unknown("task", base, tasks.names()))
     task = tasks.get(args.task)
-    if args.preset not in config.PRESETS:
-        raise UserError(unknown("preset", args.preset, config.PRESETS))
     engine(args.engine)
     if args.jobs is not None and args.jobs < 1:
         raise UserError(f"--jobs {args.jobs}: give 1 or more")

@@ -107,26 +107,23 @@ def train_stage(
     first = _steps_in(checkpoint)
     images = merged(job.train_sets, job.offline)
     patches = Patches(images, task, stage.levels, job.preset, job.seed, part, store, say)
-    if first < recipe.steps:
-        data = PatchData(patches, recipe.steps, first, job.preset.workers)
-        progress = Progress(recipe.steps, folder, job.preset.checkpoint_every, say)
-        with seeded("training", job.seed), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
-            # They are: the loader begins with the step that comes next.
-            warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
-            fitting = trainer(job.preset, progress, part=part)
-            with choosing_kernels():
-                try:
-                    fitting.fit(
-                        method, data, ckpt_path=checkpoint if first else None, weights_only=True
-                    )
-                finally:
-                    method.release()
-        if method.steps_done != recipe.steps:
-            raise JobError(
-                f"training stopped at step {method.steps_done} of {recipe.steps}; run again"
-            )
+    data = PatchData(patches, recipe.steps, first, job.preset.workers)
+    progress = Progress(recipe.steps, folder, job.preset.checkpoint_every, say)
+    with seeded("training", job.seed), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+        # They are: the loader begins with the step that comes next.
+        warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
+        fitting = trainer(job.preset, progress, part=part)
+        with choosing_kernels():
+            try:
+                fitting.fit(
+                    method, data, ckpt_path=checkpoint if first else None, weights_only=True
+                )
+            finally:
+                method.release()
+    if method.steps_done != recipe.steps:
+        raise JobError(f"training stopped at step {method.steps_done} of {recipe.steps}; run again")
     kept = method if job.method is not None else method.backbone
     state = method.weights_to_keep() if kept is method else kept.state_dict()
     return TrainResult(

@@ -105,6 +105,7 @@ def test_a_method_file_may_lie_in_any_folder(folder, tmp_path):
         ("demo sr --dry-run", "--dry-run"),
         ("publish sr --force dni", "--force"),
         ("board submit sr --dry-run", "--dry-run"),
+        ("board verify . --mode exakt", "did you mean 'exact'"),
         ("board verify . --weights nowhere", "no such folder"),
         ("board verify . --draw -1", "0 or more"),
         ("run", "TASK"),

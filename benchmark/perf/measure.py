@@ -45,9 +45,6 @@ class Figure:
         return "ok" if good else "MISSED"
 
 
-Suite = Callable[[], Iterator[Figure]]
-
-
 def seconds(run: Callable[[], object]) -> float:
     """Returns how long one call takes."""
     began = time.perf_counter()

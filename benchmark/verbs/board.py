@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmark.amount import amount
-from benchmark.errors import JobError, UserError
+from benchmark.errors import JobError, UserError, unknown
 from benchmark.verbs.bench import debugs, traces
 
 
@@ -68,10 +68,12 @@ def verify(args: argparse.Namespace) -> int:
     """Computes entries again from their weights; records those that are true."""
     from benchmark.leaderboard import check as referee
     from benchmark.leaderboard import proof
-    from benchmark.leaderboard.verify import verify
+    from benchmark.leaderboard.verify import MODES, verify
     from benchmark.store import Store, write
 
     store, failed = Store(), 0
+    if args.mode not in MODES:
+        raise UserError(unknown("mode", args.mode, MODES))
     if args.weights is not None and not args.weights.is_dir():
         raise UserError(f"--weights {args.weights}: there is no such folder")
     if args.draw is not None and args.draw < 0:
