@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import os
 import platform
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,25 +16,6 @@ from benchmark.amount import amount
 from benchmark.data import sources
 from benchmark.errors import UserError
 from benchmark.metrics.records import METRICS
-
-PACKAGES = {
-    "torch": "2.11",
-    "torchvision": "0",
-    "lightning": "2.6.4",
-    "torchmetrics": "1.7",
-    "lpips": "0.1.4",
-    "numpy": "2",
-    "scipy": "1.14",
-    "scikit-image": "0.25",
-    "scikit-learn": "1.5",
-    "pillow": "11",
-    "safetensors": "0.5",
-    "pandas": "2.2",
-    "matplotlib": "3.9",
-    "wandb": "0.19",
-    "datasets": "3",
-}
-"""Packages with the lowest version that works; the pinned ones are in constraints.txt."""
 
 COMPROMISED = {("lightning", "2.6.2"), ("lightning", "2.6.3")}
 STRAYS = ("build", "docs", "options", "tests")
@@ -47,8 +29,7 @@ def report(offline: bool = False) -> list[str]:
     """
     system = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     lines = [_line("ok", f"dialbench {benchmark.__version__}"), _line("ok", f"python {system}")]
-    lines += [_package(name, lowest) for name, lowest in PACKAGES.items()]
-    lines += [*_known_trouble(), *_torch(), _machine(), *_data(), *_weights(offline)]
+    lines += [*_packages(), *_known_trouble(), *_torch(), _machine(), *_data(), *_weights(offline)]
     return lines
 
 
@@ -61,6 +42,21 @@ def main(offline: bool = False) -> int:
 
 def _line(verdict: str, fact: str) -> str:
     return f"{verdict:<4}  {fact}"
+
+
+def _packages() -> list[str]:
+    """Returns a line for each package that dialbench requires, as its installation says."""
+    try:
+        required = importlib.metadata.requires("dialbench") or []
+    except importlib.metadata.PackageNotFoundError:
+        return [
+            _line(
+                "miss", "dialbench is not installed, so what it needs is not known; run make setup"
+            )
+        ]
+    # What an extra needs ends in its name, and is no must.
+    found = [re.match(r"([\w.-]+)>=([\d.]+)$", one) for one in required]
+    return [_package(one[1], one[2]) for one in found if one]
 
 
 def _version(package: str) -> str | None:
@@ -103,7 +99,12 @@ def _known_trouble() -> list[str]:
                     "note", f"pyiqa also installs packages named {strays_text}; never import those"
                 )
             )
-        lines.append(_line("note", "pyiqa (tests only) is licensed for non-commercial use only"))
+        lines.append(
+            _line(
+                "note",
+                "pyiqa, which only tests and make perf import, is licensed for non-commercial use only",
+            )
+        )
     return lines
 
 

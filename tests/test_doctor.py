@@ -1,11 +1,18 @@
 """The doctor's findings."""
 
+import ast
 import importlib
 import importlib.metadata
+import re
+import sys
+import tomllib
 
 import pytest
 
 from benchmark import assets, doctor
+from benchmark.digest import ROOT
+
+OWN = ("benchmark", "baselines", "methods")
 
 
 @pytest.fixture
@@ -48,6 +55,45 @@ def test_known_bad_packages_are_named(package, version, finding, monkeypatch):
 
     monkeypatch.setattr(importlib.metadata, "version", fake)
     assert any(line.startswith(finding) for line in doctor.report(offline=True))
+
+
+def test_what_must_be_installed_is_read_from_the_installation(bare, monkeypatch):
+    required = ["numpy>=99", "nowhere>=1", 'gradio>=99; extra == "demo"']
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: required)
+    text = "\n".join(doctor.report(offline=True))
+    assert "is older than 99; run make setup" in text and "miss  nowhere is not installed" in text
+    assert "gradio" not in text and "wandb" not in text
+
+
+def test_a_dialbench_that_is_not_installed_says_so(bare, monkeypatch):
+    def gone(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "requires", gone)
+    assert "miss  dialbench is not installed, so" in "\n".join(doctor.report(offline=True))
+
+
+def test_every_package_that_is_imported_is_declared_and_pinned():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [
+        one
+        for name in ("demo", "onnx", "ray", "slurm")
+        for one in declared["optional-dependencies"][name]
+    ]
+    known = {re.match(r"[\w-]+", one)[0] for one in [*declared["dependencies"], *extras]}
+    imported = set()
+    for file in (file for name in OWN for file in (ROOT / name).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition(".")[0])
+    imported -= {*OWN, *sys.stdlib_module_names}
+    offers = importlib.metadata.packages_distributions()
+    found = {one: {name.replace("_", "-") for name in offers.get(one, ())} for one in imported}
+    assert [one for one, names in sorted(found.items()) if not names & known] == []
+    pinned = (ROOT / "constraints.txt").read_text().replace("_", "-").lower()
+    assert [one for one in sorted(known) if f"\n{one}==" not in pinned] == []
 
 
 def test_a_torch_that_does_not_import_is_a_bad_line_not_a_crash(bare, monkeypatch):

@@ -118,7 +118,7 @@ def train(method: ControlMethod, stage: Stage, task: Task) -> None:
     x = images(4, torch.float32)
     y = x.flip(0).repeat(1, 1, task.scale, task.scale)
     batch = Batch(x, y, _levels_of(stage, task, len(x)))
-    data = torch.utils.data.DataLoader([batch] * STEPS, batch_size=None)  # pyright: ignore[reportArgumentType]
+    data = torch.utils.data.DataLoader([batch] * STEPS, batch_size=None)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():

@@ -51,7 +51,7 @@ def figures() -> Iterator[Figure]:
     yield from _against_skimage(clean, noisy)
     missing = [reason for reason in availability((LPIPS, NIQE)).values() if reason]
     if importlib.util.find_spec("pyiqa") is None:
-        missing.append("pyiqa is not installed; pip install 'dialbench[dev]'")
+        missing.append("pyiqa is not installed; run make setup")
     if missing:
         yield Figure("LPIPS and NIQE", math.nan, note=f"not measured: {missing[0]}")
         return
