@@ -54,7 +54,7 @@ def test_losses_have_gradients_per_sample():
     (
         Style("gravel")(images, images)[0] + Content()(images, torch.zeros(2, 3, 32, 32))[0]
     ).backward()
-    assert images.grad[0].abs().min() >= 0 and images.grad[0].abs().max() > 0
+    assert images.grad[0].isfinite().all() and images.grad[0].any()
     assert not images.grad[1].any()
 
 
