@@ -43,6 +43,7 @@ from benchmark.layers import (
     trunk_convolutions,
 )
 from benchmark.learner import Learner
+from benchmark.prepared import Prepared, prepared, recalled
 from benchmark.spatial import mapped
 from benchmark.stage import (
     JOINT,
@@ -57,6 +58,7 @@ from benchmark.stage import (
     imported_stage,
     start_stage,
 )
+from benchmark.thin import ThinConv2d
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -75,8 +77,10 @@ __all__ = [
     "Layer",
     "LevelError",
     "Norm",
+    "Prepared",
     "Sparse",
     "Stage",
+    "ThinConv2d",
     "Uniform",
     "UserError",
     "WeightSpaceMethod",
@@ -95,6 +99,8 @@ __all__ = [
     "layers_within",
     "mapped",
     "output_rows",
+    "prepared",
+    "recalled",
     "residual_blocks",
     "resized",
     "spread",

@@ -9,9 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.control import ControlSpace
-from benchmark.method import JOINT, LevelError, Stage, Uniform, WeightSpaceMethod, layers, mapped
-from benchmark.prepared import Prepared, prepared, recalled
-from benchmark.thin import ThinConv2d
+from benchmark.method import (
+    JOINT,
+    LevelError,
+    Prepared,
+    Stage,
+    ThinConv2d,
+    Uniform,
+    WeightSpaceMethod,
+    layers,
+    mapped,
+    prepared,
+    recalled,
+)
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task

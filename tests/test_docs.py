@@ -1,15 +1,19 @@
 """Documents: links lead somewhere, commands parse, and figures are those of the code."""
 
+import ast
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmark import cli, cost, discovery, tasks
 from benchmark.build import build_method
+from benchmark.leaderboard import results
 
 ROOT = Path(__file__).parent.parent
+STDLIB = sys.stdlib_module_names
 PAGES = [
     *ROOT.glob("*.md"),
     *sorted((ROOT / "docs").glob("*.md")),
@@ -90,3 +94,18 @@ def test_a_command_of_a_page_is_one_that_can_be_given(page, command):
     words = shlex.split(command)[1:]
     top, _ = cli.parser()
     top.parse_args(words)
+
+
+def test_methods_import_only_what_an_author_is_told_to_import():
+    allowed = {"benchmark.method", "benchmark.control"}
+    for file in (*(ROOT / "methods").glob("*.py"), *(ROOT / "baselines").glob("*.py")):
+        for node in ast.parse(text(file)).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                module = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+                own = module.partition(".")[0]
+                assert module in allowed or own in ("torch", "baselines", *STDLIB), (file, module)
+
+
+def test_every_figure_that_is_derived_is_told():
+    section = text(ROOT / "docs" / "boards.md").partition("## Results")[2]
+    assert all(f"`{name}`" in section for name in results.DERIVED)
