@@ -29,6 +29,7 @@ class Experts(WeightSpaceMethod):
     Args:
         count: Number of experts, at evenly spaced levels from start to end; an axis whose values
             have names gets one for each of them.
+        alone: Whether each is trained from its own beginning, with the whole budget, instead.
     """
 
     axes = range(2)

@@ -111,8 +111,11 @@ def _pictures(store: Store, cells: Iterable[Cell]) -> list[dict[str, Any]]:
                 "dataset": facts["dataset"],
                 "image": files["image"],
                 "level": "" if kind == "clean" else facts["level"],
-                "path": str(store.picture_path(facts["task"], files[kind])),
             }
-            key = tuple(value for name, value in record.items() if name != "path")
-            found.setdefault(key, record)
+            path = str(store.picture_path(facts["task"], files[kind]))
+            single = ""
+            if own and "single" in files:
+                single = str(store.picture_path(facts["task"], files["single"]))
+            key = tuple(record.values())
+            found.setdefault(key, {**record, "path": path, "single": single})
     return list(found.values())

@@ -2,7 +2,7 @@
 
 Every number comes from a record of the same work: a stage of the same task, method, backbone and
 kind of batch (per step), a cell of the same task, data set, method and backbone (per image). What
-has no record is listed and not guessed. This module imports no torch.
+has no record is listed and not guessed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Record:
 
     Args:
         seconds: Per training step, or per image restored.
-        size: Bytes of a stage, or of a cell with its pictures.
+        size: Bytes of a stage, or of a cell with the pictures that are its own; inputs, targets and
+            clean images, which methods share, are not counted.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -87,7 +88,8 @@ def page(plans: Sequence[Plan], store: Store) -> str:
     text += [
         "Hours are those of one job after the other, counted as if nothing were stored yet. They "
         f"were recorded on: {', '.join(devices) or 'nothing so far'}. Sweeps count the restoring "
-        "of images; what scoring takes is not recorded.",
+        "of images; what scoring takes is not recorded. MB are those of weights, scores and restored "
+        "images; the inputs and targets that methods share are not counted.",
     ]
     if unknown:
         text += [
@@ -185,8 +187,8 @@ def _cells(store: Store, tasks: set[str]) -> dict[tuple, Record]:
                 key = tuple(
                     facts[name] for name in ("task", "dataset", "method", "backbone", "device")
                 )
-                picture = path.with_suffix(".png")
-                size = path.stat().st_size + (picture.stat().st_size if picture.exists() else 0)
+                names = [name for name in cell["pictures"].values() if name.startswith(path.stem)]
+                size = sum(one.stat().st_size for one in (path, *map(path.with_name, names)))
             except (KeyError, TypeError, OSError):
                 continue
             record = found.setdefault(key, Record())

@@ -89,8 +89,9 @@ class Cell:
         rows: One per image and metric.
         cost: Parameters, MACs, milliseconds per image and level switch, training
             steps.
-        pictures: File names of the first image: ``image restored input clean``; empty where the
-            dial was set to another level than the true one.
+        pictures: Name of the first image as ``image``, and its files: ``restored``, ``input``,
+            ``clean``, ``target`` if that is another, and with level maps ``map`` and ``single``;
+            empty where the dial was set to another level than the true one.
     """
 
     key: str
@@ -310,9 +311,9 @@ class Store:
         return self.home / "cells" / task / name
 
     def forget_cell(self, task: str, key: str) -> None:
-        """Removes a cell and its picture."""
-        self.cell_path(task, key).unlink(missing_ok=True)
-        self.cell_path(task, key).with_suffix(".png").unlink(missing_ok=True)
+        """Removes a cell and the pictures that are its own; others share its input and target."""
+        for path in self.cell_path(task, key).parent.glob(f"{key}[.-]*"):
+            path.unlink(missing_ok=True)
 
     # ---- failures -------------------------------------------------------------------------------
 

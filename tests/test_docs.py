@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -109,3 +110,16 @@ def test_methods_import_only_what_an_author_is_told_to_import():
 def test_every_figure_that_is_derived_is_told():
     section = text(ROOT / "docs" / "boards.md").partition("## Results")[2]
     assert all(f"`{name}`" in section for name in results.DERIVED)
+
+
+def test_modules_that_say_they_import_no_torch_import_none():
+    files = [file for file in (ROOT / "benchmark").rglob("*.py") if "no torch." in text(file)]
+    says = [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for file in sorted(files)
+        if "mports no torch." in (ast.get_docstring(ast.parse(text(file))) or "")
+    ]
+    assert len(says) > 10
+    code = f"import importlib, sys\nfor one in {says!r}:\n    importlib.import_module(one)\n"
+    code += "    assert 'torch' not in sys.modules, one\n"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

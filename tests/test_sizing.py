@@ -85,3 +85,15 @@ def test_tasks_and_presets_multiply(size):
     lines, _ = size("sr", "denoise", "--preset", "smoke,laptop", "--methods", "floor", "--offline")
     assert len(lines) == 5
     assert "denoise laptop sweep floor on builtin" in lines
+
+
+def test_pictures_that_are_a_cells_own_count_and_those_that_methods_share_do_not(size, home):
+    words = ["sr", *SMALL, "--methods", "floor"]
+    assert cli.main(["run", *words, "--jobs", "1"]) == 0
+    sizes = []
+    for path in (home / "cells" / "sr").glob("*.json"):
+        record, more = read_json(path), f"{path.stem}-map.png"
+        (path.parent / more).write_bytes(b"x" * 10_000_000)
+        write_json(path, {**record, "pictures": {**record["pictures"], "map": more}})
+        sizes += [one.stat().st_size for one in path.parent.glob(f"{path.stem}*")]
+    assert size(*words)[0]["sr smoke sweep floor on builtin"][2] == f"{sum(sizes) / 1e6:.3g}"

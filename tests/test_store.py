@@ -161,6 +161,15 @@ def test_a_cell_without_its_picture_counts_as_missing(store):
     assert store.read_cell("sr", "c1") is None
 
 
+def test_a_forgotten_cell_takes_its_own_pictures_along_and_leaves_those_of_others(store):
+    written(store)
+    for name in ("c1-map.png", "c1-single.png", "c12.png"):
+        store.write_picture("sr", name, b"png")
+    store.forget_cell("sr", "c1")
+    left = {path.name for path in (store.home / "cells" / "sr").iterdir()}
+    assert left == {"i.png", "o.png", "c12.png"}
+
+
 def test_a_record_of_another_schema_counts_as_missing(store, monkeypatch):
     written(store)
     monkeypatch.setattr(storing, "SCHEMA", storing.SCHEMA + 1)

@@ -8,8 +8,8 @@ of the same kind of scene look alike at 16 x 16, but their details do not fall o
 they do so at other places nearly as well (two horizons can always be laid on each other), they
 prove nothing.
 
-The method works on luma, so colour, brightness and contrast do not matter. It needs numpy and
-scipy only.
+The method works on luma, so colour, brightness and contrast do not matter. It needs numpy,
+scipy and Pillow only.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.metrics.records import METRICS
@@ -50,12 +49,13 @@ def maps(results: Results, task: Task) -> dict[str, bytes]:
     rows = matched(results)
     rows = rows[(rows["image"] == chosen.image) & (rows["level"] == level)]
     names, many = labels(every), len(every)
+    singles = dict(zip(results.pictures["path"], results.pictures["single"], strict=True))
     with drawing("map"):
         figure = Figure(figsize=(5 * SIDE + 0.4, many * (SIDE + 0.35) + 0.3), layout="constrained")
         figure.suptitle(f"{task.name}: {chosen.image}, {words.level_name(task, level)}")
         grid = figure.subplots(many, 5, squeeze=False)
         for one, line in zip(every, grid, strict=True):
-            own = Path(chosen.paths[one, level])
+            own = chosen.paths[one, level]
             values = {
                 metric: _value(rows, one, metric) for metric in ("psnr-rgb", "psnr-rgb-single")
             }
@@ -68,17 +68,12 @@ def maps(results: Results, task: Task) -> dict[str, bytes]:
                     f"with the map {values['psnr-rgb']}",
                     "clean",
                 ),
-                (apart[INPUT], apart[MAP], _single(own), own, apart[CLEAN]),
+                (apart[INPUT], apart[MAP], singles[own], own, apart[CLEAN]),
                 strict=True,
             ):
-                _show(axes, title, read(str(path)) if path else None)
+                _show(axes, title, read(path) if path else None)
             line[0].set_ylabel(names[one])
         return {"map.png": files(figure)["png"]}
-
-
-def _single(restored: Path) -> Path:
-    """Returns where the sweep keeps the result of the best single level."""
-    return restored.with_name(f"{restored.stem}-single.png")
 
 
 def _value(rows, one: Series, metric: str) -> str:

@@ -47,7 +47,7 @@ COST_COLUMNS = (
     "switch_ms",
     "train_steps",
 )
-PICTURE_COLUMNS = ("method", "backbone", "seed", "dataset", "image", "level", "path")
+PICTURE_COLUMNS = ("method", "backbone", "seed", "dataset", "image", "level", "path", "single")
 
 INPUT = "input"
 """Stands for a method in ``pictures``: the degraded image."""
@@ -87,7 +87,8 @@ class Results:
             ``"ok"``; ``level``, ``set_level`` and ``level_physical`` are texts.
         costs: One line per trained method, with ``COST_COLUMNS``; ``ms_per_image`` is NaN when it
             was not timed, ``switch_ms`` also where no dial is set.
-        pictures: One line per stored picture, with ``PICTURE_COLUMNS``.
+        pictures: One line per stored picture, with ``PICTURE_COLUMNS``; ``single`` is the path of
+            what the best single level gives, where the dial was set by a level map.
         failures: What gave no result, and why.
     """
 

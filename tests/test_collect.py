@@ -1,0 +1,33 @@
+"""From stored cells to tables."""
+
+from benchmark.collect import collect
+from benchmark.report.results import CLEAN, INPUT, MAP
+from benchmark.store import Cell, Row, Store
+
+FACTS = {
+    "task": "pixel-adaptive",
+    "dataset": "mine",
+    "method": "dni",
+    "backbone": "small",
+    "preset": "smoke",
+    "seed": 0,
+    "level": "0.5",
+}
+FILES = {"restored": "k.png", "input": "i.png", "clean": "c.png", "map": "m.png", "single": "s.png"}
+
+
+def test_what_a_single_level_gives_is_told_beside_what_the_level_map_gives(tmp_path):
+    cost = {"ms_per_image": None, "switch_ms": None}
+    rows = (Row("a", "psnr-rgb", 30.0, "ok", ""),)
+    cell = Cell("k", FACTS, rows, cost, {"image": "a", **FILES})
+    pictures = collect(Store(tmp_path), [cell]).pictures.set_index("method")
+    folder = tmp_path / "cells" / "pixel-adaptive"
+    assert pictures["path"].to_dict() == {
+        "dni": str(folder / "k.png"),
+        INPUT: str(folder / "i.png"),
+        CLEAN: str(folder / "c.png"),
+        MAP: str(folder / "m.png"),
+    }
+    assert pictures["single"].to_dict() == {
+        "dni": str(folder / "s.png"), INPUT: "", CLEAN: "", MAP: ""
+    }  # fmt: skip
