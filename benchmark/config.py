@@ -91,6 +91,8 @@ def preset(name: str, overrides: Sequence[str] = ()) -> Preset:
     values: dict[str, object] = {}
     for override in overrides:
         key, equals, text = override.partition("=")
+        if key == "backbone":
+            raise UserError(f"--set {override}: name the backbone with --backbone")
         if key not in fields:
             raise UserError(f"--set {override}: {unknown('setting', key, fields)}")
         if not equals:

@@ -244,3 +244,11 @@ def parse_level(text: str) -> Level:
     if not all(math.isfinite(value) for value in point):
         raise LevelError(f"'{text}' is not a level; write numbers from 0 to 1, like 0.25")
     return point
+
+
+def level_key(text: str) -> tuple[float, ...]:
+    """Returns the sort key of a level text; text that is no level comes last."""
+    try:
+        return parse_level(text)
+    except LevelError:
+        return (math.inf,)

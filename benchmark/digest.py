@@ -16,7 +16,7 @@ import functools
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,13 @@ def canonical(value: Any) -> str:
 def digest(value: Any) -> str:
     """Returns the first 20 hexadecimal digits of the SHA-256 of a value's canonical JSON."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:LENGTH]
+
+
+def weights_digest(hashes: Mapping[str, str]) -> str:
+    """Returns one hash for the weights of a method, from those of its stages by name."""
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    return digest(dict(hashes)) if hashes else ""
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmark import degradations, tasks
@@ -68,7 +68,7 @@ BUDGET = ("batch", "patch", "patch_sr", "lr", "schedule", "precision", "critic_w
 """Preset fields that determine a training run, besides its number of steps."""
 
 
-SILENT = ("backbone", "checkpoint_every", "devices", "points", "workers")
+SILENT = ("checkpoint_every", "devices", "points", "workers")
 """Preset fields that are no part of its name."""
 
 
@@ -207,13 +207,6 @@ def sweep_key(job: SweepJob) -> str:
     )
 
 
-def weights_digest(hashes: Mapping[str, str]) -> str:
-    """Returns one hash for the weights of a method, from those of its stages by name."""
-    if len(hashes) == 1:
-        return next(iter(hashes.values()))
-    return digest(dict(hashes)) if hashes else ""
-
-
 def cell_keys(job: SweepJob, task: Task, weights: str, images: ImageSet) -> Callable[[Point], str]:
     """Returns what gives the key of each cell of a sweep, by its true level and the dial's.
 
@@ -222,7 +215,7 @@ def cell_keys(job: SweepJob, task: Task, weights: str, images: ImageSet) -> Call
     Args:
         job: The sweep.
         task: Its task.
-        weights: ``weights_digest`` of the stages.
+        weights: ``digest.weights_digest`` of the stages.
         images: The test set.
     """
     shared = digest(

@@ -105,9 +105,10 @@ def runs(results: Results, task: Task, weights: Models, report: Path) -> list[Mi
         weights: Weights files of its methods.
         report: The folder of its report, which may not be there.
     """
+    from benchmark.control import level_key
     from benchmark.report.averages import KEYS, costs, means, metric_ids
     from benchmark.report.curves import file_names, pair, scored_metrics
-    from benchmark.report.series import Series, labels, level_key, ordered
+    from benchmark.report.series import Series, labels, ordered
 
     every = ordered(
         Series(*map(str, key))

@@ -5,11 +5,9 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from benchmark.data.patches import clean_pixels, to_tensor
+from benchmark.data.patches import clean_pixels, to_pixels, to_tensor
 from benchmark.data.pictures import Picture
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
@@ -17,6 +15,8 @@ from benchmark.plan import looked_at, stored_jobs, untrained
 from benchmark.request import request_of
 from benchmark.store import Store
 from benchmark.sweep import loaded
+
+__all__ = ["open_method", "read_image", "stored_jobs", "to_pixels", "untrained"]
 
 
 def open_method(task: str, method: str, options: str = "") -> ControlMethod:
@@ -60,9 +60,3 @@ def read_image(path: Path | str, colour: str = "rgb") -> Tensor:
     if not path.is_file():
         raise UserError(f"there is no file {path}; name an image")
     return to_tensor(clean_pixels(Picture(path.stem, path), colour))[None]
-
-
-def to_pixels(image: Tensor) -> np.ndarray:
-    """Returns an image (3, H, W) as uint8 (H, W, 3), clamped to [0, 1] and rounded."""
-    pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8)
-    return pixels.permute(1, 2, 0).contiguous().cpu().numpy()

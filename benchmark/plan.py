@@ -15,7 +15,7 @@ from benchmark.control import Level, level_text
 from benchmark.data.pairs import default_tests, open_test
 from benchmark.data.sources import ImageSet, anywhere, default_sets, open_set
 from benchmark.dialling import ESTIMATOR
-from benchmark.digest import digest
+from benchmark.digest import digest, weights_digest
 from benchmark.errors import JobError, UserError, one_line
 from benchmark.importing import needed
 from benchmark.jobs import Job, Point, SweepJob, TrainJob
@@ -342,7 +342,7 @@ def cells(
             yield from ((point, None, None) for point in job.points())
             return
         hashes[name] = stage.weights_sha256
-    weights, images = keys.weights_digest(hashes), plan.images[job.dataset]
+    weights, images = weights_digest(hashes), plan.images[job.dataset]
     key_of = keys.cell_keys(job, plan.task, weights, images)
     for point in job.points():
         known = plan.complete.get((job.key, point))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image
 
 from benchmark.control import level_text
+from benchmark.data.patches import to_png
 from benchmark.errors import UserError
 from benchmark.export import safe
-from benchmark.opened import read_image, to_pixels
+from benchmark.opened import read_image
 from benchmark.plan import Plan, stored_jobs, untrained
 from benchmark.store import Store, write
-from benchmark.sweep import loaded, ready
+from benchmark.sweep import best_device, loaded, ready
 
 
 def run(plan: Plan, store: Store, images: Sequence[Path], folder: Path) -> Iterator[Path]:
@@ -53,7 +52,7 @@ def run(plan: Plan, store: Store, images: Sequence[Path], folder: Path) -> Itera
     for image in images:
         # Before anything is written: one that is refused must not stop the others halfway.
         read_image(image, colour)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     for job in jobs:
         method = loaded(job, plan.task, store)
         for level in job.levels:
@@ -61,7 +60,6 @@ def run(plan: Plan, store: Store, images: Sequence[Path], folder: Path) -> Itera
             for image in images:
                 with torch.inference_mode():
                     output = network(read_image(image, colour).to(device))[0]
-                stream, path = io.BytesIO(), targets[job.method, level, image]
-                Image.fromarray(to_pixels(output)).save(stream, "PNG")
-                write(path, stream.getvalue())
+                path = targets[job.method, level, image]
+                write(path, to_png(output))
                 yield path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,9 +17,11 @@ from benchmark import blind, cost, importing, keys, stopping, tasks
 from benchmark.build import build_method, load_states
 from benchmark.control import Level, level_text
 from benchmark.data.pairs import open_test
+from benchmark.data.patches import to_png
 from benchmark.data.samples import KEPT, Samples
 from benchmark.data.sources import ImageSet
 from benchmark.dialling import ESTIMATOR, AtLevel, ByEstimate, ByMap, Dial, level_of
+from benchmark.digest import weights_digest
 from benchmark.discovery import create_method
 from benchmark.errors import JobError
 from benchmark.jobs import SweepJob
@@ -149,7 +150,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     if not todo:
         return
     method = loaded(job, task, store)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     facts = {
         **_facts(job, task, images, weights, device),
         **{NEEDS + metric: one for metric, one in imported.items()},
@@ -261,7 +262,7 @@ def trained(job: SweepJob, store: Store) -> tuple[str, int]:
             raise JobError(f"stage '{name}' is missing or damaged; train it first")
         hashes[name] = stage.weights_sha256
         steps += int(stage.facts["steps"])
-    return keys.weights_digest(hashes), steps
+    return weights_digest(hashes), steps
 
 
 def loaded(job: SweepJob, task: Task, store: Store) -> ControlMethod:
@@ -271,6 +272,11 @@ def loaded(job: SweepJob, task: Task, store: Store) -> ControlMethod:
     states = {name: store.load_stage(key) for name, key in job.stage_keys.items()}
     load_states(method, task, states)
     return method.eval().requires_grad_(False)
+
+
+def best_device() -> torch.device:
+    """Returns where networks run: on a GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def ready(network: nn.Module, device: torch.device) -> nn.Module:
@@ -376,23 +382,14 @@ def _write_pictures(
     shown = level if samples.varies else task.space.start
     given = f"{keys.picture_key(task, images.digest, name, shown)}.png"
     clean = f"{keys.picture_key(task, images.digest, name, None)}.png"
-    store.write_picture(task.name, f"{key}.png", _png(output))
-    store.write_picture(task.name, given, _png(samples.degraded(0, level)))
-    store.write_picture(task.name, clean, _png(samples.clean(0)))
+    store.write_picture(task.name, f"{key}.png", to_png(output))
+    store.write_picture(task.name, given, to_png(samples.degraded(0, level)))
+    store.write_picture(task.name, clean, to_png(samples.clean(0)))
     files = {"image": name, "restored": f"{key}.png", "input": given, "clean": clean}
     if task.operator or task.target != "clean":
         files["target"] = f"target-{keys.picture_key(task, images.digest, name, level)}.png"
-        store.write_picture(task.name, files["target"], _png(samples.target(0, level)))
+        store.write_picture(task.name, files["target"], to_png(samples.target(0, level)))
     for name, image in more.items():
         files[name] = f"{key}-{name}.png"
-        store.write_picture(task.name, files[name], _png(image))
+        store.write_picture(task.name, files[name], to_png(image))
     return files
-
-
-def _png(image: Tensor) -> bytes:
-    from PIL import Image
-
-    pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG")
-    return stream.getvalue()

@@ -83,6 +83,7 @@ def test_a_method_file_may_lie_in_any_folder(folder, tmp_path):
         ("run sr --preset laptob", "did you mean 'laptop'"),
         ("run sr --backbone smal", "did you mean 'small'"),
         ("run sr --set stepps=3", "did you mean 'steps'"),
+        ("run sr --set backbone=rrdb", "name the backbone with --backbone"),
         ("run sr --set steps", "give a value, as in steps=450"),
         ("run sr --set steps=many", "steps"),
         ("run sr --set precision=16-mixed", "bf16-mixed"),

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark import tasks
-from benchmark.control import Axis, ControlSpace, level_text, parse_level
+from benchmark.control import Axis, ControlSpace, level_key, level_text, parse_level
 from benchmark.errors import LevelError, UserError
 
 QUALITY = ControlSpace((Axis("quality", 40, 10, integer=True),))
@@ -97,3 +97,8 @@ def test_text_that_is_no_level_raises(text):
 def test_evenly_spaced_levels_are_those_of_the_grid():
     task = tasks.get("denoise")
     assert task.space.lattice(7) == task.grid
+
+
+def test_levels_are_in_order_as_numbers_and_other_texts_come_last():
+    assert sorted(["none", "0.5", "1", "0.25"], key=level_key) == ["0.25", "0.5", "1", "none"]
+    assert level_key("0.5/1") == (0.5, 1.0)

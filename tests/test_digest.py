@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.control import Axis
-from benchmark.digest import canonical, code_digest, digest
+from benchmark.digest import canonical, code_digest, digest, weights_digest
 
 SOURCE = '''
 """Module."""
@@ -324,3 +324,9 @@ def test_what_moves_a_number_of_this_repository_is_in_its_keys(file, old, new, k
     changed = {kind for kind in after if after[kind] != before[kind]}
     # An objective with a perceptual term trains by the same code and more.
     assert changed - {"p"} == {*kinds} - {"p"} and ("p" in changed) == bool({*kinds} & {"t", "p"})
+
+
+def test_weights_of_one_stage_keep_their_own_hash():
+    assert weights_digest({"joint": "abc"}) == "abc"
+    assert weights_digest({"a": "x", "b": "y"}) == weights_digest({"b": "y", "a": "x"})
+    assert weights_digest({}) == ""

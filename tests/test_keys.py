@@ -56,9 +56,3 @@ def test_the_preset_column_shows_what_was_changed():
     silent = preset("smoke", ["workers=2", "points=9", "checkpoint_every=60"])
     assert keys.preset_text(silent) == "smoke"
     assert keys.preset_text(preset("smoke", ["steps=9", "lr=0.1"])) == "smoke:lr=0.1:steps=9"
-
-
-def test_weights_of_one_stage_keep_their_own_hash():
-    assert keys.weights_digest({"joint": "abc"}) == "abc"
-    assert keys.weights_digest({"a": "x", "b": "y"}) == keys.weights_digest({"b": "y", "a": "x"})
-    assert keys.weights_digest({}) == ""

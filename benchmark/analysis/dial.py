@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmark.analysis import matrix
-from benchmark.analysis.matrix import Matrix
+from benchmark.analysis.matrix import NO_DIAL, Matrix, psnr
 from benchmark.analysis.scores import Found, NoValue, Run, Scores, harmed, in_order, places
 from benchmark.analysis.statistics import mean_and_deviation
 from benchmark.metrics.records import METRICS
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from benchmark.tasks import Task
 
-NO_DIAL = ("experts", "floor")
-"""Baselines without a dial to judge."""
 DRIFT = "colour-drift"
 NO_EXPERTS = "no expert was scored; run with --methods ...,experts"
 
@@ -238,12 +236,6 @@ def followed(task: Task) -> list[str]:
 def perception(task: Task) -> list[str]:
     """Returns the task's LPIPS metrics."""
     return [metric for metric in task.metrics if metric.startswith("lpips")]
-
-
-def psnr(task: Task) -> str:
-    """Returns the metric of the level x dial matrix, and the distortion of hypervolumes."""
-    plain = [one for one in task.metrics if not METRICS[one].of_target]
-    return next((one for one in plain if one.startswith("psnr-")), task.headline)
 
 
 def _experts(found: Found, run: Run, seed: int) -> Mapping[str, Scores] | None:

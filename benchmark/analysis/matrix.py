@@ -7,11 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.scores import NoValue, Scores, places
+from benchmark.analysis.scores import Found, NoValue, Run, Scores, places
+from benchmark.metrics.records import METRICS
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from benchmark.tasks import Task
+
+NO_DIAL = ("experts", "floor")
+"""Baselines without a dial to judge."""
 NO_EFFECT = "the dial changes nothing"
 
 
@@ -43,6 +48,33 @@ class Matrix:
         """Returns means over some images, (levels, dials)."""
         chosen = [at for at, name in enumerate(self.images) if name in set(images)]
         return self.values[:, :, chosen].mean(axis=2)
+
+
+def psnr(task: Task) -> str:
+    """Returns the metric of the level x dial matrix, and the distortion of hypervolumes."""
+    plain = [one for one in task.metrics if not METRICS[one].of_target]
+    return next((one for one in plain if one.startswith("psnr-")), task.headline)
+
+
+def averaged(found: Found, task: Task) -> dict[Run, Matrix | str]:
+    """Returns the matrix of every run with a dial, averaged over seeds, or why it has none."""
+    every: dict[Run, Matrix | str] = {}
+    metric = psnr(task)
+    for run, seeds in found.items():
+        scored = [own[metric] for _, own in sorted(seeds.items()) if metric in own]
+        if run.family in NO_DIAL or not scored:
+            continue
+        try:
+            parts = [Matrix.of(one, METRICS[metric].higher_is_better) for one in scored]
+        except NoValue as error:
+            every[run] = str(error)
+            continue
+        levels, images = parts[0].levels, parts[0].images
+        if any((one.levels, one.images) != (levels, images) for one in parts):
+            every[run] = "the seeds were scored at different levels, or on different images"
+        else:
+            every[run] = Matrix(levels, images, sum(one.values for one in parts) / len(parts))
+    return every
 
 
 def halves(images: Iterable[str]) -> tuple[list[str], list[str]]:

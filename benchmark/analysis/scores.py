@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmark.control import level_text, parse_level
-from benchmark.errors import LevelError
+from benchmark.control import level_key, level_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -178,7 +177,7 @@ def _scores(part: list[tuple[tuple[str, str], str, float, str]], task: Task) -> 
 
 def in_order(levels: Iterable[str]) -> list[str]:
     """Returns distinct level texts in order."""
-    return sorted(set(levels), key=_key)
+    return sorted(set(levels), key=level_key)
 
 
 def places(levels: Iterable[str]) -> list[float]:
@@ -187,14 +186,7 @@ def places(levels: Iterable[str]) -> list[float]:
     Raises:
         NoValue: If they have several axes.
     """
-    points = [_key(level) for level in levels]
+    points = [level_key(level) for level in levels]
     if any(len(point) != 1 for point in points):
         raise NoValue("it needs levels on one axis")
     return [point[0] for point in points]
-
-
-def _key(level: str) -> tuple[float, ...]:
-    try:
-        return parse_level(level)
-    except LevelError:
-        return (float("inf"),)

@@ -32,11 +32,10 @@ ONE_IMAGE = "one image gives no interval"
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
     """Returns the mean and the sample standard deviation; NaN if there is none."""
-    known = [value for value in values if not math.isnan(value)]
-    if not known or len(known) < len(values):
+    if not values or any(map(math.isnan, values)):
         return math.nan, math.nan
-    deviation = statistics.stdev(known) if len(known) > 1 else math.nan
-    return statistics.fmean(known), deviation
+    spreads = len(values) > 1 and all(map(math.isfinite, values))
+    return statistics.fmean(values), statistics.stdev(values) if spreads else math.nan
 
 
 @functools.lru_cache(8)

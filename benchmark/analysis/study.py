@@ -15,7 +15,6 @@ from benchmark.request import Request
 
 if TYPE_CHECKING:
     import pandas as pd
-    import torch
     from matplotlib.figure import Figure
     from torch import nn
 
@@ -153,13 +152,6 @@ def folding(methods: dict[str, ControlMethod]) -> dict[str, ControlMethod]:
             "kernels to look at; give others with --methods, like dni,ftn"
         )
     return found
-
-
-def device() -> torch.device:
-    """Returns where networks run."""
-    import torch
-
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def kernels(network: nn.Module) -> dict[str, Any]:

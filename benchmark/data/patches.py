@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -55,6 +56,21 @@ WHOLE = Part(0, 1)
 def to_tensor(pixels: np.ndarray) -> Tensor:
     """Returns (3, H, W) float32 in [0, 1] from (H, W, 3) uint8."""
     return torch.tensor(pixels).permute(2, 0, 1).float() / 255
+
+
+def to_pixels(image: Tensor) -> np.ndarray:
+    """Returns an image (3, H, W) as uint8 (H, W, 3), clamped to [0, 1] and rounded."""
+    pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8)
+    return pixels.permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def to_png(image: Tensor) -> bytes:
+    """Returns an image (3, H, W) as a PNG file."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(to_pixels(image)).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def stacked(images: Sequence[Tensor]) -> Tensor:

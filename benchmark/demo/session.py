@@ -17,16 +17,16 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.control import Axis, Level, level_text
+from benchmark.data.patches import to_pixels
 from benchmark.data.pictures import Picture
 from benchmark.data.samples import Samples
 from benchmark.data.sources import ImageSet
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Scorer
-from benchmark.opened import to_pixels
 from benchmark.plan import Plan, stored_jobs, untrained
 from benchmark.store import Store
-from benchmark.sweep import loaded, ready
+from benchmark.sweep import best_device, loaded, ready
 from benchmark.tasks import Task
 
 SIDE = 512
@@ -45,7 +45,7 @@ class Session:
 
     def __init__(self, task: Task, methods: Mapping[str, ControlMethod]):
         self.task, self.methods = task, dict(methods)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = best_device()
         for method in self.methods.values():
             method.to(self.device)
         psnr = [name for name in task.metrics if name.startswith("psnr-")][:1]

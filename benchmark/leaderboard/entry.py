@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark import tasks
 from benchmark.analysis.scores import in_order
 from benchmark.control import ControlSpace, level_text, parse_level
-from benchmark.digest import digest
+from benchmark.digest import digest, weights_digest
 from benchmark.errors import UserError
 from benchmark.leaderboard import rows, schema
 from benchmark.leaderboard.faults import Fault, shown
@@ -203,16 +203,6 @@ def crossed_metrics(task: Task) -> tuple[str, ...]:
     return task.metrics_at(start, end)
 
 
-def bound(hashes: Mapping[str, str]) -> str:
-    """Returns one hash for weights from those of their stages, as rows name it.
-
-    It is ``benchmark.keys.weights_digest``, which cannot be had without torch.
-    """
-    if len(hashes) == 1:
-        return next(iter(hashes.values()))
-    return digest(dict(hashes)) if hashes else ""
-
-
 def entry_id(facts: Mapping[str, Any]) -> str:
     """Returns the id that follows from what was scored: readable, and different for anything else."""
     names = (facts["method"], facts["backbone"], facts["preset"])
@@ -349,7 +339,7 @@ def _weights(facts: Mapping[str, Any]) -> list[str]:
         own[one["stage"]] = one["sha256"]
         if one["file"] and one["url"]:
             found.append(f"weights: {one['stage']} has both a file and a url")
-    if facts["weights_sha256"] != {str(seed): bound(own) for seed, own in stages.items()}:
+    if facts["weights_sha256"] != {str(seed): weights_digest(own) for seed, own in stages.items()}:
         found.append("weights_sha256: not that of the stages in weights")
     own = [one for one in facts["weights_sha256"].values() if one]
     if len(set(own)) < len(own):

@@ -19,7 +19,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmark.analysis.dial import NO_DIAL, figures, followed, psnr
+from benchmark.analysis.dial import figures, followed, psnr
+from benchmark.analysis.matrix import NO_DIAL
 from benchmark.analysis.plane import won
 from benchmark.analysis.scores import Scores, pictures
 from benchmark.analysis.statistics import centre, interval

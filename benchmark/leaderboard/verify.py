@@ -112,6 +112,7 @@ def _values(path: Path, one: Entry) -> dict[rows.Key, float]:
 
 def _canary(subject: Subject, outcome: Outcome) -> dict[str, Any]:
     """Compares the first image at every level."""
+    from benchmark.data.patches import to_pixels
     from benchmark.leaderboard.recompute import Part
 
     one = subject.entry
@@ -120,7 +121,7 @@ def _canary(subject: Subject, outcome: Outcome) -> dict[str, Any]:
     part = Part(told["seed"], told["set"], (0,))
     largest, same = 0.0, 0
     for level, output in subject.outputs(part, one.layout.levels):
-        pixels = (output.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+        pixels = to_pixels(output)
         if pixels.shape[:2] != (told["height"], told["width"]):
             outcome.faults.append(f"canary: level {level} has another size")
             continue

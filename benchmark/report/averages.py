@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-import statistics
 from typing import TYPE_CHECKING
 
+from benchmark.analysis.statistics import mean_and_deviation
+from benchmark.control import level_key
 from benchmark.report import words
 from benchmark.report.results import Results
-from benchmark.report.series import Series, level_key, place
+from benchmark.report.series import Series, place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,18 +66,12 @@ def means(results: Results) -> pd.DataFrame:
         per_seed[tuple(key)] = [math.nan] * len(per_seed[tuple(key)])
     parts = [per_seed[key] for key in lines.index]
     lines.insert(1, "seeds", [len(values) for values in parts])
-    lines["mean"] = [sum(values) / len(values) for values in parts]
-    lines["std"] = [_deviation(values) for values in parts]
+    over_seeds = [mean_and_deviation(values) for values in parts]
+    lines["mean"] = [mean for mean, _ in over_seeds]
+    lines["std"] = [deviation for _, deviation in over_seeds]
     sizes = zip(lines.index, grouped.size(), strict=True)
     lines["reason"] = [_why(missing.get(key, []), count) for key, count in sizes]
     return _in_order(lines.reset_index(), ["metric"])
-
-
-def _deviation(per_seed: list[float]) -> float:
-    """Returns the sample standard deviation, or NaN if there is none."""
-    if len(per_seed) < 2 or not all(map(math.isfinite, per_seed)):
-        return math.nan
-    return statistics.stdev(per_seed)
 
 
 def _why(reasons: list[str], scores: int) -> str:

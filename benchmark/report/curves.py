@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmark.control import level_key
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import KEYS
 from benchmark.report.panels import END, START, band, legend, panels
-from benchmark.report.series import Series, level_key, ordered
+from benchmark.report.series import Series, ordered
 from benchmark.report.style import Style, drawing, files, styles
 from benchmark.report.ticks import along, beside, mark, places, strokes
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.dial import NO_DIAL, psnr
-from benchmark.analysis.matrix import Matrix, best
-from benchmark.analysis.scores import NO_MATRIX, Found, NoValue, Run
+from benchmark.analysis.matrix import averaged, best, psnr
+from benchmark.analysis.scores import NO_MATRIX, Found, Run
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.marks import contrast
@@ -47,27 +46,11 @@ def heat(found: Found, task: Task) -> dict[str, bytes]:
 
 def panels(found: Found, task: Task) -> dict[Run, Panel]:
     """Returns a panel for every run of which any cell off the diagonal was scored."""
-    every: dict[Run, Panel] = {}
-    metric = psnr(task)
-    for run, seeds in found.items():
-        if run.family in NO_DIAL:
-            continue
-        try:
-            parts = [
-                Matrix.of(own[metric], METRICS[metric].higher_is_better)
-                for _, own in sorted(seeds.items())
-                if metric in own
-            ]
-        except NoValue as error:
-            if str(error) != NO_MATRIX:
-                every[run] = str(error)
-            continue
-        if any(one.levels != parts[0].levels for one in parts):
-            every[run] = "the seeds were scored at different levels"
-        elif parts:
-            means = sum(one.over(one.images) for one in parts) / len(parts)
-            every[run] = (parts[0].levels, means)
-    return every
+    return {
+        run: one if isinstance(one, str) else (one.levels, one.over(one.images))
+        for run, one in averaged(found, task).items()
+        if one != NO_MATRIX
+    }
 
 
 def shades(panels: dict[Run, Panel]) -> tuple[dict[Run, np.ndarray], Normalize]:

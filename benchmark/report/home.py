@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from benchmark.control import level_key
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.derived import Derived
 from benchmark.report.grids import Cell, Grid, Line
 from benchmark.report.html import frame, table
-from benchmark.report.series import Series, labels, level_key
+from benchmark.report.series import Series, labels
 
 if TYPE_CHECKING:
     import pandas as pd

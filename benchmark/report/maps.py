@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from benchmark.control import level_key
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import matched
 from benchmark.report.results import CLEAN, INPUT, MAP, Results
-from benchmark.report.series import Series, labels, level_key, ordered
+from benchmark.report.series import Series, labels, ordered
 from benchmark.report.strip import APART, read, shown
 from benchmark.report.style import drawing, files
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.dial import psnr
-from benchmark.analysis.matrix import best
+from benchmark.analysis.matrix import best, psnr
 from benchmark.analysis.scores import Found, Run
 from benchmark.metrics.records import METRICS
 from benchmark.report import words

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.analysis.field import field_intervals
 from benchmark.analysis.scores import Found, Run
+from benchmark.control import level_key
 from benchmark.report import marks, words
 from benchmark.report.curves import best, lines_of, pair, scored_metrics, series_of
-from benchmark.report.series import Series, labels, level_key
+from benchmark.report.series import Series, labels
 from benchmark.report.style import Style, styles
 from benchmark.report.summary import COST_COLUMNS
 from benchmark.report.ticks import along, beside, places, strokes

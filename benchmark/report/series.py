@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from benchmark.control import parse_level
 from benchmark.discovery import METHODS, baselines
-from benchmark.errors import LevelError
 
 
 class Series(NamedTuple):
@@ -54,11 +52,3 @@ def labels(series: Iterable[Series]) -> dict[Series, str]:
             parts.append(one.preset)
         names[one] = " · ".join(parts)
     return names
-
-
-def level_key(level: str) -> tuple[float, ...]:
-    """Returns the sort key of a level text; text that is no level comes last."""
-    try:
-        return parse_level(level)
-    except LevelError:
-        return (float("inf"),)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.control import level_key
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import matched
 from benchmark.report.results import CLEAN, INPUT, MAP, TARGET, Results
-from benchmark.report.series import Series, labels, level_key, ordered
+from benchmark.report.series import Series, labels, ordered
 
 if TYPE_CHECKING:
     import numpy as np

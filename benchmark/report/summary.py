@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmark.amount import amount
 from benchmark.analysis.statistics import LEAST
+from benchmark.control import level_key
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import KEYS, costs, means
@@ -15,7 +17,7 @@ from benchmark.report.derived import Derived, derive
 from benchmark.report.dials import dial_grids, remarks
 from benchmark.report.grids import Cell, Grid, Line, Notes
 from benchmark.report.results import Failure, Results
-from benchmark.report.series import Series, labels, level_key, ordered
+from benchmark.report.series import Series, labels, ordered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +127,7 @@ def document(
     for dataset in sorted(long["dataset"].unique()):
         scores = _scores(long[long["dataset"] == dataset], results, task, preset)
         images = int(long.loc[long["dataset"] == dataset, "images"].max())
-        title = f"{dataset} ({_images(images)})"
+        title = f"{dataset} ({amount(images, 'image')})"
         titles[dataset] = title
         ranks = {key[0]: placed for key, placed in derived.ranks.items() if key[1] == dataset}
         summaries.append(_summary(scores, title, cost, ranks, notes))
@@ -141,10 +143,6 @@ def document(
         notes=tuple(notes.texts),
         failures=tuple(_failed(failure) for failure in _in_order(results.failures)),
     )
-
-
-def _images(count: int) -> str:
-    return f"{count} image{'s' * (count != 1)}"
 
 
 def _in_order(failures: Sequence[Failure]) -> list[Failure]:
@@ -290,7 +288,10 @@ def _facts(
     name = words.axis_name(task)
     facts = [
         ("protocol", distinct("protocol") or task.protocol.id),
-        ("data sets", ", ".join(f"{key} ({_images(int(count))})" for key, count in sets.items())),
+        (
+            "data sets",
+            ", ".join(f"{key} ({amount(int(count), 'image')})" for key, count in sets.items()),
+        ),
         ("levels", f"{', '.join(shown)}; 0 is the start and 1 the end of {name}"),
         ("trained on", trained_on),
         ("dial", PAIRS if task.protocol.pairs else ""),
@@ -317,7 +318,9 @@ def _facts(
 def _few(stats: pd.DataFrame) -> str:
     """Returns a caution where sets have too few images for what is said about them."""
     sizes = stats.groupby("dataset")["images"].max()
-    few = [f"{_images(count)} of {name}" for name, count in sizes.items() if 1 < count < LEAST]
+    few = [
+        f"{amount(count, 'image')} of {name}" for name, count in sizes.items() if 1 < count < LEAST
+    ]
     return (
         f". With only {' and '.join(few)} intervals are too narrow and ranks a hint" if few else ""
     )

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from benchmark.control import level_key
 from benchmark.report import words
-from benchmark.report.series import level_key
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -50,6 +50,8 @@ def test_mean_and_deviation_over_seeds():
     assert mean_and_deviation([1.0, 3.0]) == (2.0, pytest.approx(math.sqrt(2)))
     assert all(math.isnan(one) for one in mean_and_deviation([1.0, math.nan]))
     assert math.isnan(mean_and_deviation([1.0])[1])
+    mean, deviation = mean_and_deviation([1.0, math.inf])
+    assert mean == math.inf and math.isnan(deviation)
 
 
 def test_pairing_finds_a_difference_far_smaller_than_the_spread_over_images():

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from benchmark import keys, tasks
+from benchmark import tasks
 from benchmark.leaderboard import assemble, card, check, entry, proof, rows, schema, synthetic
 from benchmark.metrics.records import METRICS
 
@@ -363,11 +363,6 @@ def test_an_entry_lies_in_the_folder_of_its_name(put, faults):
     moved = path.with_name("elsewhere-00000000")
     path.rename(moved)
     assert "lies in a folder of elsewhere-00000000" in faults(moved)[0]
-
-
-def test_hashes_of_stages_are_bound_as_rows_name_them():
-    for hashes in ({}, {"start": "ab"}, {"start": "ab", "end": "cd"}):
-        assert entry.bound(hashes) == keys.weights_digest(hashes)
 
 
 def test_nothing_is_written_half_or_over(boards, put, monkeypatch):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.analysis.study import Part, Study, Tables, device
+from benchmark.analysis.study import Part, Study, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,8 +119,9 @@ def of_methods(methods: dict[str, ControlMethod], task: Task, timed: bool) -> pd
 
     from benchmark import cost
     from benchmark.layers import parameters_of
+    from benchmark.sweep import best_device
 
-    lines, x = [], torch.rand(1, 3, SIDE, SIDE, device=device())
+    lines, x = [], torch.rand(1, 3, SIDE, SIDE, device=best_device())
     for name, method in methods.items():
         levels = method.only_levels(task) or (task.space.first, task.space.last)
         tuned = method.tuned(levels[-1])

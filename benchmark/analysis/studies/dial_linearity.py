@@ -25,22 +25,11 @@ def matrices(rows: pd.DataFrame, task: Task) -> dict[Run, Matrix]:
     Raises:
         JobError: If no run has a complete one.
     """
-    from benchmark.analysis.dial import NO_DIAL, psnr
-
-    metric, found, reasons = psnr(task), {}, []
-    for run, seeds in scores(rows, task).items():
-        if run.family in NO_DIAL:
-            continue
-        try:
-            every = [Matrix.of(own[metric], True) for own in seeds.values() if metric in own]
-        except NoValue as error:
-            reasons.append(f"{run.method}: {error}")
-            continue
-        if every and all(one.levels == every[0].levels for one in every):
-            values = sum(one.values for one in every) / len(every)
-            found[run] = Matrix(every[0].levels, every[0].images, values)
+    every = matrix.averaged(scores(rows, task), task)
+    found = {run: one for run, one in every.items() if isinstance(one, Matrix)}
     if not found:
-        raise JobError("; ".join(reasons) or "no dial was set wrong, so there is no matrix")
+        reasons = "; ".join(f"{run.method}: {reason}" for run, reason in every.items())
+        raise JobError(reasons or "no dial was set wrong, so there is no matrix")
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.study import Part, Study, Tables, device
+from benchmark.analysis.study import Part, Study, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,12 +50,13 @@ def measured(
     """Returns the mean effects on the first images, by true level and dial."""
     import torch
 
-    from benchmark.sweep import ready
+    from benchmark.sweep import best_device, ready
 
-    networks = {dial: ready(method.tuned(dial), device()) for dial in levels}
+    device = best_device()
+    networks = {dial: ready(method.tuned(dial), device) for dial in levels}
     found = {}
     for level in levels:
-        given = [samples.degraded(index, level)[None].to(device()) for index in range(images)]
+        given = [samples.degraded(index, level)[None].to(device) for index in range(images)]
         wanted = [samples.reference(index, level) for index in range(images)]
         for dial, network in networks.items():
             with torch.inference_mode():

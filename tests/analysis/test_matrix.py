@@ -1,0 +1,52 @@
+"""The level x dial matrix behind rows with planted answers."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark import tasks
+from benchmark.analysis.matrix import averaged
+from benchmark.analysis.scores import scores
+from benchmark.analysis.studies import dial_linearity
+from benchmark.errors import JobError
+
+DENOISE = tasks.get("denoise")
+LEVELS = (0, 0.5, 1)
+
+
+def test_a_matrix_is_the_mean_over_seeds_of_what_has_a_dial(plant):
+    def value(level, dial, at):
+        return level - (dial - level) ** 2 + at
+
+    rows = plant({"ftn": value, "floor": value}, LEVELS, matrix=True, seeds=(0, 1))
+    rows.loc[rows["seed"] == 1, "value"] += 2
+    ((run, found),) = averaged(scores(rows, DENOISE), DENOISE).items()
+    assert run.method == "ftn" and found.levels == ("0", "0.5", "1")
+    wanted = [[value(level, dial, 0) + 1 for dial in LEVELS] for level in LEVELS]
+    assert np.allclose(found.values[:, :, 0], wanted)
+
+
+def test_the_sign_of_a_metric_that_should_be_small_is_turned_for_figures_and_studies_alike(plant):
+    task = dataclasses.replace(DENOISE, metrics=("mse-y601",), headline="mse-y601")
+    rows = plant(
+        {"ftn": lambda level, dial, at: 1 + (dial - level) ** 2},
+        LEVELS,
+        matrix=True,
+        metric="mse-y601",
+    )
+    (found,) = averaged(scores(rows, task), task).values()
+    assert (found.values.max(axis=1) == -1).all()
+    fits = dial_linearity.fits(dial_linearity.matrices(rows, task), task)
+    assert fits["best_dials"]["best_dial"].tolist() == pytest.approx(LEVELS)
+
+
+def test_seeds_that_do_not_go_together_have_a_reason(plant):
+    first = plant({"ftn": lambda level, dial, at: level}, LEVELS, matrix=True)
+    second = plant({"ftn": lambda level, dial, at: level}, (0, 1), matrix=True, seeds=(1,))
+    rows = pd.concat([first, second])
+    (reason,) = averaged(scores(rows, DENOISE), DENOISE).values()
+    assert reason == "the seeds were scored at different levels, or on different images"
+    with pytest.raises(JobError, match="ftn: the seeds were scored at different levels"):
+        dial_linearity.matrices(rows, DENOISE)
