@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -12,30 +12,26 @@ from benchmark.data.pictures import Picture
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
 from benchmark.plan import looked_at, stored_jobs, untrained
-from benchmark.request import request_of
+from benchmark.request import wanted
 from benchmark.store import Store
 from benchmark.sweep import loaded
 
 __all__ = ["open_method", "read_image", "stored_jobs", "to_pixels", "untrained"]
 
 
-def open_method(task: str, method: str, options: str = "") -> ControlMethod:
+def open_method(task: str, method: str, **options: Any) -> ControlMethod:
     """Returns a trained method, in evaluation mode: call it with images (B, 3, h, w) and a level.
 
     Args:
         task: A task, like ``"denoise"``.
         method: A method, like ``"dni"`` or ``"ftn:groups=4"``, or its file.
-        options: What else it was trained with, as on the command line: ``"--preset gpu --seeds 1"``.
+        **options: What else it was trained with, as ``benchmark.request.wanted`` takes it:
+            ``preset="gpu", seeds=[1]``.
 
     Raises:
         UserError: If a name or option is wrong, or nothing is trained for it.
     """
-    from benchmark.cli import parser
-
-    words = ["report", task, "--methods", method, *shlex.split(options)]
-    request, store = request_of(parser()[0].parse_args(words)), Store()
-    if len(request.methods) != 1:
-        raise UserError(f"'{method}' names {len(request.methods)} methods; open one at a time")
+    request, store = wanted(task, [method], **options), Store()
     plan = looked_at(request, store)
     if not plan.sweeps:
         why = (*plan.failures, *plan.skipped)[0]

@@ -1,4 +1,7 @@
-"""What a user asks for, from the options of the command line. This module imports no torch."""
+"""What a user asks for, from Python or the options of the command line.
+
+This module imports no torch.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,9 @@ from benchmark.errors import UserError
 
 FILE = re.compile(r"(.+?\.py)((?::\w+=[^:]*)*)")
 """A method file and its options; folders on the way may be called anything, like ``.pyenv``."""
+
+
+SEEDS = "--seeds {}: give whole numbers of 0 or more, like 0,1"
 
 
 @dataclass(frozen=True)
@@ -59,57 +65,110 @@ class Request:
     allow_leaks: bool = False
 
 
-def request_of(args: argparse.Namespace) -> Request:
-    """Returns the request behind the options; every name is checked before torch is loaded.
+def wanted(
+    task: str,
+    methods: Sequence[str] | None = None,
+    *,
+    preset: str = "laptop",
+    changes: Sequence[str] = (),
+    backbone: str | None = None,
+    seeds: Sequence[int] = (0,),
+    levels: Sequence[Level] | None = None,
+    train: Sequence[str] = (),
+    test: Sequence[str] = (),
+    offline: bool = False,
+    force: Sequence[str] = (),
+    matrix: bool = False,
+    allow_leaks: bool = False,
+) -> Request:
+    """Returns a request; every name is checked before torch is loaded.
+
+    Args:
+        task: Task name.
+        methods: Methods and baselines, like ``ftn:groups=4``, or their files; None means the default.
+        preset: Name of the budget.
+        changes: What is changed in it, like ``steps=300``.
+        backbone: Backbone, like ``small:width=32``; None means the preset's.
+        seeds: Seeds, 0 or more.
+        levels: As ``Request`` has them, and what follows too.
+        train: Training sets.
+        test: Test sets.
+        offline: Whether downloads are forbidden.
+        force: Methods to redo.
+        matrix: Whether to score every level with the dial set wrong, too.
+        allow_leaks: Whether training images may show what is tested.
 
     Raises:
         UserError: If a name, number or option is wrong.
     """
-    task = tasks.get(args.task)
-    engine(args.engine)
-    if args.jobs is not None and args.jobs < 1:
-        raise UserError(f"--jobs {args.jobs}: give 1 or more")
-    preset = config.preset(args.preset, args.set)
-    backbone = str(spec.parse(args.backbone or preset.backbone))
+    about = tasks.get(task)
+    budget = config.preset(preset, changes)
+    backbone = str(spec.parse(backbone or budget.backbone))
     discovery.backbone_source(backbone)
-    methods = _choices(args)
-    force = tuple(str(spec.parse(name)) for name in names_in(args.force))
-    for name in force:
-        if name not in [one.method for one in methods]:
+    choices = _choices(discovery.default_methods() if methods is None else methods)
+    redone = tuple(str(spec.parse(name)) for name in force)
+    for name in redone:
+        if name not in [one.method for one in choices]:
             raise UserError(f"--force {name}: it is not among the methods of this run")
-    levels, seeds = _levels(args), _seeds(args.seeds)
-    if args.matrix and not task.has_true_level:
+    if levels is not None and not levels:
+        raise UserError("no level was given; write for example --levels 0,0.5,1")
+    if not seeds or min(seeds) < 0:
+        raise UserError(SEEDS.format(",".join(map(str, seeds))))
+    if matrix and not about.has_true_level:
         raise UserError(
-            f"--matrix needs a task whose images have a true level, which those of {args.task} have not"
+            f"--matrix needs a task whose images have a true level, which those of {task} have not"
         )
-
-    if args.matrix and task.dial != "level":
-        raise UserError(f"--matrix needs a dial that is set by hand; {args.task} sets its own")
-
+    if matrix and about.dial != "level":
+        raise UserError(f"--matrix needs a dial that is set by hand; {task} sets its own")
     return Request(
-        args.task,
-        methods,
-        preset,
+        task,
+        choices,
+        budget,
         backbone,
-        seeds,
-        levels,
-        sets_in(args.train),
-        sets_in(args.test),
-        args.offline,
-        force,
-        args.matrix,
-        args.allow_leaks,
+        tuple(seeds),
+        None if levels is None else tuple(about.space.check(one) for one in levels),
+        tuple(train),
+        tuple(test),
+        offline,
+        redone,
+        matrix,
+        allow_leaks,
     )
 
 
-def _choices(args: argparse.Namespace) -> tuple[Choice, ...]:
-    """Returns every method asked for, each once."""
-    names = discovery.default_methods() if args.methods is None else names_in(args.methods)
-    found: list[Choice] = []
-    for name in (*names, *args.method):
-        if name in args.method and not FILE.fullmatch(name):
+def request_of(args: argparse.Namespace) -> Request:
+    """Returns the request behind the options of the command line.
+
+    Raises:
+        UserError: If a name, number or option is wrong.
+    """
+    engine(args.engine)
+    if args.jobs is not None and args.jobs < 1:
+        raise UserError(f"--jobs {args.jobs}: give 1 or more")
+    for name in args.method:
+        if not FILE.fullmatch(name):
             raise UserError(f"--method {name}: give a file like mine.py:k=3; names go to --methods")
-        found.append(choice_of(name))
+    named = discovery.default_methods() if args.methods is None else names_in(args.methods)
+    return wanted(
+        args.task,
+        (*named, *args.method),
+        preset=args.preset,
+        changes=args.set,
+        backbone=args.backbone,
+        seeds=_seeds(args.seeds),
+        levels=_levels(args),
+        train=sets_in(args.train),
+        test=sets_in(args.test),
+        offline=args.offline,
+        force=names_in(args.force),
+        matrix=args.matrix,
+        allow_leaks=args.allow_leaks,
+    )
+
+
+def _choices(names: Sequence[str]) -> tuple[Choice, ...]:
+    """Returns every method asked for, each once."""
+    found = [choice_of(name) for name in names]
     if not found:
         raise UserError("no method was named; give --methods a,b or leave it out for all")
     files: dict[str, str | None] = {}
@@ -152,23 +211,16 @@ def sets_in(text: str) -> tuple[str, ...]:
 
 
 def _levels(args: argparse.Namespace) -> tuple[Level, ...] | None:
-    space = tasks.get(args.task).space
     if args.levels is not None:
-        found = tuple(space.check(parse_level(text)) for text in names_in([args.levels]))
-    elif args.physical is not None:
-        found = tuple(space.level_of(parse_level(text)) for text in names_in([args.physical]))
-    else:
-        return None
-    if not found:
-        raise UserError("no level was given; write for example --levels 0,0.5,1")
-    return found
+        return tuple(parse_level(text) for text in names_in([args.levels]))
+    if args.physical is not None:
+        space = tasks.get(args.task).space
+        return tuple(space.level_of(parse_level(text)) for text in names_in([args.physical]))
+    return None
 
 
 def _seeds(text: str) -> tuple[int, ...]:
     try:
-        seeds = tuple(int(one) for one in names_in([text]))
+        return tuple(int(one) for one in names_in([text]))
     except ValueError:
-        seeds = ()
-    if not seeds or min(seeds) < 0:
-        raise UserError(f"--seeds {text}: give whole numbers of 0 or more, like 0,1")
-    return seeds
+        raise UserError(SEEDS.format(text)) from None

@@ -1,5 +1,8 @@
 """Trained methods and images, opened from Python."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +12,13 @@ from benchmark import cli
 from benchmark.errors import UserError
 from benchmark.opened import open_method, read_image, to_pixels
 
-SMOKE = "--preset smoke --set steps=2 --offline"
+WORDS = ("--preset", "smoke", "--set", "steps=2", "--offline", "--jobs", "1")
+SMOKE = {"preset": "smoke", "changes": ["steps=2"], "offline": True}
 
 
 def test_a_photograph_is_restored_at_a_level(home, photographs, capsys):
-    assert cli.main(["train", "denoise", "--methods", "dni", *SMOKE.split(), "--jobs", "1"]) == 0
-    method = open_method("denoise", "dni", SMOKE)
+    assert cli.main(["train", "denoise", "--methods", "dni", *WORDS]) == 0
+    method = open_method("denoise", "dni", **SMOKE)
     x = read_image(photographs / "p0.png")
     assert np.array_equal(to_pixels(x[0]), np.asarray(Image.open(photographs / "p0.png")))
     output = method(x, 0.3)
@@ -27,14 +31,20 @@ def test_a_photograph_is_restored_at_a_level(home, photographs, capsys):
     ("task", "method", "options", "said"),
     [
         ("denoise", "dni", SMOKE, "nothing is trained for this; run 'dialbench train denoise'"),
-        ("denoise", "nobody", "", "nobody"),
+        ("denoise", "nobody", {}, "nobody"),
+        ("denoise", "dni,ftn", {}, "unknown method 'dni,ftn'"),
         ("blur-noise", "adafm", SMOKE, "adafm: skipped: takes one control axis, not 2"),
-        ("denoise", "dni", "--nonsense", "--nonsense"),
+        ("denoise", "dni", {"changes": ["stepps=2"]}, "unknown setting 'stepps=2'"),
     ],
 )
 def test_what_cannot_be_opened_is_one_sentence(task, method, options, said, home):
     with pytest.raises(UserError, match=said):
-        open_method(task, method, options)
+        open_method(task, method, **options)
+
+
+def test_opening_from_python_does_without_the_command_line():
+    code = "import sys, benchmark.opened; assert 'benchmark.cli' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path):

@@ -8,6 +8,7 @@ from benchmark import cli
 from benchmark.opened import open_method, read_image, to_pixels
 
 SMOKE = ("--preset", "smoke", "--set", "steps=2", "--offline")
+OPTIONS = {"preset": "smoke", "changes": ["steps=2"], "offline": True}
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_every_image_is_restored_by_every_method_at_every_level(restore, tmp_pat
     assert code == 1 and written(tmp_path) == wanted and out.count("\n") == len(wanted)
     assert "ftn: nothing is trained for this; run 'dialbench train denoise'" in err
     assert "note: experts: answers only at levels 0.2, 0.6, 1" in err
-    output = open_method("denoise", "dni", " ".join(SMOKE)).tuned((0.3,))(read_image(one))
+    output = open_method("denoise", "dni", **OPTIONS).tuned((0.3,))(read_image(one))
     found = np.asarray(Image.open(tmp_path / "out" / "p0-dni-0.3.png")).astype(int)
     assert np.abs(found - to_pixels(output[0])).max() <= 1
 

@@ -16,12 +16,12 @@ from unittest import mock
 
 import numpy as np
 
-from benchmark import cli, keys, plan
+from benchmark import keys, plan
 from benchmark.engines import local
 from benchmark.errors import JobError
 from benchmark.jobs import Job
 from benchmark.perf.measure import ROUNDS, Figure, rivals, seconds
-from benchmark.request import Request, request_of
+from benchmark.request import Request, wanted
 from benchmark.store import Cell, Row, Store, now
 
 CELLS = 100_000
@@ -55,13 +55,16 @@ def figures() -> Iterator[Figure]:
 
 def request(sets: Path) -> Request:
     """Returns a request for ``CELLS`` cells on the test sets in a folder."""
-    names = ",".join(str(path) for path in sorted(sets.iterdir()))
     levels = CELLS // SETS // SEEDS
-    text = ",".join(str(round(at / (levels - 1), 6)) for at in range(levels))
-    seeds = ",".join(map(str, range(SEEDS)))
-    words = ["run", "denoise", "--preset", "smoke", "--methods", "floor", "--offline"]
-    words += ["--seeds", seeds, "--levels", text, "--test", names]
-    return request_of(cli.parser()[0].parse_args(words))
+    return wanted(
+        "denoise",
+        ["floor"],
+        preset="smoke",
+        seeds=range(SEEDS),
+        levels=[(at / (levels - 1),) for at in range(levels)],
+        test=sorted(map(str, sets.iterdir())),
+        offline=True,
+    )
 
 
 def _large() -> Iterator[Figure]:
@@ -97,9 +100,9 @@ def _write_sets(folder: Path) -> None:
             Image.fromarray(pixels).save(own / f"{image}.png")
 
 
-def _write_cells(store: Store, wanted: Request) -> int:
+def _write_cells(store: Store, asked: Request) -> int:
     store.prepare()
-    made = plan.make(wanted, store)
+    made = plan.make(asked, store)
     count = 0
     with mock.patch.object(os, "fsync"):
         for job in made.sweeps.values():
@@ -148,12 +151,11 @@ def _commands() -> Iterator[Figure]:
 
 def _workers() -> Iterator[Figure]:
     """Sweeps one after the other in this process, and side by side in two workers."""
-    words = ["run", "denoise", "--methods", "floor", "--offline", "--test", "builtin"]
-    words += ["--levels", "0,0.2,0.4,0.6,0.8,1", "--seeds"]
-    top, _ = cli.parser()
+    levels = [(0.2 * at,) for at in range(6)]
 
-    def jobs(store: Store, seeds: str) -> list[Job]:
-        return plan.make(request_of(top.parse_args([*words, seeds])), store).jobs()
+    def jobs(store: Store, seeds: int) -> list[Job]:
+        fixed = {"levels": levels, "test": ["builtin"], "offline": True}
+        return plan.make(wanted("denoise", ["floor"], seeds=range(seeds), **fixed), store).jobs()
 
     def run(todo: list[Job], store: Store, workers: int) -> float:
         failed: dict[str, str] = {}
@@ -168,8 +170,8 @@ def _workers() -> Iterator[Figure]:
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
             alone, shared = Store(one), Store(two)
-            todo = jobs(alone, "0,1")
-            empty = [job.only(()) for job in jobs(alone, ",".join(map(str, range(16))))]
+            todo = jobs(alone, 2)
+            empty = [job.only(()) for job in jobs(alone, 16)]
             single = run(todo, alone, 1)
             double = run(todo, shared, 2)
             start = run(empty[:2], shared, 2)
