@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmark import collector
-from benchmark.report.results import CLEAN, INPUT, MAP, ROW_COLUMNS, TARGET, Failure, Results
+from benchmark.errors import Failure
+from benchmark.report.results import CLEAN, INPUT, MAP, ROW_COLUMNS, TARGET, Results
 from benchmark.store import LATER, Cell, Row, Store
 
 if TYPE_CHECKING:

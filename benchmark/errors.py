@@ -1,7 +1,10 @@
 """The errors a user can meet; each message is one sentence: what is wrong, and what to do."""
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 LONGEST = 300
 """Characters of what others wrote in an error that are shown."""
@@ -17,6 +20,25 @@ class JobError(Exception):
 
 class LevelError(UserError, ValueError):
     """A level lies outside the control space, or has the wrong number of axes."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A training or sweep that gave no result; it is reported, never silent.
+
+    Args:
+        method: Canonical text of the method.
+        backbone: Canonical text of the backbone.
+        seed: The seed, or None if the failure does not depend on one.
+        reason: One sentence.
+        trace: The traceback, where an error was raised; two failures are the same without it.
+    """
+
+    method: str
+    backbone: str
+    seed: int | None
+    reason: str
+    trace: str = field(default="", compare=False, repr=False)
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> str:

@@ -16,13 +16,12 @@ from benchmark.data.pairs import default_tests, open_test
 from benchmark.data.sources import ImageSet, anywhere, default_sets, open_set
 from benchmark.dialling import ESTIMATOR
 from benchmark.digest import digest, weights_digest
-from benchmark.errors import JobError, UserError, one_line
+from benchmark.errors import Failure, JobError, UserError, one_line
 from benchmark.importing import needed
 from benchmark.jobs import Job, Point, SweepJob, TrainJob
 from benchmark.leakage import Pair, leaks
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import availability
-from benchmark.report.results import Failure
 from benchmark.request import Choice, Request
 from benchmark.spatial import refusal
 from benchmark.stage import Stage, fault

@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.digest import LENGTH
-from benchmark.errors import JobError, UserError
-from benchmark.report.results import Failure
+from benchmark.errors import Failure, JobError, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor

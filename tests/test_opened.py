@@ -34,7 +34,7 @@ def test_a_photograph_is_restored_at_a_level(home, photographs, capsys):
         ("denoise", "nobody", {}, "nobody"),
         ("denoise", "dni,ftn", {}, "unknown method 'dni,ftn'"),
         ("blur-noise", "adafm", SMOKE, "adafm: skipped: takes one control axis, not 2"),
-        ("denoise", "dni", {"changes": ["stepps=2"]}, "unknown setting 'stepps=2'"),
+        ("denoise", "dni", {"changes": ["stepps=2"]}, "unknown setting 'stepps'"),
     ],
 )
 def test_what_cannot_be_opened_is_one_sentence(task, method, options, said, home):

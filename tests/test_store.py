@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from benchmark import store as storing
-from benchmark.errors import JobError, UserError
-from benchmark.report.results import Failure
+from benchmark.errors import Failure, JobError, UserError
 from benchmark.store import Cell, Row, Store
 
 STATE = {"w": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2)}

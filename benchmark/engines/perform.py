@@ -12,9 +12,8 @@ import warnings
 from collections.abc import Callable
 
 from benchmark import scratch, stopping
-from benchmark.errors import JobError, UserError, one_line
+from benchmark.errors import Failure, JobError, UserError, one_line
 from benchmark.jobs import Job, SweepJob, TrainJob
-from benchmark.report.results import Failure
 from benchmark.store import Store, disk_trouble
 
 Say = Callable[[str], None]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from benchmark.errors import Failure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,25 +59,6 @@ MAP = "level map"
 """Stands for a method in ``pictures``: the level of every pixel, black is 0 and white 1."""
 TARGET = "target"
 """Stands for a method in ``pictures``: what should come out, where that depends on the level."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A training or sweep that gave no result; it is reported, never silent.
-
-    Args:
-        method: Canonical text of the method.
-        backbone: Canonical text of the backbone.
-        seed: The seed, or None if the failure does not depend on one.
-        reason: One sentence.
-        trace: The traceback, where an error was raised; two failures are the same without it.
-    """
-
-    method: str
-    backbone: str
-    seed: int | None
-    reason: str
-    trace: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True)

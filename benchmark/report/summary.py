@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from benchmark.amount import amount
 from benchmark.analysis.statistics import LEAST
 from benchmark.control import level_key
+from benchmark.errors import Failure
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import KEYS, costs, means
 from benchmark.report.derived import Derived, derive
 from benchmark.report.dials import dial_grids, remarks
 from benchmark.report.grids import Cell, Grid, Line, Notes
-from benchmark.report.results import Failure, Results
+from benchmark.report.results import Results
 from benchmark.report.series import Series, labels, ordered
 
 if TYPE_CHECKING:

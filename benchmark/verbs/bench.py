@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from benchmark import tasks
 from benchmark.amount import amount
-from benchmark.errors import UserError
-from benchmark.report.results import Failure
+from benchmark.errors import Failure, UserError
 from benchmark.request import names_in, request_of
 from benchmark.store import Store
 

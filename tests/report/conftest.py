@@ -14,7 +14,8 @@ from PIL import Image
 
 from benchmark import tasks
 from benchmark.control import level_text, parse_level
-from benchmark.report.results import CLEAN, INPUT, Failure, Results
+from benchmark.errors import Failure
+from benchmark.report.results import CLEAN, INPUT, Results
 
 EIGHT = ("decouple", "dni", "adafm", "cfsnet", "dynamic_net", "ftn", "tunable_conv", "hypernet")
 EXPERTS = ("0", "0.5", "1")

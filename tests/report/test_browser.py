@@ -10,8 +10,8 @@ import tarfile
 import pytest
 
 from benchmark import report, tasks
+from benchmark.errors import Failure
 from benchmark.leaderboard import assemble, build, synthetic
-from benchmark.report.results import Failure
 
 PAGES = ("sr/index.html", "denoise/index.html", "blur-noise/index.html", "index.html")
 PAGES += ("boards/sr/index.html", "boards/index.html")

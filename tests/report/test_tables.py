@@ -5,9 +5,10 @@ import re
 import pandas as pd
 import pytest
 
+from benchmark.errors import Failure
 from benchmark.report.latex import escape, latex
 from benchmark.report.markdown import markdown
-from benchmark.report.results import Failure, Results
+from benchmark.report.results import Results
 from benchmark.report.series import Series, ordered
 from benchmark.report.style import styles
 from benchmark.report.summary import document

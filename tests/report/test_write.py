@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from benchmark import report
-from benchmark.errors import JobError
-from benchmark.report.results import Failure, Results
+from benchmark.errors import Failure, JobError
+from benchmark.report.results import Results
 
 NAMES = {
     "rows.csv",
