@@ -15,7 +15,7 @@ from benchmark import config, tasks
 from benchmark.engines import OPTIONS
 from benchmark.errors import JobError, UserError, one_line, unknown
 from benchmark.importing import KINDS
-from benchmark.stopping import Stopped
+from benchmark.training.stopping import Stopped
 from benchmark.verbs import bench, tools
 
 BOARDS = Path("leaderboards")
@@ -119,6 +119,11 @@ def parser() -> tuple[Parser, list[str]]:
     own = add("restore", bench.restore, "restore images of your own with trained methods", stored)
     own.add_argument("image", metavar="IMAGE", type=Path, nargs="+", help="an image file")
     own.add_argument("--to", type=Path, metavar="FOLDER", help="default: runs/restored/TASK")
+    own.add_argument(
+        "--calibrated",
+        action="store_true",
+        help="set the dial to what was best for a level (needs a run with --matrix)",
+    )
     add(
         "publish",
         bench.publish,

@@ -16,7 +16,7 @@ class Preset:
     Args:
         name: ``smoke``, ``laptop``, ``gpu`` or ``paper``.
         backbone: Default backbone, as ``name`` or ``name:key=value:...``.
-        steps: Steps of one share of training (see ``benchmark.stage``).
+        steps: Steps of one share of training (see ``benchmark.training.stage``).
         batch: Samples per step.
         patch: Side of a training patch, in pixels, where output and input are of one size.
         patch_sr: Side of the input patch of a super-resolution task.

@@ -17,15 +17,15 @@ import torch
 from torch import Tensor, nn
 
 import benchmark
-from benchmark import spec
 from benchmark.amount import amount
 from benchmark.control import Level, level_text
-from benchmark.discovery import backbone_source
 from benchmark.errors import JobError, UserError
-from benchmark.jobs import SweepJob
-from benchmark.keys import preset_text
 from benchmark.method import ControlMethod, WeightSpaceMethod
 from benchmark.plan import Plan, stored_jobs, untrained
+from benchmark.planning import spec
+from benchmark.planning.discovery import backbone_source
+from benchmark.planning.jobs import SweepJob
+from benchmark.planning.keys import preset_text
 from benchmark.store import Store, write
 from benchmark.sweep import loaded
 from benchmark.tasks import Task

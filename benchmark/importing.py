@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baselines.external import KINDS, Kind, stored_name
-from benchmark.discovery import unknown
 from benchmark.errors import UserError
 from benchmark.metrics import records
-from benchmark.spec import Spec
+from benchmark.planning.discovery import unknown
+from benchmark.planning.spec import Spec
 from benchmark.store import IMPORTED, Store
 
 if TYPE_CHECKING:

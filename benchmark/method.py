@@ -2,7 +2,7 @@
 
 An author writes ``build``, ``stages`` and ``forward``. The base class owns freezing, optimisers
 (with the critic's step where an objective has one), the learning-rate schedule and checkpointing
-(``benchmark.learner``).
+(``benchmark.training.learner``).
 """
 
 from __future__ import annotations
@@ -16,11 +16,25 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from benchmark.batch import Batch
 from benchmark.control import SLACK, ControlSpace, Level
 from benchmark.errors import JobError, LevelError, UserError
-from benchmark.hooks import Hook, hooked
-from benchmark.layers import (
+from benchmark.training.batch import Batch
+from benchmark.training.learner import Learner
+from benchmark.training.stage import (
+    JOINT,
+    TUNE,
+    Adam,
+    Anchors,
+    At,
+    Sparse,
+    Stage,
+    Uniform,
+    corner_stages,
+    imported_stage,
+    start_stage,
+)
+from benchmark.tuning.hooks import Hook, hooked
+from benchmark.tuning.layers import (
     TOKENS,
     Layer,
     Norm,
@@ -42,23 +56,9 @@ from benchmark.layers import (
     spread,
     trunk_convolutions,
 )
-from benchmark.learner import Learner
-from benchmark.prepared import Prepared, prepared, recalled
-from benchmark.spatial import mapped
-from benchmark.stage import (
-    JOINT,
-    TUNE,
-    Adam,
-    Anchors,
-    At,
-    Sparse,
-    Stage,
-    Uniform,
-    corner_stages,
-    imported_stage,
-    start_stage,
-)
-from benchmark.thin import ThinConv2d
+from benchmark.tuning.prepared import Prepared, prepared, recalled
+from benchmark.tuning.spatial import mapped
+from benchmark.tuning.thin import ThinConv2d
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -280,7 +280,7 @@ class WeightSpaceMethod(ControlMethod):
     """A method whose level only changes the backbone's weights, so that it folds exactly.
 
     If the weights are affine in the level it can say ``spatial = True``: level maps then need no
-    code of its own (see ``benchmark.spatial``).
+    code of its own (see ``benchmark.tuning.spatial``).
     """
 
     folds = True

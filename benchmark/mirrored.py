@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.digest import digest
+from benchmark.planning.digest import digest
 from benchmark.report.results import CLEAN, INPUT, Results
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def sums(files: Mapping[str, Path]) -> dict[str, str]:
 
 def models(plan: Plan, store: Store) -> dict[tuple[str, str, str, int], dict[str, Path]]:
     """Returns the weights of every method of a plan, as far as they are stored."""
-    from benchmark.keys import preset_text
+    from benchmark.planning.keys import preset_text
 
     return {
         (job.method, job.backbone, preset_text(job.preset), job.seed): {

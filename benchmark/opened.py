@@ -12,7 +12,7 @@ from benchmark.data.pictures import Picture
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
 from benchmark.plan import looked_at, stored_jobs, untrained
-from benchmark.request import wanted
+from benchmark.planning.request import wanted
 from benchmark.store import Store
 from benchmark.sweep import loaded
 
@@ -25,7 +25,7 @@ def open_method(task: str, method: str, **options: Any) -> ControlMethod:
     Args:
         task: A task, like ``"denoise"``.
         method: A method, like ``"dni"`` or ``"ftn:groups=4"``, or its file.
-        **options: What else it was trained with, as ``benchmark.request.wanted`` takes it:
+        **options: What else it was trained with, as ``benchmark.planning.request.wanted`` takes it:
             ``preset="gpu", seeds=[1]``.
 
     Raises:

@@ -9,25 +9,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark import assets, build, collector, discovery, keys, spec, tasks
+from benchmark import assets, collector, tasks
 from benchmark.amount import amount
 from benchmark.control import Level, level_text
 from benchmark.data.pairs import default_tests, open_test
 from benchmark.data.sources import ImageSet, anywhere, default_sets, open_set
-from benchmark.dialling import ESTIMATOR
-from benchmark.digest import digest, weights_digest
 from benchmark.errors import Failure, JobError, UserError, one_line
 from benchmark.importing import needed
-from benchmark.jobs import Job, Point, SweepJob, TrainJob
-from benchmark.leakage import Pair, leaks
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import availability
-from benchmark.request import Choice, Request
-from benchmark.spatial import refusal
-from benchmark.stage import Stage, fault
+from benchmark.planning import discovery, keys, spec
+from benchmark.planning.digest import digest, weights_digest
+from benchmark.planning.jobs import Job, Point, SweepJob, TrainJob
+from benchmark.planning.leakage import Pair, leaks
+from benchmark.planning.request import Choice, Request
+from benchmark.scoring.dialling import ESTIMATOR
 from benchmark.store import IMPORTED, Cell, Store
 from benchmark.tasks import Task
 from benchmark.train import steps_of
+from benchmark.training.stage import Stage, fault
+from benchmark.tuning import build
+from benchmark.tuning.spatial import refusal
 
 
 @dataclass

@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark.digest import LENGTH
 from benchmark.errors import Failure, JobError, UserError
+from benchmark.planning.digest import LENGTH
 
 if TYPE_CHECKING:
     from torch import Tensor

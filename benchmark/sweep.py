@@ -13,23 +13,26 @@ import torch
 from torch import Tensor, nn
 
 import benchmark
-from benchmark import blind, cost, importing, keys, stopping, tasks
-from benchmark.build import build_method, load_states
+from benchmark import importing, tasks
 from benchmark.control import Level, level_text
 from benchmark.data.pairs import open_test
 from benchmark.data.patches import to_png
 from benchmark.data.samples import KEPT, Samples
 from benchmark.data.sources import ImageSet
-from benchmark.dialling import ESTIMATOR, AtLevel, ByEstimate, ByMap, Dial, level_of
-from benchmark.digest import weights_digest
-from benchmark.discovery import create_method
 from benchmark.errors import JobError
-from benchmark.jobs import SweepJob
-from benchmark.layers import channels_last
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Score, Scorer, availability, side_by_side
+from benchmark.planning import keys
+from benchmark.planning.digest import weights_digest
+from benchmark.planning.discovery import create_method
+from benchmark.planning.jobs import SweepJob
+from benchmark.scoring import blind, cost
+from benchmark.scoring.dialling import ESTIMATOR, AtLevel, ByEstimate, ByMap, Dial, level_of
 from benchmark.store import LATER, NEEDS, SCHEMA, Cell, Row, Store, now
 from benchmark.tasks import Task
+from benchmark.training import stopping
+from benchmark.tuning.build import build_method, load_states
+from benchmark.tuning.layers import channels_last
 
 AT_ONCE = 640_000
 """Pixels of a batch: four photographs of 481x321. More is hardly faster and takes more memory."""

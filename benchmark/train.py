@@ -19,23 +19,24 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.backends import cudnn
 
-from benchmark import stopping, tasks
-from benchmark.build import build_backbone, build_method, load_stage, seeded
+from benchmark import tasks
 from benchmark.config import Preset
 from benchmark.control import ControlSpace
 from benchmark.data.patches import WHOLE, Part, PatchData, Patches
 from benchmark.data.sources import ImageSet, open_set
-from benchmark.discovery import create_method
 from benchmark.errors import JobError
-from benchmark.layers import channels_last
-from benchmark.learner import Recipe
 from benchmark.method import ControlMethod
 from benchmark.objectives import MixedObjective
 from benchmark.objectives.choice import resolved
-from benchmark.stage import At, Stage
+from benchmark.planning.discovery import create_method
+from benchmark.training import stopping
+from benchmark.training.learner import Recipe
+from benchmark.training.stage import At, Stage
+from benchmark.tuning.build import build_backbone, build_method, load_stage, seeded
+from benchmark.tuning.layers import channels_last
 
 if TYPE_CHECKING:
-    from benchmark.jobs import TrainJob
+    from benchmark.planning.jobs import TrainJob
     from benchmark.store import Store
 
 CHECKPOINT = "last.ckpt"

@@ -35,7 +35,7 @@ def train_job():
     """Returns what makes the job of one stage on the built-in images."""
 
     def build(task, stage, preset, method=None, start_key=None):
-        from benchmark.jobs import TrainJob
+        from benchmark.planning.jobs import TrainJob
 
         return TrainJob(
             key="test",

@@ -9,7 +9,7 @@ import pytest
 
 from benchmark import cli, tasks
 from benchmark.errors import UserError
-from benchmark.request import request_of
+from benchmark.planning.request import request_of
 from benchmark.verbs import bench
 
 
@@ -150,7 +150,8 @@ def test_data_lists_the_sets(capsys, home):
 
 
 def test_a_job_file_runs_by_itself(home, tmp_path, capsys):
-    from benchmark import jobs, plan
+    from benchmark import plan
+    from benchmark.planning import jobs
     from benchmark.store import Store
 
     request = asked("sr", "--preset", "smoke", "--methods", "floor", "--offline", "--levels", "0")

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import cli, cost, discovery, tasks
-from benchmark.build import build_method
+from benchmark import cli, tasks
 from benchmark.leaderboard import results
+from benchmark.planning import discovery
+from benchmark.scoring import cost
+from benchmark.tuning.build import build_method
 
 ROOT = Path(__file__).parent.parent
 STDLIB = sys.stdlib_module_names

@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 from torch import nn
 
 from benchmark import cli, export, plan, tasks
-from benchmark.build import build_method
-from benchmark.discovery import create_method
 from benchmark.errors import JobError
-from benchmark.request import request_of
+from benchmark.planning.discovery import create_method
+from benchmark.planning.request import request_of
 from benchmark.store import Store
 from benchmark.sweep import loaded
+from benchmark.tuning.build import build_method
 
 METHODS = "dni,tunable_conv,hypernet,cfsnet,experts,floor"
 WORDS = ("--preset", "smoke", "--offline", "--jobs", "1", "--set", "steps=2")

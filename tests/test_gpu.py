@@ -5,13 +5,14 @@ import contextlib
 import pytest
 import torch
 
-from benchmark import cli, config, learner, plan, train
-from benchmark.batch import Batch
-from benchmark.recorded import Recorder, recorder_for
-from benchmark.request import request_of
-from benchmark.stage import At, Stage, Uniform, start_stage
+from benchmark import cli, config, plan, train
+from benchmark.planning.request import request_of
 from benchmark.store import Store
 from benchmark.sweep import sweep
+from benchmark.training import learner
+from benchmark.training.batch import Batch
+from benchmark.training.recorded import Recorder, recorder_for
+from benchmark.training.stage import At, Stage, Uniform, start_stage
 
 pytestmark = [
     pytest.mark.gpu,

@@ -14,13 +14,15 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from baselines.external.noise_estimator import NoiseEstimator
-from benchmark import blind, build, cli, plan, tasks
-from benchmark.discovery import create_method
+from benchmark import cli, plan, tasks
 from benchmark.engines import local
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
-from benchmark.request import request_of
+from benchmark.planning.discovery import create_method
+from benchmark.planning.request import request_of
+from benchmark.scoring import blind
 from benchmark.store import Store
+from benchmark.tuning import build
 
 RUN = ("--preset", "smoke", "--offline")
 

@@ -2,11 +2,12 @@
 
 import pytest
 
-from benchmark import cli, jobs, plan, sweep
+from benchmark import cli, plan, sweep
 from benchmark.collect import collect
 from benchmark.engines import local
 from benchmark.errors import UserError
-from benchmark.request import request_of
+from benchmark.planning import jobs
+from benchmark.planning.request import request_of
 from benchmark.store import Store
 from benchmark.verbs.outline import describe
 

@@ -8,9 +8,9 @@ import torch
 from benchmark import cli, config, tasks, train
 from benchmark.data.patches import Part, Patches
 from benchmark.engines import parallel
-from benchmark.jobs import TrainJob
-from benchmark.stage import At, Stage, Uniform
+from benchmark.planning.jobs import TrainJob
 from benchmark.store import Store
+from benchmark.training.stage import At, Stage, Uniform
 
 SMOKE = config.preset("smoke", ["steps=6", "batch=4"])
 END = Stage("end", ("",), At(1.0), network="backbone")

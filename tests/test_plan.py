@@ -12,9 +12,9 @@ import torch
 from benchmark import cli, plan
 from benchmark.control import Axis, ControlSpace
 from benchmark.engines import local
-from benchmark.request import request_of
-from benchmark.stage import At, Stage, corner_stages, fault, start_stage
+from benchmark.planning.request import request_of
 from benchmark.store import Store
+from benchmark.training.stage import At, Stage, corner_stages, fault, start_stage
 from benchmark.verbs.outline import describe
 
 SMALL = ("--preset", "smoke", "--set", "steps=1", "--levels", "0,1", "--offline")

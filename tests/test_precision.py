@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from benchmark import config, tasks, train
-from benchmark.discovery import create_method
 from benchmark.method import Stage
-from benchmark.stage import start_stage
+from benchmark.planning.discovery import create_method
+from benchmark.training.stage import start_stage
 
 METHODS = (
     "decouple",

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import cli, discovery, keys, skeleton
+from benchmark import cli, skeleton
 from benchmark.errors import JobError, UserError
+from benchmark.planning import discovery, keys
 
 
 def load(path: Path):

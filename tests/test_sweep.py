@@ -11,7 +11,7 @@ from benchmark.collect import collect
 from benchmark.control import level_text
 from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
-from benchmark.request import request_of
+from benchmark.planning.request import request_of
 from benchmark.store import Store
 from benchmark.sweep import batches, ready, restored
 
@@ -164,7 +164,7 @@ def test_batches_hold_images_of_one_size_and_few_pixels():
 
 
 def test_an_image_is_restored_the_same_alone_and_in_a_batch():
-    from benchmark.build import build_backbone
+    from benchmark.tuning.build import build_backbone
 
     network = ready(build_backbone("small", tasks.get("denoise"), 0).eval(), torch.device("cpu"))
     images = [torch.rand(3, 48, 64, generator=torch.Generator().manual_seed(at)) for at in range(3)]

@@ -5,10 +5,11 @@ import math
 
 import pytest
 
-from benchmark import cli, digest, tasks
+from benchmark import cli, tasks
 from benchmark.control import Axis, ControlSpace
 from benchmark.errors import UserError
 from benchmark.metrics.protocol import PROTOCOLS
+from benchmark.planning import digest
 from benchmark.tasks import Objective, Term
 from benchmark.tasks.fault import fault
 

@@ -9,12 +9,12 @@ import torch
 import torch.utils.deterministic
 
 from benchmark import config, degradations, tasks, train
-from benchmark.build import build_backbone
 from benchmark.control import Axis, ControlSpace
 from benchmark.data.patches import Patches, draw_levels
 from benchmark.errors import JobError, UserError
-from benchmark.jobs import TrainJob
-from benchmark.stage import Anchors, At, Sparse, Stage, Uniform, start_stage
+from benchmark.planning.jobs import TrainJob
+from benchmark.training.stage import Anchors, At, Sparse, Stage, Uniform, start_stage
+from benchmark.tuning.build import build_backbone
 
 SMOKE = config.preset("smoke", ["steps=6"])
 
@@ -125,7 +125,7 @@ def test_longer_gradients_are_cut_to_the_largest_norm(tmp_path, monkeypatch):
         return step(self, closure)
 
     monkeypatch.setattr(torch.optim.Adam, "step", watched)
-    monkeypatch.setattr("benchmark.learner.LARGEST_GRADIENT", 1e-3)
+    monkeypatch.setattr("benchmark.training.learner.LARGEST_GRADIENT", 1e-3)
     train.train_stage(job(), None, tmp_path, silent)
     assert len(norms) == 9 and max(norms) == pytest.approx(1e-3, rel=1e-3)
 

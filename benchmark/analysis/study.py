@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import JobError, UserError
-from benchmark.request import Request
+from benchmark.planning.request import Request
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +104,8 @@ class Part:
         """The methods on a fresh backbone: enough for what does not depend on weights."""
         from pathlib import Path
 
-        from benchmark import build, discovery
+        from benchmark.planning import discovery
+        from benchmark.tuning import build
 
         request, found = self.plan.request, {}
         for choice in request.methods:
@@ -125,7 +126,7 @@ class Part:
 
     def facts(self) -> dict[str, Any]:
         """Returns what the numbers of a study depend on, as plain data."""
-        from benchmark.keys import preset_text
+        from benchmark.planning.keys import preset_text
 
         request = self.plan.request
         return {
@@ -156,7 +157,7 @@ def folding(methods: dict[str, ControlMethod]) -> dict[str, ControlMethod]:
 
 def kernels(network: nn.Module) -> dict[str, Any]:
     """Returns the kernel of every layer as (C_out, n), one filter a row, by the layer's name."""
-    from benchmark.layers import layers, output_rows
+    from benchmark.tuning.layers import layers, output_rows
 
     return {
         name: output_rows(layer, layer.weight.detach()) for name, layer in layers(network).items()

@@ -20,8 +20,8 @@ from benchmark.conformance.subject import (
     require,
 )
 from benchmark.errors import one_line
-from benchmark.learner import Recipe
 from benchmark.tasks import Task
+from benchmark.training.learner import Recipe
 
 THERE = "cuda"
 

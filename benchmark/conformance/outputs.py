@@ -20,10 +20,10 @@ from benchmark.conformance.subject import (
 )
 from benchmark.control import Level, level_text
 from benchmark.errors import LevelError
-from benchmark.layers import free_parameters
 from benchmark.method import ControlMethod
-from benchmark.spatial import TRIED, misplaced
 from benchmark.tasks import Task
+from benchmark.tuning.layers import free_parameters
+from benchmark.tuning.spatial import TRIED, misplaced
 
 COUPLING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 """Layers that rightly make a sample depend on chance or on the batch while training."""

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from benchmark.batch import Batch
 from benchmark.conformance.subject import Factory, MeanDistance, Skipped, own_stages, require
-from benchmark.learner import Recipe
 from benchmark.method import At, Stage
 from benchmark.tasks import Task
+from benchmark.training.batch import Batch
+from benchmark.training.learner import Recipe
 
 ASKING = ("_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "unique")
 """Operations whose result the host must know before it can go on."""

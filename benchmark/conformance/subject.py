@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from benchmark.batch import Batch
 from benchmark.control import Level
-from benchmark.learner import Recipe
 from benchmark.method import Anchors, At, ControlMethod, Stage
 from benchmark.tasks import Task
+from benchmark.training.batch import Batch
+from benchmark.training.learner import Recipe
 
 Factory = Callable[[int], ControlMethod]
 

@@ -21,8 +21,8 @@ from benchmark.conformance.subject import (
 )
 from benchmark.control import Level, level_text
 from benchmark.method import At, ControlMethod, Stage
-from benchmark.stage import fault
 from benchmark.tasks import Task
+from benchmark.training.stage import fault
 
 
 def stages_follow_each_other(factory: Factory, task: Task) -> None:

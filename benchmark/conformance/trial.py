@@ -14,9 +14,9 @@ from benchmark.conformance import CHECKS
 from benchmark.conformance.networks import Place, places
 from benchmark.conformance.subject import Broken, Factory, Skipped
 from benchmark.conformance.tuned import connections_refused
-from benchmark.discovery import create_method
 from benchmark.errors import UserError, one_line
 from benchmark.method import ControlMethod
+from benchmark.planning.discovery import create_method
 
 OK, FAILED, SKIPPED = "ok", "FAILED", "skipped"
 

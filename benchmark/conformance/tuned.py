@@ -27,8 +27,8 @@ from benchmark.conformance.subject import (
     state,
     train,
 )
-from benchmark.cost import macs
 from benchmark.export import evaluated, traced
+from benchmark.scoring.cost import macs
 from benchmark.tasks import Task
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from benchmark import operators
-from benchmark.digest import code_digest, digest
+from benchmark.planning.digest import code_digest, digest
 from benchmark.store import Store, write
 
 

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from benchmark import degradations, stopping
-from benchmark.batch import Batch
+from benchmark import degradations
 from benchmark.config import Preset
 from benchmark.control import ControlSpace, Level
 from benchmark.data.filtered import Filtered, shared_order
@@ -22,8 +21,10 @@ from benchmark.data.pictures import Picture, Unusable, of_each
 from benchmark.data.sources import ImageSet
 from benchmark.errors import UserError
 from benchmark.metrics.colour import y601
-from benchmark.stage import Anchors, At, Levels, Sparse, Uniform
 from benchmark.tasks import Task
+from benchmark.training import stopping
+from benchmark.training.batch import Batch
+from benchmark.training.stage import Anchors, At, Levels, Sparse, Uniform
 
 if TYPE_CHECKING:
     from benchmark.store import Store

@@ -9,7 +9,7 @@ from benchmark import tasks
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
-    from benchmark.request import Request
+    from benchmark.planning.request import Request
 
 
 def run(request: Request, port: int | None = None) -> int:

@@ -8,12 +8,12 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark import discovery, spec
 from benchmark.errors import UserError
-from benchmark.spec import Spec
+from benchmark.planning import discovery, spec
+from benchmark.planning.spec import Spec
 
 if TYPE_CHECKING:
-    from benchmark.jobs import Job
+    from benchmark.planning.jobs import Job
     from benchmark.store import Store
 
 OPTIONS: dict[str, dict[str, type]] = {

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from benchmark.engines.perform import fail
 from benchmark.engines.progress import Progress
-from benchmark.jobs import Job, TrainJob
-from benchmark.stage import Stage
+from benchmark.planning.jobs import Job, TrainJob
 from benchmark.store import Store
+from benchmark.training.stage import Stage
 
 LEVEL_STEPS = 20
 """Training steps that scoring one level takes about as long as; used only to order jobs."""

@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from benchmark import stopping
 from benchmark.engines.graph import Graph, close, label
 from benchmark.engines.perform import fail, perform, settle
 from benchmark.engines.progress import Progress
-from benchmark.jobs import Job, from_json, to_json
+from benchmark.planning.jobs import Job, from_json, to_json
 from benchmark.store import Store
+from benchmark.training import stopping
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 """What ends a run, after it has saved what is done."""

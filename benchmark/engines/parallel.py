@@ -18,13 +18,13 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from benchmark import stopping
 from benchmark.engines.local import FAREWELL, end_with_parent
 from benchmark.engines.perform import sentence, settle
 from benchmark.errors import JobError
-from benchmark.jobs import TrainJob, from_json, to_json
+from benchmark.planning.jobs import TrainJob, from_json, to_json
 from benchmark.store import Store
 from benchmark.train import Part, TrainResult, train_stage
+from benchmark.training import stopping
 
 
 def train(job: TrainJob, store: Store, folder: Path, say: Callable[[str], None]) -> TrainResult:

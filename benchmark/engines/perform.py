@@ -11,10 +11,10 @@ import traceback
 import warnings
 from collections.abc import Callable
 
-from benchmark import scratch, stopping
 from benchmark.errors import Failure, JobError, UserError, one_line
-from benchmark.jobs import Job, SweepJob, TrainJob
+from benchmark.planning.jobs import Job, SweepJob, TrainJob
 from benchmark.store import Store, disk_trouble
+from benchmark.training import scratch, stopping
 
 Say = Callable[[str], None]
 
@@ -47,8 +47,8 @@ def perform(job: Job, store: Store, say: Say) -> str | None:
 
 
 def _train(job: TrainJob, store: Store, say: Say) -> None:
-    from benchmark import keys
     from benchmark.data.sources import open_set
+    from benchmark.planning import keys
     from benchmark.train import train_stage
 
     if store.read_stage(job.key) is not None:
@@ -75,7 +75,7 @@ def _train(job: TrainJob, store: Store, say: Say) -> None:
 
 
 def _sweep(job: SweepJob, store: Store, say: Say) -> None:
-    from benchmark import keys
+    from benchmark.planning import keys
     from benchmark.sweep import sweep
 
     if keys.sweep_key(job) != job.key:

@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import benchmark
-from benchmark import stopping
 from benchmark.engines.graph import Graph, close
 from benchmark.engines.local import FAREWELL, SIGNALS, default_jobs, silent_text
 from benchmark.engines.perform import fail, sentence, settle
 from benchmark.engines.progress import Progress
 from benchmark.engines.remote import Notes, perform_noted
 from benchmark.errors import UserError
-from benchmark.jobs import Job, from_json, to_json
+from benchmark.planning.jobs import Job, from_json, to_json
 from benchmark.store import Store
+from benchmark.training import stopping
 
 POLL = 0.5
 """Seconds between two looks at what jobs say."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmark.engines.graph import label, needed
 from benchmark.engines.perform import fail, perform
 from benchmark.engines.progress import Progress
-from benchmark.jobs import Job
+from benchmark.planning.jobs import Job
 from benchmark.store import Store, read_json, write_json
 
 

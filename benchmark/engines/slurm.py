@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark import stopping
 from benchmark.amount import amount
 from benchmark.engines import queue
 from benchmark.engines.graph import Graph, close
@@ -29,8 +28,9 @@ from benchmark.engines.perform import fail, settle
 from benchmark.engines.progress import Progress
 from benchmark.engines.remote import Notes, perform_noted
 from benchmark.errors import JobError, UserError
-from benchmark.jobs import Job, TrainJob, read, to_json
+from benchmark.planning.jobs import Job, TrainJob, read, to_json
 from benchmark.store import Store, read_json, write, write_json
+from benchmark.training import stopping
 
 POLL = 2
 """Seconds between two looks at the queue and the notes."""

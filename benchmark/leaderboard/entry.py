@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from benchmark import tasks
 from benchmark.analysis.scores import in_order
 from benchmark.control import ControlSpace, level_text, parse_level
-from benchmark.digest import digest, weights_digest
 from benchmark.errors import UserError
 from benchmark.leaderboard import rows, schema
 from benchmark.leaderboard.faults import Fault, shown
 from benchmark.leaderboard.rows import Layout
 from benchmark.metrics.records import METRICS
+from benchmark.planning.digest import digest, weights_digest
 from benchmark.report.series import Series
 
 if TYPE_CHECKING:

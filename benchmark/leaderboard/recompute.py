@@ -18,25 +18,26 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from benchmark import config, keys, sweep, tasks
-from benchmark.build import build_method
+from benchmark import config, sweep, tasks
 from benchmark.config import Preset
 from benchmark.control import parse_level
 from benchmark.data.samples import Samples
 from benchmark.data.sources import ImageSet, open_set
-from benchmark.dialling import ESTIMATOR
-from benchmark.digest import digest
-from benchmark.discovery import create_method
 from benchmark.errors import JobError, UserError
-from benchmark.jobs import SweepJob
 from benchmark.leaderboard import folder, weights
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault
 from benchmark.leaderboard.rows import Key
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Score, Scorer, availability
+from benchmark.planning import keys
+from benchmark.planning.digest import digest
+from benchmark.planning.discovery import create_method
+from benchmark.planning.jobs import SweepJob
+from benchmark.scoring.dialling import ESTIMATOR
 from benchmark.store import Store
 from benchmark.train import steps_of
+from benchmark.tuning.build import build_method
 
 PATIENCE = 20
 """Seconds to wait for a server that holds weights."""
@@ -230,7 +231,7 @@ def _names(samples: Samples) -> list[str]:
 
 
 def preset_of(text: str) -> Preset:
-    """Returns the preset behind ``benchmark.keys.preset_text``."""
+    """Returns the preset behind ``benchmark.planning.keys.preset_text``."""
     name, *changes = text.split(":")
     return config.preset(name, changes)
 

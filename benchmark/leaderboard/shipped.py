@@ -7,9 +7,9 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.digest import weights_digest
 from benchmark.leaderboard import folder
 from benchmark.leaderboard.stored import Incomplete, Scored
+from benchmark.planning.digest import weights_digest
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
@@ -36,8 +36,8 @@ def rounded(plan: Plan, sweeps: Sequence[Scored], store: Store) -> tuple[list[Sc
     Raises:
         Incomplete: If a weight is too large for float16.
     """
-    from benchmark import keys
     from benchmark import plan as planning
+    from benchmark.planning import keys
     from benchmark.sweep import sweep
 
     found, apart = [], [0.0]
@@ -63,7 +63,7 @@ def _halved(store: Store, key: str) -> str:
     """Stores the weights of a stage as float16, and returns the key of that."""
     import torch
 
-    from benchmark.digest import digest
+    from benchmark.planning.digest import digest
 
     stage = store.read_stage(key)
     if stage is None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from benchmark.leaderboard import entry, schema
 from benchmark.leaderboard.rows import Key
-from benchmark.request import Choice
+from benchmark.planning.request import Choice
 
 if TYPE_CHECKING:
-    from benchmark.jobs import SweepJob
     from benchmark.plan import Plan
+    from benchmark.planning.jobs import SweepJob
     from benchmark.store import Cell, Store
 
 NO_REASON = "it could not be computed where this was run"

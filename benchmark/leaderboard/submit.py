@@ -13,7 +13,7 @@ from benchmark.leaderboard import assemble, canary, entry, schema
 from benchmark.leaderboard.faults import Fault
 from benchmark.leaderboard.shipped import carried, rounded, shipped
 from benchmark.leaderboard.stored import Incomplete, Scored, numbers, scored
-from benchmark.request import Choice
+from benchmark.planning.request import Choice
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
@@ -187,7 +187,7 @@ def _canary(plan: Plan, store: Store, sweep: Scored) -> Mapping[str, Any]:
 
 
 def _paper(choice: Choice) -> str:
-    from benchmark.discovery import create_method
+    from benchmark.planning.discovery import create_method
 
     method = create_method(choice.method, Path(choice.file) if choice.file else None)
     return str(getattr(method, "paper", ""))

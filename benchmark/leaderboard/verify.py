@@ -145,7 +145,8 @@ def _canary(subject: Subject, outcome: Outcome) -> dict[str, Any]:
 
 def _costs(subject: Subject, outcome: Outcome) -> None:
     """Compares parameters and arithmetic; times are of the machine that took them."""
-    from benchmark import cost, sweep
+    from benchmark import sweep
+    from benchmark.scoring import cost
 
     claimed, task = subject.entry.facts["cost"], subject.entry.task
     method = subject.method(subject.entry.layout.seeds[0])
@@ -172,7 +173,7 @@ def _budget(subject: Subject, outcome: Outcome) -> None:
 def _leaks(subject: Subject, outcome: Outcome) -> None:
     """Looks for tested images among those trained on, where these are at hand."""
     from benchmark.data.sources import open_set
-    from benchmark.leakage import leaks
+    from benchmark.planning.leakage import leaks
 
     training = []
     for about in subject.entry.facts["training"]:
@@ -289,7 +290,7 @@ def _retrained(subject: Subject) -> dict[rows.Key, float]:
     from benchmark import plan as planning
     from benchmark.control import parse_level
     from benchmark.leaderboard.stored import Incomplete, numbers, scored
-    from benchmark.request import Choice, Request
+    from benchmark.planning.request import Choice, Request
     from benchmark.store import IMPORTED, Store
 
     facts = subject.entry.facts

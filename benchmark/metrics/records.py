@@ -55,7 +55,7 @@ class Metric:
         digits: Decimals to print.
         unit: Unit to print, or an empty string.
         of_dial: Whether it compares dials, so that a pair of images is not enough
-            (``benchmark.dialling``).
+            (``benchmark.scoring.dialling``).
         imported: What ``dialbench import`` must have been given for it, or an empty string.
         own: Whether our own code gives the values of the package that the id names.
     """

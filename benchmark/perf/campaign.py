@@ -16,12 +16,13 @@ from unittest import mock
 
 import numpy as np
 
-from benchmark import keys, plan
+from benchmark import plan
 from benchmark.engines import local
 from benchmark.errors import JobError
-from benchmark.jobs import Job
 from benchmark.perf.measure import ROUNDS, Figure, rivals, seconds
-from benchmark.request import Request, wanted
+from benchmark.planning import keys
+from benchmark.planning.jobs import Job
+from benchmark.planning.request import Request, wanted
 from benchmark.store import Cell, Row, Store, now
 
 CELLS = 100_000

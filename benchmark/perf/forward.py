@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 
-from benchmark import cost, tasks
-from benchmark.build import build_backbone, build_method
-from benchmark.discovery import create_method
-from benchmark.layers import channels_last
+from benchmark import tasks
 from benchmark.perf.measure import Figure, rivals
+from benchmark.planning.discovery import create_method
+from benchmark.scoring import cost
 from benchmark.sweep import ready, restored
 from benchmark.tasks import Task
+from benchmark.tuning.build import build_backbone, build_method
+from benchmark.tuning.layers import channels_last
 
 SIDE = 2048
 SIZE = (321, 481)

@@ -11,21 +11,22 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmark import config, cost, tasks
-from benchmark.batch import Batch
-from benchmark.build import build_backbone, build_method
+from benchmark import config, tasks
 from benchmark.data.patches import PatchData, Patches
 from benchmark.data.sources import open_set
-from benchmark.discovery import create_method
 from benchmark.engines.local import threads_each
-from benchmark.layers import channels_last
-from benchmark.learner import Recipe
 from benchmark.method import ControlMethod
 from benchmark.objectives import MixedObjective
 from benchmark.perf.measure import Figure, elsewhere, rivals
-from benchmark.recorded import recorder_for
-from benchmark.stage import At, Stage, start_stage
+from benchmark.planning.discovery import create_method
+from benchmark.scoring import cost
 from benchmark.train import Plain, Progress, precision_of, trainer
+from benchmark.training.batch import Batch
+from benchmark.training.learner import Recipe
+from benchmark.training.recorded import recorder_for
+from benchmark.training.stage import At, Stage, start_stage
+from benchmark.tuning.build import build_backbone, build_method
+from benchmark.tuning.layers import channels_last
 
 CPU = torch.device("cpu")
 TASK = "denoise"

@@ -12,8 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from benchmark import discovery
 from benchmark.errors import UserError
+from benchmark.planning import discovery
 from benchmark.store import disk_trouble
 
 METHOD = {"$name.py": "method.py", "test_$name.py": "test.py"}

@@ -73,7 +73,7 @@ class Task:
         target: A key of ``benchmark.objectives.targets.TARGETS``: what metrics whose ids end in
             ``-target`` compare with.
         dial: How the dial is set for an image: at its ``level``, by a ``map`` of levels for every
-            pixel, or at an ``estimate`` (``benchmark.dialling``).
+            pixel, or at an ``estimate`` (``benchmark.scoring.dialling``).
         harmless: Levels that leave an image as it is. A network that does so too has no finite PSNR
             there, so entries of leaderboards leave these levels out.
         earlier: The control spaces of versions 1, 2, ... before this one, so that their entries of

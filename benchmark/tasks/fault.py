@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from benchmark.control import Axis, ControlSpace
-from benchmark.digest import table_keys
 from benchmark.errors import UserError, unknown
 from benchmark.metrics.protocol import Protocol
 from benchmark.metrics.records import METRICS
+from benchmark.planning.digest import table_keys
 from benchmark.tasks.base import Objective, Task, Term
 
 KINDS = ("degradation", "objective", "operator")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from benchmark import tasks
 from benchmark.amount import amount
 from benchmark.errors import Failure, UserError
-from benchmark.request import names_in, request_of
+from benchmark.planning.request import names_in, request_of
 from benchmark.store import Store
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
 
 def _inspected(plan: Plan, train: bool, sweep: bool) -> None:
     """Says what should be known of a plan's images, and refuses those that are too small."""
-    from benchmark.inspection import inspect
+    from benchmark.planning.inspection import inspect
 
     for note in inspect(plan, train, sweep):
         print(f"note: {note}", file=sys.stderr)
@@ -88,7 +88,7 @@ def _inspected(plan: Plan, train: bool, sweep: bool) -> None:
 
 def _unseen(plan: Plan, store: Store) -> None:
     """Refuses to train on what will be tested, unless the request allows it."""
-    from benchmark.leakage import refuse
+    from benchmark.planning.leakage import refuse
 
     found = plan.leaks(store)
     if not plan.request.allow_leaks:
@@ -105,7 +105,7 @@ def size(args: argparse.Namespace) -> int:
     ]
 
     from benchmark import plan as planning
-    from benchmark import sizing
+    from benchmark.verbs import sizing
 
     store = Store()
     print(sizing.page([planning.looked_at(one, store) for one in wanted], store))
@@ -146,11 +146,11 @@ def restore(args: argparse.Namespace) -> int:
     request, store = request_of(args), Store()
 
     from benchmark import plan as planning
-    from benchmark import restore as restoring
+    from benchmark.verbs import restore as restoring
 
     plan = planning.looked_at(request, store)
     folder = args.to or store.home / "restored" / plan.task.name
-    for path in restoring.run(plan, store, args.image, folder):
+    for path in restoring.run(plan, store, args.image, folder, args.calibrated):
         print(_shown(path))
     for note in dict.fromkeys((*plan.failures, *plan.skipped)):
         print(f"note: {note.method}: {note.reason}", file=sys.stderr)
@@ -266,7 +266,7 @@ def _results(plan: Plan, store: Store) -> Results:
 
 def _write_report(results: Results, plan: Plan, store: Store) -> None:
     from benchmark import report
-    from benchmark.keys import preset_text
+    from benchmark.planning.keys import preset_text
 
     folder = store.home / "report" / plan.task.name
     sets = [f"{one.name} ({amount(len(one.pictures), 'image')})" for one in plan.training]

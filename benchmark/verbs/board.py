@@ -15,7 +15,7 @@ from benchmark.verbs.bench import debugs, traces
 
 def submit(args: argparse.Namespace) -> int:
     """Writes entries from what is stored; prints one line for each method."""
-    from benchmark.request import request_of
+    from benchmark.planning.request import request_of
     from benchmark.store import Store
 
     request, store = request_of(args), Store()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from benchmark import keys
 from benchmark.control import level_text
 from benchmark.plan import Plan
+from benchmark.planning import keys
 
 
 def describe(plan: Plan, train: bool = True, sweep: bool = True) -> str:

@@ -7,10 +7,11 @@ import os
 import sys
 from pathlib import Path
 
-from benchmark import config, discovery, tasks
+from benchmark import config, tasks
 from benchmark.errors import JobError, UserError
 from benchmark.metrics.protocol import PROTOCOLS
-from benchmark.request import choice_of, sets_in
+from benchmark.planning import discovery
+from benchmark.planning.request import choice_of, sets_in
 from benchmark.store import Store
 from benchmark.verbs.bench import debugs
 
@@ -18,7 +19,7 @@ from benchmark.verbs.bench import debugs
 def list_all(args: argparse.Namespace) -> int:
     """Prints everything that can be named, or what runs on what."""
     if args.matrix:
-        from benchmark import coverage
+        from benchmark.verbs import coverage
 
         found = coverage.matrix(Store())
         print(coverage.to_json(found) if args.json else coverage.page(found))
@@ -113,8 +114,8 @@ def _told(text: str) -> None:
 
 
 def _check_data(train: tuple[str, ...], test: tuple[str, ...]) -> int:
-    from benchmark import leakage
     from benchmark.data import sources
+    from benchmark.planning import leakage
 
     store = Store()
     store.prepare()
@@ -137,20 +138,21 @@ def run_doctor(args: argparse.Namespace) -> int:
     if args.pair:
         if len(args.pair) != 2:
             raise UserError("doctor takes two images: the restored one, then the clean one")
-        from benchmark import pair
+        from benchmark.verbs import pair
 
         return pair.main(*args.pair, offline=args.offline)
-    from benchmark import doctor
+    from benchmark.verbs import doctor
 
     return doctor.main(offline=args.offline)
 
 
 def run_job(args: argparse.Namespace) -> int:
     """Runs one job file."""
-    from benchmark import jobs, stopping
     from benchmark.engines.graph import label
     from benchmark.engines.local import SIGNALS, threads_each
     from benchmark.engines.perform import perform, settle
+    from benchmark.planning import jobs
+    from benchmark.training import stopping
 
     job, store = jobs.read(args.file), Store()
     store.prepare()

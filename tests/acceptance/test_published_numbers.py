@@ -15,15 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark import blind, importing, tasks
-from benchmark.build import build_method, load_states
+from benchmark import importing, tasks
 from benchmark.data.samples import Samples
 from benchmark.data.sources import ImageSet, open_set
-from benchmark.discovery import create_method
 from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.metrics.scorer import Scorer
+from benchmark.planning.discovery import create_method
+from benchmark.scoring import blind
 from benchmark.store import Store
 from benchmark.tasks import Task
+from benchmark.tuning.build import build_method, load_states
 
 SIGMAS = (5, 15, 20, 25, 30, 40, 50, 60, 75, 80)
 

@@ -26,10 +26,10 @@ from benchmark.analysis.studies import (
     wrong_level,
 )
 from benchmark.analysis.study import Part
-from benchmark.build import build_method
-from benchmark.discovery import create_method
-from benchmark.request import request_of
+from benchmark.planning.discovery import create_method
+from benchmark.planning.request import request_of
 from benchmark.store import Store
+from benchmark.tuning.build import build_method
 
 DENOISE = tasks.get("denoise")
 
@@ -162,7 +162,7 @@ def test_points_lie_where_the_edges_are():
 
 
 def test_multiply_accumulates_of_a_layer_are_those_that_are_counted():
-    from benchmark.cost import macs
+    from benchmark.scoring.cost import macs
 
     plain, mixing = cost.layer_macs(k=5, p=3, batch=1, channels=3, side=16)
     assert macs(nn.Conv2d(3, 3, 5, padding=2), 16) == plain

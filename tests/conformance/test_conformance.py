@@ -12,9 +12,9 @@ from benchmark import cli, conformance
 from benchmark.conformance.networks import TINY, Place, places
 from benchmark.conformance.trial import examine
 from benchmark.conformance.tuned import tuned_networks_export_to_onnx
-from benchmark.discovery import create_method, entries
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
+from benchmark.planning.discovery import create_method, entries
 from benchmark.tasks import Task
 
 BROKEN = Path(__file__).parent / "broken"

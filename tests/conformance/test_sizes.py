@@ -8,10 +8,10 @@ from torch import nn
 
 from benchmark.conformance.networks import TINY
 from benchmark.control import Axis, ControlSpace
-from benchmark.cost import macs
-from benchmark.discovery import create_backbone, create_method
-from benchmark.layers import layers, parameters_of
 from benchmark.method import ControlMethod
+from benchmark.planning.discovery import create_backbone, create_method
+from benchmark.scoring.cost import macs
+from benchmark.tuning.layers import layers, parameters_of
 
 SIGMA = Axis("sigma", 20.0, 80.0)
 

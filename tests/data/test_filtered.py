@@ -10,8 +10,8 @@ from benchmark.data.patches import Patches, crops
 from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
 from benchmark.errors import UserError
-from benchmark.stage import Anchors, At, Sparse, Uniform
 from benchmark.store import Store
+from benchmark.training.stage import Anchors, At, Sparse, Uniform
 
 SMOKE = config.preset("smoke", ["patch=16", "crops=2"])
 WMF = tasks.get("filter-wmf")

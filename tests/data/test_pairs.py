@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark import cli, keys, tasks
+from benchmark import cli, tasks
 from benchmark.analysis.comparison import pairs_table, ranking
 from benchmark.analysis.dial import figures
 from benchmark.analysis.scores import Run, scores
@@ -16,6 +16,7 @@ from benchmark.data.pairs import PairSet, default_tests, open_test
 from benchmark.data.samples import Samples
 from benchmark.errors import UserError
 from benchmark.metrics.protocol import PROTOCOLS
+from benchmark.planning import keys
 
 DERAIN = tasks.get("derain@pairs")
 SMALL = ("--preset", "smoke", "--set", "steps=1", "--offline", "--jobs", "1")

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark import discovery, tasks
-from benchmark.build import build_method
+from benchmark import tasks
 from benchmark.demo.session import Session
+from benchmark.planning import discovery
+from benchmark.tuning.build import build_method
 
 SMALL = "small:blocks=1:width=8"
 PATIENCE = 30

@@ -4,8 +4,8 @@ import dataclasses
 
 from benchmark.config import preset
 from benchmark.engines.graph import Graph, work
-from benchmark.jobs import SweepJob, TrainJob
-from benchmark.stage import Stage, Uniform, start_stage
+from benchmark.planning.jobs import SweepJob, TrainJob
+from benchmark.training.stage import Stage, Uniform, start_stage
 
 
 def train(key: str, start: str | None = None, share: float = 1.0) -> TrainJob:

@@ -6,7 +6,7 @@ import sys
 
 from benchmark import cli, plan, train
 from benchmark.engines import perform
-from benchmark.request import request_of
+from benchmark.planning.request import request_of
 from benchmark.store import Store
 
 

@@ -14,9 +14,9 @@ import pytest
 from benchmark import cli
 from benchmark.config import preset
 from benchmark.engines.graph import Graph
-from benchmark.jobs import SweepJob, TrainJob
-from benchmark.stage import start_stage
+from benchmark.planning.jobs import SweepJob, TrainJob
 from benchmark.store import Store
+from benchmark.training.stage import start_stage
 
 pytest.importorskip("submitit")
 

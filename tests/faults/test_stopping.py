@@ -10,11 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark import cli, plan, stopping
+from benchmark import cli, plan
 from benchmark.engines import perform
-from benchmark.request import request_of
-from benchmark.scratch import LEFT
+from benchmark.planning.request import request_of
 from benchmark.store import Store
+from benchmark.training import stopping
+from benchmark.training.scratch import LEFT
 
 STEPS = 200
 LONG = ["train", "sr", "--preset", "smoke", "--set", f"steps={STEPS}", "--offline"]

@@ -7,12 +7,13 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmark import cost, tasks
-from benchmark.build import build_method
+from benchmark import tasks
 from benchmark.conformance.networks import Chain, Tangle
 from benchmark.control import Axis, ControlSpace
-from benchmark.discovery import create_backbone, create_method
 from benchmark.errors import LevelError
+from benchmark.planning.discovery import create_backbone, create_method
+from benchmark.scoring import cost
+from benchmark.tuning.build import build_method
 
 SPACE = ControlSpace((Axis("sigma", 20.0, 80.0),))
 

@@ -8,11 +8,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmark import tasks
-from benchmark.build import build_method
 from benchmark.control import Axis, ControlSpace
-from benchmark.discovery import create_backbone, create_method
 from benchmark.errors import LevelError, UserError
-from benchmark.layers import (
+from benchmark.method import ControlMethod, Sparse, Uniform
+from benchmark.planning.discovery import create_backbone, create_method
+from benchmark.tuning.build import build_method
+from benchmark.tuning.layers import (
     after_blocks,
     free_parameters,
     from_output_rows,
@@ -21,7 +22,6 @@ from benchmark.layers import (
     residual_blocks,
     trunk_convolutions,
 )
-from benchmark.method import ControlMethod, Sparse, Uniform
 
 SIGMA, BLUR = Axis("sigma", 20.0, 80.0), Axis("blur", 0.0, 4.0)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark import cli, keys, tasks
+from benchmark import cli, tasks
 from benchmark.data.patches import Patches, clean_pixels, to_tensor
 from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
@@ -19,7 +19,8 @@ from benchmark.errors import UserError
 from benchmark.metrics.protocol import PROTOCOLS, Protocol
 from benchmark.metrics.records import METRICS
 from benchmark.metrics.scorer import Scorer
-from benchmark.stage import At
+from benchmark.planning import keys
+from benchmark.training.stage import At
 
 CODEC = "ba7f3f2fbe01"
 

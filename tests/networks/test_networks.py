@@ -11,10 +11,10 @@ from torch import nn
 
 from baselines.networks import decouple_net, swinir
 from benchmark.conformance.networks import TINY
-from benchmark.cost import macs
-from benchmark.discovery import create_backbone
 from benchmark.errors import JobError
-from benchmark.layers import parameters_of
+from benchmark.planning.discovery import create_backbone
+from benchmark.scoring.cost import macs
+from benchmark.tuning.layers import parameters_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
 

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark import spec
 from benchmark.analysis.comparison import level_means
 from benchmark.analysis.scores import scores
 from benchmark.analysis.study import Part, Study, Tables
 from benchmark.errors import JobError
-from benchmark.request import Choice, Request
+from benchmark.planning import spec
+from benchmark.planning.request import Choice, Request
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +66,7 @@ def tables(parts: Sequence[Part]) -> Tables:
 
 
 def _sizes(method) -> dict[str, int]:
-    from benchmark.layers import parameters_of
+    from benchmark.tuning.layers import parameters_of
 
     stored = sum(tensor.numel() for tensor in method.weights_to_keep().values())
     folded = parameters_of(method.backbone)

@@ -65,7 +65,7 @@ def tunable_layer(k: int, p: int, channels: int) -> ControlMethod:
     from torch import nn
 
     from benchmark.control import Axis, ControlSpace
-    from benchmark.discovery import create_method
+    from benchmark.planning.discovery import create_method
 
     axes = tuple(Axis(f"objective {at + 2}", 0.0, 1.0) for at in range(p - 1))
     with torch.random.fork_rng():
@@ -117,9 +117,9 @@ def of_methods(methods: dict[str, ControlMethod], task: Task, timed: bool) -> pd
     import pandas as pd
     import torch
 
-    from benchmark import cost
-    from benchmark.layers import parameters_of
+    from benchmark.scoring import cost
     from benchmark.sweep import best_device
+    from benchmark.tuning.layers import parameters_of
 
     lines, x = [], torch.rand(1, 3, SIDE, SIDE, device=best_device())
     for name, method in methods.items():

@@ -10,7 +10,7 @@ from benchmark.analysis.comparison import level_means
 from benchmark.analysis.scores import scores
 from benchmark.analysis.study import Part, Study, Tables
 from benchmark.errors import JobError
-from benchmark.request import Choice, Request
+from benchmark.planning.request import Choice, Request
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.analysis.study import Part, Study, Tables
 from benchmark.errors import JobError, UserError
-from benchmark.request import Choice, Request
+from benchmark.planning.request import Choice, Request
 
 if TYPE_CHECKING:
     import pandas as pd

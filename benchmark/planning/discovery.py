@@ -1,0 +1,395 @@
+"""Finding methods, baselines and backbones by their files.
+
+Listing reads source code only (``ast``); a module is imported when its class is created. Besides
+the files of ``methods/``, ``baselines/`` and ``baselines/networks/`` there are single files given
+by path, and installed packages with entry points in the group ``dialbench.methods``.
+This module imports no torch.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from benchmark.errors import JobError, UserError, one_line, unknown
+from benchmark.planning.digest import ROOT
+from benchmark.planning.spec import Spec, Value, parse
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from benchmark.method import ControlMethod
+
+GROUPS = {"method": "methods", "baseline": "baselines", "network": "baselines.networks"}
+ENTRY_POINTS = "dialbench.methods"
+
+METHODS = ["decouple", "dni", "adafm", "cfsnet", "dynamic_net", "ftn", "tunable_conv", "hypernet"]
+BASELINES = ["floor", "blend", "experts"]
+"""Those that a run compares when no method is named; ``baselines`` has all."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method, baseline or network that was found.
+
+    Args:
+        name: The file's name, used on the command line.
+        group: ``method``, ``baseline`` or ``network``.
+        path: The file, or the import path of an entry point.
+        summary: First line of the module's docstring.
+        paper: arXiv id, if stated.
+        folds: Whether the class says that it folds into the backbone; None if it depends.
+        imports: What ``dialbench import`` must be given before it can run, if anything.
+        error: Why it cannot be used, as far as its source shows.
+    """
+
+    name: str
+    group: str
+    path: str
+    summary: str = ""
+    paper: str = ""
+    folds: bool | None = None
+    error: str | None = None
+    imports: str = ""
+
+
+def default_methods() -> list[str]:
+    """Returns what a run compares when no method is named."""
+    return [*METHODS, *BASELINES]
+
+
+@functools.cache
+def baselines() -> tuple[str, ...]:
+    """Returns the names of all references, which compete with nobody: the files of ``baselines/``."""
+    there = {path.stem for path in (ROOT / "baselines").glob("*.py") if path.name[0] != "_"}
+    return (*sorted(BASELINES), *sorted(there.difference(BASELINES)))
+
+
+def entries() -> list[Entry]:
+    """Returns everything that can be used, methods first, without importing any of it."""
+    found = [
+        read_entry(path, group)
+        for group, package in GROUPS.items()
+        for path in sorted((ROOT / package.replace(".", "/")).glob("*.py"))
+        if not path.name.startswith("_")
+    ]
+    known = {entry.name for entry in found if entry.group != "network"}
+    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        taken = f"the name is taken by {point.name}.py" if point.name in known else None
+        found.append(_offered(point.name, point.value, taken))
+    return found
+
+
+def _offered(name: str, value: str, error: str | None) -> Entry:
+    """Returns the entry of a method that an installed package offers."""
+    path = _file_of(value)
+    if path is None:
+        gone = f"its module {value} is not there; reinstall the package"
+        return Entry(name, "method", value, error=error or gone)
+    about = read_entry(path, "method")
+    return replace(about, name=name, path=value, error=error or about.error)
+
+
+def _file_of(value: str) -> Path | None:
+    """Returns the file of an entry point like ``package.module:Class``, importing nothing.
+
+    Where that module only imports the class from another of its package, it is the other's.
+    """
+    module, name = _parts(value)
+    top, *inner = module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None:
+        return None
+    if not inner:
+        found = Path(spec.origin) if spec.origin else None
+    else:
+        paths = [Path(folder, *inner) for folder in spec.submodule_search_locations or ()]
+        files = [file for path in paths for file in (path.with_suffix(".py"), path / "__init__.py")]
+        found = next((file for file in files if file.is_file()), None)
+    return _defining(found, name) if found and name else found
+
+
+def _parts(value: str) -> tuple[str, str]:
+    """Returns module and class of an entry point like ``package.module:Class [extra]``."""
+    point = importlib.metadata.EntryPoint("", value, ENTRY_POINTS)
+    return point.module, point.attr or ""
+
+
+def _defining(path: Path, name: str, seen: frozenset[Path] = frozenset()) -> Path:
+    """Returns the file that a class comes from which a file imports from its own package."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return path
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            start = path.parents[node.level - 1] if node.level else _root(path)
+            folder = start.joinpath(*node.module.split("."))
+            for file in (folder.with_suffix(".py"), folder / "__init__.py"):
+                for alias in node.names:
+                    imported = (alias.asname or alias.name) == name
+                    if imported and file not in seen and file.is_file():
+                        return _defining(file, alias.name, seen | {path})
+    return path
+
+
+def _root(path: Path) -> Path:
+    """Returns the folder that holds the package of a file."""
+    return next(folder for folder in path.parents if not (folder / "__init__.py").is_file())
+
+
+def read_entry(path: Path, group: str) -> Entry:
+    """Returns what the source of a file says about it."""
+    try:
+        about = path.stat()
+    except OSError as error:
+        return Entry(path.stem, group, str(path), error=f"cannot be read: {error}")
+    return _read(path, group, about.st_mtime_ns, about.st_size)
+
+
+@functools.cache
+def _read(path: Path, group: str, *_changes: int) -> Entry:
+    name = path.stem
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError) as error:
+        return Entry(name, group, str(path), error=f"cannot be read: {error}")
+    summary = (ast.get_docstring(tree) or "").partition("\n")[0]
+    facts = _class_facts(tree)
+    missing = [one for one in _imports(tree) if importlib.util.find_spec(one) is None]
+    error = f"imports '{missing[0]}', which is not installed" if missing else None
+    return Entry(
+        name, group, str(path), summary, facts["paper"], facts["folds"], error, facts["imports"]
+    )
+
+
+def _class_facts(tree: ast.Module) -> dict[str, Any]:
+    facts: dict[str, Any] = {"paper": "", "folds": False, "imports": ""}
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
+            continue
+        if any(getattr(base, "id", "") == "WeightSpaceMethod" for base in node.bases):
+            facts["folds"] = True
+        for item in ast.walk(node):
+            if isinstance(item, ast.Assign | ast.AnnAssign):
+                target = item.targets[0] if isinstance(item, ast.Assign) else item.target
+                key = getattr(target, "id", getattr(target, "attr", None))
+                if key in facts:
+                    facts[key] = item.value.value if isinstance(item.value, ast.Constant) else None
+    return facts
+
+
+def _imports(tree: ast.Module) -> list[str]:
+    """Returns the top-level packages that a module imports when it is itself imported."""
+    found: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            found.extend(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.append(node.module.split(".")[0])
+    return [name for name in dict.fromkeys(found) if name != "__future__"]
+
+
+def find(name: str, groups: Iterable[str]) -> Entry:
+    """Returns the entry of a name.
+
+    Raises:
+        UserError: If there is none; the message names the choices and the nearest.
+    """
+    groups = tuple(groups)
+    for group in groups:
+        path = ROOT / GROUPS[group].replace(".", "/") / f"{name}.py"
+        # A name like external/ffdnet would lead into another folder.
+        if name.isidentifier() and not name.startswith("_") and path.is_file():
+            return read_entry(path, group)
+    known = {entry.name: entry for entry in reversed(entries()) if entry.group in groups}
+    if name not in known:
+        kind = "backbone" if groups == ("network",) else "method"
+        raise UserError(unknown(kind, name, sorted(known)))
+    return known[name]
+
+
+def source_of(spec_text: str, file: Path | None = None) -> str:
+    """Returns the module (dotted name or path) that holds a method, without importing it.
+
+    Raises:
+        UserError: If there is no such method, or no such file.
+    """
+    if file is not None:
+        if not file.is_file():
+            raise UserError(f"there is no method file {file}; check the path")
+        return str(file)
+    entry = find(parse(spec_text).name, ("method", "baseline"))
+    if entry.path.endswith(".py"):
+        return _dotted(entry)
+    found = _file_of(entry.path)
+    if found is None:
+        raise UserError(f"the entry point {entry.name} = {entry.path} leads nowhere; reinstall it")
+    return str(found)
+
+
+def package_of(spec_text: str) -> Path | None:
+    """Returns the folder of the installed package that a method comes from, if it is one.
+
+    Raises:
+        UserError: If there is no such method.
+    """
+    own = source_of(spec_text)
+    folder = Path(own).parent
+    if not own.endswith(".py") or not (folder / "__init__.py").is_file():
+        return None
+    while (folder.parent / "__init__.py").is_file():
+        folder = folder.parent
+    return folder
+
+
+def backbone_source(spec_text: str) -> str:
+    """Returns the dotted name of the module that holds a backbone, without importing it."""
+    return _dotted(find(parse(spec_text).name, ("network",)))
+
+
+def create_method(spec_text: str, file: Path | None = None) -> ControlMethod:
+    """Returns a method constructed with the options of its specification, not yet assembled.
+
+    Raises:
+        UserError: If the name or an option is unknown, or the file does not exist.
+        JobError: If the module does not import, or its class cannot be constructed.
+    """
+    from benchmark.method import ControlMethod
+
+    spec = parse(spec_text)
+    source = source_of(spec_text, file)
+    if file is not None:
+        module = _import_file(file)
+    elif source.endswith(".py"):
+        module, named = _parts(find(spec.name, ("method",)).path)
+        if named:
+            return _construct(_named_class(module, named, ControlMethod), spec)
+        module = _import(module)
+    else:
+        module = _import(source)
+    return _construct(_only_class(module, ControlMethod, spec.name), spec)
+
+
+def create_backbone(spec_text: str, scale: int) -> nn.Module:
+    """Returns a freshly initialised backbone whose output is ``scale`` times its input.
+
+    Raises:
+        UserError: If the name or an option is unknown.
+        JobError: If the module does not import, or its class cannot be constructed.
+    """
+    spec = parse(spec_text)
+    module = _import(backbone_source(spec_text))
+    for key, value in spec.options.items():
+        if isinstance(value, int | float) and value < 0:
+            raise UserError(f"{spec.name}:{key}={value}: give a number that is not negative")
+    named = [getattr(module, name, None) for name in getattr(module, "__all__", ())]
+    if not named or not isinstance(named[0], type):
+        raise JobError(f"{module.__name__} must name its class in __all__ = [...], first of all")
+    return _construct(named[0], spec, scale=scale)
+
+
+def _dotted(entry: Entry) -> str:
+    return f"{GROUPS[entry.group]}.{entry.name}"
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise JobError(f"{name} does not import: {one_line(error)}") from error
+
+
+def _import_file(path: Path) -> ModuleType:
+    name = f"dialbench_file_{path.stem}"
+    known = sys.modules.get(name)
+    if known is not None and known.__file__ == str(path.resolve()):
+        return known
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path} is not a Python file; give a file that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise JobError(f"{path} does not import: {one_line(error)}") from error
+    return module
+
+
+def _named_class(module: str, name: str, base: type) -> type:
+    found = getattr(_import(module), name, None)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise JobError(f"{module}:{name} is no subclass of {base.__name__}; mend the entry point")
+    return found
+
+
+def _only_class(module: ModuleType, base: type, name: str) -> type:
+    found = [
+        one
+        for key, one in vars(module).items()
+        if isinstance(one, type)
+        and issubclass(one, base)
+        and one.__module__ == module.__name__
+        and not key.startswith("_")
+    ]
+    if len(found) != 1:
+        raise JobError(
+            f"method '{name}' must be one public subclass of {base.__name__} in its file, "
+            f"which has {len(found)}"
+        )
+    return found[0]
+
+
+def _fitting(what: str, value: Value, parameter: inspect.Parameter) -> Value:
+    """Returns an option as what its default value is: a number, a text, or true or false.
+
+    Raises:
+        UserError: If it is something else.
+    """
+    default = parameter.default
+    if isinstance(default, str):
+        return str(value)
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise UserError(f"{what}={value}: give true or false")
+    elif isinstance(default, int | float):
+        # A default like 25 may stand for any number, which only the annotation says.
+        whole = isinstance(default, int) and parameter.annotation not in (float, "float")
+        if isinstance(value, bool | str) or (whole and value % 1):
+            raise UserError(f"{what}={value}: give a {'whole ' if whole else ''}number")
+        return int(value) if whole else value
+    return value
+
+
+def _construct(kind: type, spec: Spec, **fixed: Any) -> Any:
+    accepted = inspect.signature(kind).parameters
+    choices = [
+        key for key, one in accepted.items() if one.kind is not one.VAR_KEYWORD and key not in fixed
+    ]
+    for key in spec.options:
+        if key not in choices:
+            raise UserError(
+                unknown(f"option of {spec.name}", key, choices)
+                if choices
+                else f"{spec.name} takes no options, but '{key}' was given"
+            )
+    options = {
+        key: _fitting(f"{spec.name}:{key}", value, accepted[key])
+        for key, value in spec.options.items()
+    }
+    try:
+        return kind(**fixed, **options)
+    except Exception as error:
+        raise JobError(f"{spec} cannot be constructed: {one_line(error)}") from error

@@ -1,0 +1,227 @@
+"""What a user asks for, from Python or the options of the command line.
+
+This module imports no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark import config, tasks
+from benchmark.config import Preset
+from benchmark.control import Level, parse_level
+from benchmark.engines import engine
+from benchmark.errors import UserError
+from benchmark.planning import discovery, spec
+
+FILE = re.compile(r"(.+?\.py)((?::\w+=[^:]*)*)")
+"""A method file and its options; folders on the way may be called anything, like ``.pyenv``."""
+
+
+SEEDS = "--seeds {}: give whole numbers of 0 or more, like 0,1"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One method to run: its canonical specification, and its file if it is not discovered."""
+
+    method: str
+    file: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user wants.
+
+    Args:
+        task: Task name.
+        methods: The methods and baselines.
+        preset: The budget.
+        backbone: Backbone specification.
+        seeds: Seeds.
+        levels: Levels to score, or None for the preset's grid.
+        train: Training sets, or none for the task's own.
+        test: Test sets, or none for the task's own.
+        offline: Whether downloads are forbidden.
+        force: Method specifications whose own stages and cells are redone.
+        matrix: Whether every level is also scored with the dial set to every other one.
+        allow_leaks: Whether training images may show what is tested.
+    """
+
+    task: str
+    methods: tuple[Choice, ...]
+    preset: Preset
+    backbone: str
+    seeds: tuple[int, ...] = (0,)
+    levels: tuple[Level, ...] | None = None
+    train: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    offline: bool = False
+    force: tuple[str, ...] = ()
+    matrix: bool = False
+    allow_leaks: bool = False
+
+
+def wanted(
+    task: str,
+    methods: Sequence[str] | None = None,
+    *,
+    preset: str = "laptop",
+    changes: Sequence[str] = (),
+    backbone: str | None = None,
+    seeds: Sequence[int] = (0,),
+    levels: Sequence[Level] | None = None,
+    train: Sequence[str] = (),
+    test: Sequence[str] = (),
+    offline: bool = False,
+    force: Sequence[str] = (),
+    matrix: bool = False,
+    allow_leaks: bool = False,
+) -> Request:
+    """Returns a request; every name is checked before torch is loaded.
+
+    Args:
+        task: Task name.
+        methods: Methods and baselines, like ``ftn:groups=4``, or their files; None means the default.
+        preset: Name of the budget.
+        changes: What is changed in it, like ``steps=300``.
+        backbone: Backbone, like ``small:width=32``; None means the preset's.
+        seeds: Seeds, 0 or more.
+        levels: As ``Request`` has them, and what follows too.
+        train: Training sets.
+        test: Test sets.
+        offline: Whether downloads are forbidden.
+        force: Methods to redo.
+        matrix: Whether to score every level with the dial set wrong, too.
+        allow_leaks: Whether training images may show what is tested.
+
+    Raises:
+        UserError: If a name, number or option is wrong.
+    """
+    about = tasks.get(task)
+    budget = config.preset(preset, changes)
+    backbone = str(spec.parse(backbone or budget.backbone))
+    discovery.backbone_source(backbone)
+    choices = _choices(discovery.default_methods() if methods is None else methods)
+    redone = tuple(str(spec.parse(name)) for name in force)
+    for name in redone:
+        if name not in [one.method for one in choices]:
+            raise UserError(f"--force {name}: it is not among the methods of this run")
+    if levels is not None and not levels:
+        raise UserError("no level was given; write for example --levels 0,0.5,1")
+    if not seeds or min(seeds) < 0:
+        raise UserError(SEEDS.format(",".join(map(str, seeds))))
+    if matrix and not about.has_true_level:
+        raise UserError(
+            f"--matrix needs a task whose images have a true level, which those of {task} have not"
+        )
+    if matrix and about.dial != "level":
+        raise UserError(f"--matrix needs a dial that is set by hand; {task} sets its own")
+    return Request(
+        task,
+        choices,
+        budget,
+        backbone,
+        tuple(seeds),
+        None if levels is None else tuple(about.space.check(one) for one in levels),
+        tuple(train),
+        tuple(test),
+        offline,
+        redone,
+        matrix,
+        allow_leaks,
+    )
+
+
+def request_of(args: argparse.Namespace) -> Request:
+    """Returns the request behind the options of the command line.
+
+    Raises:
+        UserError: If a name, number or option is wrong.
+    """
+    engine(args.engine)
+    if args.jobs is not None and args.jobs < 1:
+        raise UserError(f"--jobs {args.jobs}: give 1 or more")
+    for name in args.method:
+        if not FILE.fullmatch(name):
+            raise UserError(f"--method {name}: give a file like mine.py:k=3; names go to --methods")
+    named = discovery.default_methods() if args.methods is None else names_in(args.methods)
+    return wanted(
+        args.task,
+        (*named, *args.method),
+        preset=args.preset,
+        changes=args.set,
+        backbone=args.backbone,
+        seeds=_seeds(args.seeds),
+        levels=_levels(args),
+        train=sets_in(args.train),
+        test=sets_in(args.test),
+        offline=args.offline,
+        force=names_in(args.force),
+        matrix=args.matrix,
+        allow_leaks=args.allow_leaks,
+    )
+
+
+def _choices(names: Sequence[str]) -> tuple[Choice, ...]:
+    """Returns every method asked for, each once."""
+    found = [choice_of(name) for name in names]
+    if not found:
+        raise UserError("no method was named; give --methods a,b or leave it out for all")
+    files: dict[str, str | None] = {}
+    for one in found:
+        if files.setdefault(one.method, one.file) != one.file:
+            raise UserError(
+                f"{files[one.method]} and {one.file} are both called '{one.method}'; rename one file"
+            )
+    return tuple(dict.fromkeys(found))
+
+
+def choice_of(name: str) -> Choice:
+    """Returns the method that ``name`` or ``path/to/file.py`` means, with options like ``:k=3``.
+
+    Raises:
+        UserError: If there is no such method or file, or the file takes another method's name.
+    """
+    found = FILE.fullmatch(name)
+    if found is None:
+        method = str(spec.parse(name))
+        discovery.source_of(method)
+        return Choice(method)
+    file = Path(found[1])
+    discovery.source_of("", file)
+    method = str(spec.parse(file.stem + found[2]))
+    known = [entry.name for entry in discovery.entries() if entry.group != "network"]
+    if file.stem in known:
+        raise UserError(f"{file}: the name '{file.stem}' is taken; rename the file")
+    return Choice(method, str(file.resolve()))
+
+
+def names_in(texts: Sequence[str]) -> tuple[str, ...]:
+    """Returns the names in texts that separate them by commas or spaces."""
+    return tuple(dict.fromkeys(" ".join(texts).replace(",", " ").split()))
+
+
+def sets_in(text: str) -> tuple[str, ...]:
+    """Returns the image sets in a text that separates them by commas; folders may hold spaces."""
+    return tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
+
+
+def _levels(args: argparse.Namespace) -> tuple[Level, ...] | None:
+    if args.levels is not None:
+        return tuple(parse_level(text) for text in names_in([args.levels]))
+    if args.physical is not None:
+        space = tasks.get(args.task).space
+        return tuple(space.level_of(parse_level(text)) for text in names_in([args.physical]))
+    return None
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(one) for one in names_in([text]))
+    except ValueError:
+        raise UserError(SEEDS.format(text)) from None

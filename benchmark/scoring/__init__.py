@@ -1,0 +1,1 @@
+"""What a sweep asks besides scores: how the dial is set, and what a network costs."""

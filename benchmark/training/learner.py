@@ -1,0 +1,207 @@
+"""What the harness adds to a network that learns: freezing, optimisers, schedule, checkpoints.
+
+One training step is ``Learner.update``. On a GPU it is recorded once and replayed (see
+``benchmark.training.recorded``) where a method says that it is the same operations every time.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from benchmark.errors import JobError
+from benchmark.training.batch import Batch
+from benchmark.training.recorded import Recorder, recorder_for
+from benchmark.training.stage import Stage
+
+CRITIC_LR = 0.15
+"""A critic's constant learning rate, relative to the preset's peak, in a stage of one share.
+
+It falls with the cube of the share: at one rate, the critic of a joint stage (two shares) ends far
+stronger than that of a tuning stage, and the end level is driven past any gain in perception.
+"""
+
+LARGEST_GRADIENT = 0.1
+"""Norm to which longer gradients are cut: networks whose ends lie far apart diverge without."""
+
+NAN_CHECK_EVERY = 25
+"""Steps between checks that the loss is finite (each costs a device synchronisation)."""
+
+
+class Recipe(NamedTuple):
+    """What the preset fixes for a stage: number of steps, peak learning rate, schedule's shape."""
+
+    steps: int
+    lr: float
+    schedule: str
+
+
+class Learner(L.LightningModule, ABC):
+    """A module that trains one stage; what it learns from is its ``loss``.
+
+    Attributes:
+        recordable: Whether a training step is the same operations on tensors every time, as long as
+            levels repeat in the same pattern, and no other number goes into it.
+        stage: The stage in training.
+    """
+
+    recordable: bool = False
+
+    stage: Stage
+    _recorder: Recorder | None = None
+
+    @abstractmethod
+    def loss(self, batch: Batch, stage: Stage) -> Tensor:
+        """Returns the scalar training loss."""
+
+    def begin(self, stage: Stage, objective: nn.Module, recipe: Recipe) -> None:
+        """Prepares one stage: freezes what it does not train and takes its objective and recipe."""
+        self.automatic_optimization = False
+        self.stage, self.recipe, self.steps_done = stage, recipe, 0
+        self.objective = objective
+        moving = 0
+        for name, parameter in self.named_parameters():
+            if not name.startswith("objective."):
+                parameter.requires_grad_(name.startswith(stage.trains))
+                moving += parameter.requires_grad
+        if not moving:
+            raise JobError(f"stage '{stage.name}' trains no parameter; its prefixes match nothing")
+        self.train()
+
+    def train(self, mode: bool = True) -> Learner:
+        """Sets training mode, but keeps frozen parts (and their running statistics) still."""
+        super().train(mode)
+        stage = getattr(self, "stage", None)
+        if mode and stage is not None:
+            for name, module in self.named_modules():
+                own = list(module.named_buffers(recurse=False))
+                if (
+                    own
+                    and not name.startswith("objective")
+                    and not f"{name}.".startswith(stage.trains)
+                ):
+                    module.eval()
+        return self
+
+    def weights_to_keep(self) -> dict[str, Tensor]:
+        """Returns the state to store: the method's own tensors, without the objective's."""
+        state = self.state_dict()
+        return {key: value for key, value in state.items() if not key.startswith("objective.")}
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        adam = self.stage.optimizer
+        moving = [
+            p
+            for n, p in self.named_parameters()
+            if p.requires_grad and not n.startswith("objective.")
+        ]
+        optimizers = [torch.optim.Adam(moving, lr=self._lr(), betas=adam.betas, fused=True)]
+        critic = getattr(self.objective, "critic", None)
+        if critic is not None:
+            optimizers.append(
+                torch.optim.Adam(
+                    critic.parameters(),
+                    lr=CRITIC_LR * self.recipe.lr / self.stage.share**3,
+                    betas=(0.5, 0.99),
+                    fused=True,
+                )
+            )
+        return optimizers
+
+    def _lr(self) -> float:
+        """Learning rate of the current step: constant, or a warm-up and a cosine down to zero."""
+        peak = self.recipe.lr * self.stage.optimizer.lr_scale
+        if self.recipe.schedule == "constant":
+            return peak
+        done = self.steps_done / self.recipe.steps
+        warm = 0.1
+        if done < warm:
+            return peak * (0.1 + 0.9 * done / warm)
+        return peak * 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
+
+    def on_train_start(self) -> None:
+        """Gets ready to record steps where that is worth it and right."""
+        wanted = self.recordable and self.trainer.world_size == 1
+        optimizers = self.trainer.optimizers
+        self._recorder = recorder_for(self.device, optimizers, self._raw_step) if wanted else None
+
+    def release(self) -> None:
+        """Lets go of what was recorded, and of its memory."""
+        self._recorder = None
+
+    def training_step(self, batch: Batch, index: int) -> None:
+        """Takes one step; Lightning calls it."""
+        optimizers = self.optimizers()
+        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        for group in optimizers[0].param_groups:
+            set_rate(group, self._lr())
+        if self._recorder is not None:
+            loss = self._recorder(Batch(*batch))
+        else:
+            loss = self.update(Batch(*batch), optimizers, self.manual_backward)
+        self.steps_done += 1
+        if self.steps_done % NAN_CHECK_EVERY == 0 or self.steps_done == self.recipe.steps:
+            if not bool(torch.isfinite(loss)):
+                raise JobError(
+                    f"the loss of stage '{self.stage.name}' is not finite at step {self.steps_done}; "
+                    "try a smaller learning rate with --set lr=..."
+                )
+            # What was recorded is overwritten by the next step.
+            self.log("loss", loss.detach().clone(), sync_dist=True)
+
+    def update(
+        self,
+        batch: Batch,
+        optimizers: Sequence[Any],
+        backward: Callable[[Tensor], None] = Tensor.backward,
+    ) -> Tensor:
+        """Takes one step of the network, and of the critic if there is one; returns the loss.
+
+        Args:
+            batch: What is learnt from.
+            optimizers: The network's optimiser, then the critic's.
+            backward: What is done with a loss.
+        """
+        own, *others = optimizers
+        own.zero_grad()
+        loss = self.loss(batch, self.stage)
+        if not loss.requires_grad:
+            raise JobError(
+                f"the loss of stage '{self.stage.name}' does not depend on what the stage trains "
+                f"({', '.join(self.stage.trains)}); nothing would be learnt"
+            )
+        backward(loss)
+        # Lightning's own clipping refuses fused optimisers where precision is mixed.
+        moving = [one for group in own.param_groups for one in group["params"]]
+        nn.utils.clip_grad_norm_(moving, LARGEST_GRADIENT)
+        own.step()
+        for other in others:
+            other.zero_grad()
+            backward(self.objective.critic_loss())
+            other.step()
+        return loss
+
+    def _raw_step(self, batch: Batch) -> Tensor:
+        # What Lightning wraps around optimisers is host work that a replay leaves out: it counts
+        # global steps, which nothing here reads.
+        return self.update(batch, self.trainer.optimizers)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["steps_done"] = self.steps_done
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.steps_done = int(checkpoint["steps_done"])
+
+
+def set_rate(group: dict[str, Any], rate: float) -> None:
+    """Sets a learning rate, in place where a recorded step reads it from the GPU."""
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate

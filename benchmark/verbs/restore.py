@@ -1,0 +1,71 @@
+"""``dialbench restore``: images of one's own, as trained methods restore them at each level."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from benchmark.analysis.calibration import calibrations
+from benchmark.control import level_text
+from benchmark.data.patches import to_png
+from benchmark.errors import UserError
+from benchmark.export import safe
+from benchmark.opened import read_image
+from benchmark.plan import Plan, stored_jobs, untrained
+from benchmark.store import Store, write
+from benchmark.sweep import best_device, loaded, ready
+
+
+def run(
+    plan: Plan, store: Store, images: Sequence[Path], folder: Path, calibrated: bool = False
+) -> Iterator[Path]:
+    """Restores images as they are, and yields every file that it has written.
+
+    Args:
+        plan: What was asked for; of every method the first of its seeds that is trained counts.
+        store: Where the trained stages are.
+        images: The image files.
+        folder: Gets ``<image>-<method>-<level>.png``; no file in it is ever replaced.
+        calibrated: Whether the dial is set to what was best for a level instead of the level itself.
+
+    Raises:
+        UserError: If nothing is trained, no method has a level, an image is refused, a file is
+            there already, or a calibration is not. Nothing is written then.
+    """
+    jobs = stored_jobs(plan, store)
+    if not jobs:
+        raise UserError(untrained(plan))
+    parts = [(job, level) for job in jobs for level in job.levels]
+    if not parts:
+        raise UserError("; ".join(f"{one.method} {one.reason}" for one in plan.skipped))
+    targets = {
+        (job.method, level, image): folder
+        / f"{image.stem}-{safe(job.method)}-{level_text(level).replace('/', '_')}.png"
+        for job, level in parts
+        for image in images
+    }
+    for path, times in Counter(targets.values()).items():
+        if times > 1 or os.path.lexists(path):
+            what = "would be written twice" if times > 1 else "is there already"
+            raise UserError(f"{path} {what}; rename images, or name another folder with --to")
+    known = calibrations(plan, store, jobs) if calibrated else {}
+    colour = plan.task.protocol.colour
+    for image in images:
+        # Before anything is written: one that is refused must not stop the others halfway.
+        read_image(image, colour)
+    device = best_device()
+    for job in jobs:
+        method = loaded(job, plan.task, store)
+        for level in job.levels:
+            dial = known[job.method].dial(level) if job.method in known else level
+            network = ready(method.tuned(dial), device)
+            for image in images:
+                with torch.inference_mode():
+                    output = network(read_image(image, colour).to(device))[0]
+                path = targets[job.method, level, image]
+                write(path, to_png(output))
+                yield path

@@ -1,0 +1,206 @@
+"""How long a campaign takes and how much it stores, from what runs in the store took.
+
+Every number comes from a record of the same work: a stage of the same task, method, backbone and
+kind of batch (per step), a cell of the same task, data set, method and backbone (per image). What
+has no record is listed and not guessed.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from benchmark.planning.jobs import TrainJob
+from benchmark.planning.keys import preset_text
+from benchmark.store import Store, read_json
+
+if TYPE_CHECKING:
+    from benchmark.plan import Plan
+
+BATCH = ("batch", "patch", "patch_sr", "precision", "critic_width", "devices")
+"""Settings that a training step's duration depends on."""
+
+
+@dataclass
+class Record:
+    """What the same work took before.
+
+    Args:
+        seconds: Per training step, or per image restored.
+        size: Bytes of a stage, or of a cell with the pictures that are its own; inputs, targets and
+            clean images, which methods share, are not counted.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    size: list[int] = field(default_factory=list)
+
+    def second(self) -> float | None:
+        """Returns the median duration, or None without one."""
+        return statistics.median(self.seconds) if self.seconds else None
+
+    def bytes(self) -> float | None:
+        """Returns the median size, or None without one."""
+        return statistics.median(self.size) if self.size else None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the page: ``seconds`` and ``size`` in all, None where nothing is recorded."""
+
+    task: str
+    preset: str
+    what: str
+    count: int
+    seconds: float | None
+    size: float | None
+
+
+def page(plans: Sequence[Plan], store: Store) -> str:
+    """Returns the size of a campaign as Markdown.
+
+    Args:
+        plans: One for each task and preset.
+        store: Where the records are.
+    """
+    stages, cells = _stages(store), _cells(store, {plan.task.name for plan in plans})
+    lines = [line for plan in plans for line in (*_trains(plan, stages), *_sweeps(plan, cells))]
+    text = [
+        "# Size of the campaign",
+        "",
+        "| task | preset | what | jobs | hours | MB |",
+        "|---|---|---|--:|--:|--:|",
+    ]
+    text += [
+        f"| {one.task} | {one.preset} | {one.what} | {one.count} | {_hours(one.seconds)} | "
+        f"{_megabytes(one.size)} |"
+        for one in lines
+    ]
+    seconds, size = (
+        sum(value for value in values if value is not None)
+        for values in ([one.seconds for one in lines], [one.size for one in lines])
+    )
+    count = sum(one.count for one in lines)
+    text += [f"| **all** | | | {count} | {_hours(seconds)} | {_megabytes(size)} |", ""]
+    unknown = [f"{one.task} {one.preset} {one.what}" for one in lines if one.seconds is None]
+    devices = sorted({key[-1] for key in (*stages, *cells)})
+    text += [
+        "Hours are those of one job after the other, counted as if nothing were stored yet. They "
+        f"were recorded on: {', '.join(devices) or 'nothing so far'}. Sweeps count the restoring "
+        "of images; what scoring takes is not recorded. MB are those of weights, scores and restored "
+        "images; the inputs and targets that methods share are not counted.",
+    ]
+    if unknown:
+        text += [
+            "",
+            "Not counted, since nothing like it is in the store (run it once, with one seed or "
+            "a few steps, to have it counted):",
+            "",
+            *(f"- {one}" for one in unknown),
+        ]
+    return "\n".join(text)
+
+
+def _trains(plan: Plan, records: dict[tuple, Record]) -> list[Line]:
+    """Returns one line for every stage, with all seeds."""
+    groups: dict[str, list[tuple[float | None, float | None]]] = {}
+    for key, job in plan.trains.items():
+        users = plan.users[key]
+        what = f"train {job.stage.name} (shared by {len(users)})"
+        if len(users) == 1:
+            what = f"train {users[0]} {job.stage.name}"
+        found = _best(records, _stage_key(job))
+        second = found.second()
+        took = None if second is None else second * plan.steps(key)
+        groups.setdefault(what, []).append((took, found.bytes()))
+    return [_line(plan, what, members) for what, members in groups.items()]
+
+
+def _sweeps(plan: Plan, records: dict[tuple, Record]) -> list[Line]:
+    """Returns one line for every method and data set, with all seeds."""
+    groups: dict[str, list[tuple[float | None, float | None]]] = {}
+    for job in plan.sweeps.values():
+        test = plan.images[job.dataset]
+        # Cells know sets by name, jobs perhaps by a path.
+        found = _best(records, (job.task, test.name, job.method, job.backbone))
+        images = len(test.pictures) * len(plan.task.cases)
+        points = len(job.points())
+        second, size = found.second(), found.bytes()
+        took = None if second is None else second * images * points
+        stored = None if size is None else size * points
+        groups.setdefault(f"sweep {job.method} on {test.name}", []).append((took, stored))
+    return [_line(plan, what, members) for what, members in groups.items()]
+
+
+def _line(plan: Plan, what: str, members: list[tuple[float | None, float | None]]) -> Line:
+    seconds, size = (_total(values) for values in zip(*members, strict=True))
+    preset = preset_text(plan.request.preset)
+    return Line(plan.task.name, preset, what, len(members), seconds, size)
+
+
+def _total(values: Iterable[float | None]) -> float | None:
+    values = list(values)
+    return None if None in values else sum(value for value in values if value is not None)
+
+
+def _best(records: dict[tuple, Record], key: tuple) -> Record:
+    """Returns the record with a key on the device that has most of them."""
+    found = [record for (*own, _), record in records.items() if tuple(own) == key]
+    return max(found, key=lambda one: len(one.seconds), default=Record())
+
+
+def _stage_key(job: TrainJob) -> tuple:
+    own = tuple(getattr(job.preset, name) for name in BATCH)
+    return (job.task.partition("@")[0], job.method, job.stage.name, job.backbone, *own)
+
+
+def _stages(store: Store) -> dict[tuple, Record]:
+    """Returns what stages took per step, by all that matters and the device."""
+    found: dict[tuple, Record] = {}
+    for path in sorted((store.home / "stages").glob("*/stage.json")):
+        facts = (read_json(path) or {}).get("facts", {})
+        try:
+            job, preset = facts["job"], facts["job"]["preset"]
+            own = tuple(preset.get(name, 1) for name in BATCH)
+            name = job["stage"]["name"]
+            key = (job["task"].partition("@")[0], job["method"], name, job["backbone"], *own)
+            steps = facts["steps"] - facts.get("first", 0)
+            size = (path.parent / "model.safetensors").stat().st_size
+        except (KeyError, TypeError, OSError):
+            continue
+        record = found.setdefault((*key, facts.get("device", "an unknown device")), Record())
+        record.size.append(size)
+        if steps > 0:
+            record.seconds.append(facts["seconds"] / steps)
+    return found
+
+
+def _cells(store: Store, tasks: set[str]) -> dict[tuple, Record]:
+    """Returns what cells took per image, by all that matters and the device."""
+    found: dict[tuple, Record] = {}
+    for task in sorted(tasks):
+        for path in sorted((store.home / "cells" / task).glob("*.json")):
+            cell = read_json(path) or {}
+            try:
+                facts, took = cell["facts"], cell["cost"]["ms_per_image"]
+                key = tuple(
+                    facts[name] for name in ("task", "dataset", "method", "backbone", "device")
+                )
+                names = [name for name in cell["pictures"].values() if name.startswith(path.stem)]
+                size = sum(one.stat().st_size for one in (path, *map(path.with_name, names)))
+            except (KeyError, TypeError, OSError):
+                continue
+            record = found.setdefault(key, Record())
+            record.size.append(size)
+            if took is not None:
+                record.seconds.append(took / 1000)
+    return found
+
+
+def _hours(seconds: float | None) -> str:
+    return "?" if seconds is None else f"{seconds / 3600:.3g}"
+
+
+def _megabytes(size: float | None) -> str:
+    return "?" if size is None else f"{size / 1e6:.3g}"

@@ -1,0 +1,111 @@
+"""What is said of images before anything is computed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from benchmark import cli
+from benchmark.errors import UserError
+from benchmark.metrics import records
+from benchmark.metrics.protocol import PROTOCOLS
+from benchmark.metrics.scorer import Scorer, availability
+from benchmark.plan import make
+from benchmark.planning.inspection import inspect, least_side
+from benchmark.planning.request import request_of
+from benchmark.store import Store
+
+SMALL = ("--preset", "smoke", "--levels", "0,1", "--offline")
+
+
+def save(path, height, width):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def notes(home):
+    def of(*words, task="denoise", **options):
+        top, _ = cli.parser()
+        return inspect(
+            make(request_of(top.parse_args(["run", task, *SMALL, *words])), Store()), **options
+        )
+
+    return of
+
+
+@pytest.mark.parametrize("metric", records.METRICS)
+def test_the_least_side_is_that_from_which_a_metric_has_a_value(metric):
+    if records.get(metric).of_dial or availability([metric], offline=True)[metric]:
+        pytest.skip("it cannot be computed here, or not of a pair")
+    protocol = replace(PROTOCOLS["rgb"], shave=3)
+    least, score = least_side(metric, protocol), Scorer([metric], protocol, offline=True).score
+    for side in {max(least - 1, 5), max(least, 5)}:
+        one, other = torch.rand(2, 3, side, 120, generator=torch.Generator().manual_seed(0))
+        found = score(one, other, other)[metric]
+        assert (found.status == "ok") == (side >= least), found
+
+
+def test_nothing_is_said_of_the_built_in_images(notes):
+    assert notes("--methods", "adafm") == []
+
+
+def test_what_is_not_read_is_named(notes, tmp_path):
+    save(tmp_path / "mine" / "a.png", 100, 100)
+    save(tmp_path / "mine" / "b.gif", 100, 100)
+    save(tmp_path / "mine" / "more" / "c.png", 100, 100)
+    (tmp_path / "mine" / "masks").mkdir()
+    (tmp_path / "mine" / "readme.txt").write_text("about")
+    (said,) = notes("--methods", "floor", "--test", str(tmp_path / "mine"))
+    assert said == "mine: not read, because of their kind or place: b.gif, more/"
+
+
+def test_images_too_small_for_a_metric_are_named_with_the_way_out(notes, tmp_path):
+    folder = tmp_path / "mine"
+    for name, side in (("a", 100), ("b", 40), ("c", 10)):
+        save(folder / f"{name}.png", side, 100)
+    first, second = notes("--methods", "floor", "--test", str(folder))
+    assert first.startswith("mine: no mean of SSIM-RGB, LPIPS, since 1 image is too small: c;")
+    assert "no mean of NIQE, NIQE-BSDS, since 2 images are too small: b, c;" in second
+    assert notes("--methods", "floor", "--test", f"{folder}:without=b+c") == []
+    assert f"--test {folder}:without=b+c tests" in second
+    (again,) = notes("--methods", "floor", "--test", f"{folder}:without=c")
+    assert f"--test {folder}:without=c+b tests" in again or "out=" not in again
+    assert notes("--methods", "floor", "--test", str(folder), sweep=False) == []
+
+
+def test_images_too_small_to_train_or_test_on_are_refused_together(notes, tmp_path):
+    folder = tmp_path / "mine"
+    for index in range(3):
+        save(folder / f"{index}.png", 20 if index else 96, 96)
+    with pytest.raises(UserError, match=r"2 images .*: 1\.png is 96x20, smaller .* 32, 2\.png is"):
+        notes("--methods", "adafm", "--train", str(folder))
+    assert notes("--methods", "adafm", "--train", str(folder), train=False) == []
+    save(folder / "1.png", 7, 96)
+    save(folder / "2.png", 6, 96)
+    with pytest.raises(UserError, match=r"1\.png is 96x7, and denoise needs 8 pixels .*2\.png"):
+        notes("--methods", "floor", "--test", str(folder))
+
+
+def test_a_run_says_it_and_trains_nothing_on_what_is_refused(home, tmp_path, capsys):
+    save(tmp_path / "mine" / "a.png", 20, 96)
+    words = ["run", "denoise", *SMALL, "--methods", "adafm", "--train", str(tmp_path / "mine")]
+    for more in ([], ["--dry-run"]):
+        assert cli.main([*words, *more]) == 2
+        assert "a.png is 96x20, smaller than a training patch of 32" in capsys.readouterr().err
+    assert not list(home.rglob("*.safetensors"))
+
+
+def test_damage_behind_the_head_is_told_of_all_images_before_training(home, tmp_path, capsys):
+    for index in range(3):
+        path = tmp_path / "mine" / f"{index}.png"
+        save(path, 96, 96)
+        path.write_bytes(path.read_bytes()[: 2000 if index else None])
+    words = ["run", "denoise", *SMALL, "--methods", "adafm", "--test", str(tmp_path / "mine")]
+    assert cli.main(words) == 2
+    said = capsys.readouterr().err
+    assert "2 images cannot be used: 1.png is damaged or not an image, 2.png is damaged" in said
+    assert not list(home.rglob("*.safetensors"))

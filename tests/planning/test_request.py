@@ -1,0 +1,51 @@
+"""Requests from Python: what the command line gives for the same words."""
+
+import pytest
+
+from benchmark import cli
+from benchmark.errors import UserError
+from benchmark.planning.request import request_of, wanted
+
+
+def test_python_and_the_command_line_ask_for_the_same(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("")
+    words = ["run", "denoise", "--methods", "ftn:groups=4,floor", "--method", f"{file}:k=3"]
+    words += ["--preset", "smoke", "--set", "steps=2", "--backbone", "small:width=8", "--matrix"]
+    words += ["--seeds", "3,0", "--levels", "0,0.5", "--train", "builtin", "--test", "a,b c"]
+    words += ["--offline", "--force", "floor", "--allow-leaks"]
+    asked = wanted(
+        "denoise",
+        ["ftn:groups=4", "floor", f"{file}:k=3"],
+        preset="smoke",
+        changes=["steps=2"],
+        backbone="small:width=8",
+        seeds=[3, 0],
+        levels=[(0,), (0.5,)],
+        train=["builtin"],
+        test=["a", "b c"],
+        offline=True,
+        force=["floor"],
+        matrix=True,
+        allow_leaks=True,
+    )
+    assert asked == request_of(cli.parser()[0].parse_args(words))
+    assert wanted("sr") == request_of(cli.parser()[0].parse_args(["run", "sr"]))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"task": "srr"}, "did you mean 'sr'"),
+        ({"preset": "laptob"}, "did you mean 'laptop'"),
+        ({"methods": []}, "no method was named"),
+        ({"levels": []}, "no level was given"),
+        ({"levels": [(2,)]}, r"outside \[0, 1\]"),
+        ({"seeds": [0, -1]}, "--seeds 0,-1: give whole numbers of 0 or more"),
+        ({"seeds": []}, "give whole numbers of 0 or more"),
+        ({"force": ["ftn"], "methods": ["dni"]}, "not among the methods"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(given, said):
+    with pytest.raises(UserError, match=said):
+        wanted(**{"task": "sr", **given})

@@ -1,0 +1,106 @@
+"""``dialbench restore``: images of one's own."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark import cli
+from benchmark.analysis.calibration import calibrations
+from benchmark.opened import open_method, read_image, to_pixels
+from benchmark.plan import looked_at, stored_jobs
+from benchmark.planning.request import request_of
+from benchmark.store import Store
+
+SMOKE = ("--preset", "smoke", "--set", "steps=2", "--offline")
+OPTIONS = {"preset": "smoke", "changes": ["steps=2"], "offline": True}
+
+
+@pytest.fixture
+def restore(home, tmp_path, photographs, capsys):
+    """Returns what ``restore`` answers, after training what it uses: exit code, output, errors."""
+    trained = ["train", "denoise", "--methods", "dni,experts,adafm:k=5", *SMOKE, "--jobs", "1"]
+    assert cli.main(trained) == 0
+
+    def call(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        to = ("--to", str(tmp_path / "out"))
+        return (
+            cli.main(["restore", "denoise", *map(str, words), *SMOKE, *to]),
+            *capsys.readouterr(),
+        )
+
+    return call
+
+
+def written(tmp_path) -> set[str]:
+    return {path.name for path in (tmp_path / "out").glob("**/*")}
+
+
+def test_every_image_is_restored_by_every_method_at_every_level(restore, tmp_path, photographs):
+    one, other = sorted(photographs.iterdir())
+    words = ("--methods", "dni,adafm:k=5,experts,ftn", "--levels", "0.3,0.6")
+    code, out, err = restore(one, other, *words)
+    wanted = {
+        f"{image}-{name}-{level}.png"
+        for image in ("p0", "p1")
+        for name, levels in (("dni", (0.3, 0.6)), ("adafm-k-5", (0.3, 0.6)), ("experts", (0.6,)))
+        for level in levels
+    }
+    assert code == 1 and written(tmp_path) == wanted and out.count("\n") == len(wanted)
+    assert "ftn: nothing is trained for this; run 'dialbench train denoise'" in err
+    assert "note: experts: answers only at levels 0.2, 0.6, 1" in err
+    output = open_method("denoise", "dni", **OPTIONS).tuned((0.3,))(read_image(one))
+    found = np.asarray(Image.open(tmp_path / "out" / "p0-dni-0.3.png")).astype(int)
+    assert np.abs(found - to_pixels(output[0])).max() <= 1
+
+
+def test_nothing_is_replaced_and_nothing_written_where_something_is_wrong(
+    restore, tmp_path, photographs
+):
+    one, other = sorted(photographs.iterdir())
+    dni = ("--methods", "dni", "--levels", "0.3")
+    assert restore(one, *dni)[0] == 0
+    before = (tmp_path / "out" / "p0-dni-0.3.png").read_bytes()
+    (tmp_path / "deep.png").write_bytes(b"text")
+    same = tmp_path / "p1.jpg"
+    same.write_bytes(other.read_bytes())
+    for words, said in (
+        ((other, one, *dni), "p0-dni-0.3.png is there already; rename images"),
+        ((other, same, *dni), "p1-dni-0.3.png would be written twice"),
+        ((other, tmp_path / "deep.png", *dni), "deep.png is damaged or not an image"),
+        ((other, tmp_path / "none.png", *dni), "none.png; name an image"),
+        ((other, "--methods", "experts", "--levels", "0.3"), "experts answers only at levels 0.2"),
+        ((other, "--methods", "ftn"), "nothing is trained for this"),
+    ):
+        code, out, err = restore(*words)
+        assert (code, out, err.count("\n")) == (2, "", 1) and said in err
+    assert written(tmp_path) == {"p0-dni-0.3.png"}
+    assert (tmp_path / "out" / "p0-dni-0.3.png").read_bytes() == before
+
+
+def test_a_calibrated_dial_is_set_to_what_was_best_for_the_level(restore, tmp_path, photographs):
+    image = sorted(photographs.iterdir())[0]
+    words = (image, "--methods", "dni,experts", "--levels", "0.4,0.6", "--calibrated")
+    code, _, err = restore(*words)
+    assert code == 2 and "dni cannot be calibrated" in err and "--matrix" in err
+    assert not written(tmp_path)
+    run = ["run", "denoise", "--methods", "dni,experts", "--matrix", "--test", "builtin", *SMOKE]
+    assert cli.main([*run, "--jobs", "1"]) == 0
+    assert restore(*words)[0] == 0
+    top, _ = cli.parser()
+    plan = looked_at(request_of(top.parse_args(["report", "denoise", *run[2:-3], *SMOKE])), Store())
+    (job,) = (one for one in stored_jobs(plan, Store()) if one.method == "dni")
+    dial = calibrations(plan, Store(), [job])["dni"].dial((0.4,))
+    output = open_method("denoise", "dni", **OPTIONS).tuned(dial)(read_image(image))
+    found = np.asarray(Image.open(tmp_path / "out" / "p0-dni-0.4.png")).astype(int)
+    assert np.abs(found - to_pixels(output[0])).max() <= 1
+    # Experts have no dial to set wrong.
+    assert "p0-experts-0.6.png" in written(tmp_path)
+
+
+def test_a_task_without_true_levels_has_no_calibration(home, tmp_path, photographs, capsys):
+    small = ["--methods", "dni", *SMOKE]
+    assert cli.main(["train", "sr", *small, "--jobs", "1"]) == 0
+    image = str(sorted(photographs.iterdir())[0])
+    assert cli.main(["restore", "sr", image, *small, "--calibrated"]) == 2
+    assert "sr has no single dial that could be set wrong" in capsys.readouterr().err
