@@ -86,7 +86,7 @@ def preset(name: str, overrides: Sequence[str] = ()) -> Preset:
     """
     if name not in PRESETS:
         raise UserError(unknown("preset", name, PRESETS))
-    fields = {field.name: field for field in dataclasses.fields(Preset) if field.name != "name"}
+    fields = {field.name for field in dataclasses.fields(Preset)} - {"name", "backbone"}
     chosen = PRESETS[name]
     values: dict[str, object] = {}
     for override in overrides:
@@ -94,7 +94,7 @@ def preset(name: str, overrides: Sequence[str] = ()) -> Preset:
         if key == "backbone":
             raise UserError(f"--set {override}: name the backbone with --backbone")
         if key not in fields:
-            raise UserError(f"--set {override}: {unknown('setting', key, fields)}")
+            raise UserError(f"--set {override}: {unknown('setting', key, sorted(fields))}")
         if not equals:
             raise UserError(f"--set {override}: give a value, as in {key}={getattr(chosen, key)}")
         values[key] = _parsed(key, text, type(getattr(chosen, key)))

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baselines.external import KINDS, Kind, stored_name
-from benchmark.errors import UserError
+from benchmark.errors import UserError, unknown
 from benchmark.metrics import records
-from benchmark.planning.discovery import unknown
 from benchmark.planning.spec import Spec
 from benchmark.store import IMPORTED, Store
 

@@ -89,8 +89,9 @@ def models(plan: Plan, store: Store) -> dict[tuple[str, str, str, int], dict[str
 
     return {
         (job.method, job.backbone, preset_text(job.preset), job.seed): {
-            f"{stage}.safetensors": store.stage_folder(key) / "model.safetensors"
+            f"{stage}.safetensors": path
             for stage, key in job.stage_keys.items()
+            if (path := store.weights_path(key))
         }
         for job in plan.sweeps.values()
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -140,14 +140,9 @@ def make(request: Request, store: Store, train: bool = True) -> Plan:
     tests = {
         name: open_test(task, name, request.preset.crop, request.offline) for name in request.test
     }
-    names: dict[str, str] = {}
-    for asked, one in tests.items():
-        if names.setdefault(one.name, asked) != asked:
-            raise UserError(
-                f"the test sets {names[one.name]} and {asked} are both called '{one.name}'; rename "
-                "one folder"
-            )
     training = tuple(open_set(one, "train", offline=request.offline) for one in request.train)
+    _named_apart("test", tests)
+    _named_apart("training", dict(zip(request.train, training, strict=True)))
     plan = Plan(request, task, levels_of(request, task), tests, training)
     set_digests = tuple(one.digest for one in training)
     try:
@@ -170,6 +165,17 @@ def looked_at(request: Request, store: Store, train: bool = True) -> Plan:
     """Plans a request for what only looks at the store: nothing is downloaded."""
     with assets.as_they_are():
         return make(request, store, train)
+
+
+def _named_apart(kind: str, sets: Mapping[str, ImageSet]) -> None:
+    """Refuses sets of one name: nothing could say which is meant."""
+    names: dict[str, str] = {}
+    for asked, one in sets.items():
+        if names.setdefault(one.name, asked) != asked:
+            raise UserError(
+                f"the {kind} sets {names[one.name]} and {asked} are both called '{one.name}'; rename "
+                "one folder"
+            )
 
 
 def levels_of(request: Request, task: Task) -> tuple[Level, ...]:

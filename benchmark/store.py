@@ -185,12 +185,14 @@ class Store:
         blob = save({name: tensor.contiguous() for name, tensor in state.items()})
         record = {"key": key, "weights_sha256": hashlib.sha256(blob).hexdigest(), "facts": facts}
         folder, before = self.stage_folder(key), self._weights(key)
-        if before is not None:
-            write(folder / REPLACED.format(hashlib.sha256(before).hexdigest()), before)
+        kept = before and folder / REPLACED.format(hashlib.sha256(before).hexdigest())
+        if before and kept:
+            write(kept, before)
         write(folder / WEIGHTS, blob)
         write_json(folder / "stage.json", record)
-        for path in folder.glob(REPLACED.format("*")):
-            path.unlink(missing_ok=True)
+        if kept:
+            # No other: another run may be replacing the same stage.
+            kept.unlink(missing_ok=True)
 
     def read_stage(self, key: str) -> StoredStage | None:
         """Returns a stored stage, or None if it is missing or damaged in any way."""
@@ -198,6 +200,11 @@ class Store:
             if self._hash(path) == record["weights_sha256"]:
                 return StoredStage(key, record["weights_sha256"], record["facts"])
         return None
+
+    def weights_path(self, key: str) -> Path | None:
+        """Returns the file of a stored stage's weights, or None."""
+        candidates = self._candidates(key)
+        return next((p for r, p in candidates if self._hash(p) == r["weights_sha256"]), None)
 
     def load_stage(self, key: str) -> dict[str, Tensor]:
         """Returns the weights of a stored stage.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load
 
 from benchmark import store as storing
 from benchmark.errors import Failure, JobError, UserError
@@ -122,10 +123,21 @@ def test_a_stage_can_be_read_wherever_its_replacement_is_killed(store, steps, mo
     expected, facts = (OTHER, {"steps": 9}) if steps == 3 else (STATE, {"steps": 4})
     assert store.read_stage("k").facts == facts
     assert torch.equal(store.load_stage("k")["w"], expected["w"])
+    assert torch.equal(load(store.weights_path("k").read_bytes())["w"], expected["w"])
     for state in (STATE, OTHER):
         store.write_stage("k", state, {"steps": 1})
         assert torch.equal(store.load_stage("k")["w"], state["w"])
         assert files(store) == {"model.safetensors", "stage.json"}
+
+
+def test_what_another_run_keeps_while_it_replaces_a_stage_stays(store):
+    store.write_stage("k", STATE, {"steps": 4})
+    folder = store.stage_folder("k")
+    sha = store.read_stage("k").weights_sha256
+    kept = folder / f"replaced-{'0' * 64}.safetensors"
+    kept.write_bytes(b"of another run")
+    store.write_stage("k", OTHER, {"steps": 9})
+    assert kept.exists() and not (folder / f"replaced-{sha}.safetensors").exists()
 
 
 def test_a_stage_that_is_replaced_while_it_is_read_is_the_one_or_the_other(store, monkeypatch):

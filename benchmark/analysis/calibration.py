@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.analysis.matrix import NO_DIAL, Matrix, averaged, best_dials
 from benchmark.analysis.scores import NoValue, places, scores
-from benchmark.control import Level
+from benchmark.control import Level, level_key, level_text
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ class Calibration:
 
 
 def calibrations(plan: Plan, store: Store, jobs: Sequence[SweepJob]) -> dict[str, Calibration]:
-    """Returns the calibration of each of several trained methods that has a dial, by its name.
+    """Returns the calibration of each of several trained methods, by its name.
 
     It is of the network of the job's own seed, on all images of the plan's test sets together, at the
-    levels of its preset.
+    levels of its preset. A method whose dial does nothing, or that has none, has no calibration.
 
     Args:
         plan: What was asked for.
@@ -51,7 +51,7 @@ def calibrations(plan: Plan, store: Store, jobs: Sequence[SweepJob]) -> dict[str
         jobs: A sweep of each method.
 
     Raises:
-        UserError: If the task has no true levels or several dials, or a matrix is not stored.
+        UserError: If the task has no true levels or several dials, or a matrix is not stored whole.
     """
     from benchmark.collect import collect
     from benchmark.plan import looked_at, stored_cells
@@ -63,31 +63,40 @@ def calibrations(plan: Plan, store: Store, jobs: Sequence[SweepJob]) -> dict[str
         )
     whole = looked_at(dataclasses.replace(plan.request, levels=None, matrix=True), store)
     rows = collect(store, stored_cells(whole, store)).rows
+    levels = [level_text(level) for level in whole.levels]
     found = {}
     for job in jobs:
         if job.method.partition(":")[0] in NO_DIAL:
             continue
         own = rows[(rows["method"] == job.method) & (rows["seed"] == job.seed)]
-        try:
-            found[job.method] = _calibration(averaged(scores(own, task), task).values())
-        except NoValue as error:
-            raise UserError(
-                f"{job.method} cannot be calibrated ({error}); run 'dialbench run {task.name} --matrix' "
-                "first, with the same options, or leave out --calibrated"
-            ) from error
+        every = {run.dataset: one for run, one in averaged(scores(own, task), task).items()}
+        for images in whole.images.values():
+            one = every.get(images.name, "nothing is stored")
+            if isinstance(one, str) or list(one.levels) != sorted(levels, key=level_key):
+                reason = one if isinstance(one, str) else "levels are missing"
+                raise UserError(
+                    f"{job.method} cannot be calibrated on {images.name} ({reason}); run 'dialbench run "
+                    f"{task.name} --matrix' first, with the same options but --levels"
+                )
+        known = calibration([one for one in every.values() if isinstance(one, Matrix)])
+        if known:
+            found[job.method] = known
     return found
 
 
-def _calibration(matrices: Iterable[Matrix | str]) -> Calibration:
-    """Returns the calibration by the matrices of one network, one for each test set."""
-    known = []
-    for one in matrices:
-        if isinstance(one, str):
-            raise NoValue(one)
-        known.append((places(one.levels), best_dials(one), len(one.images)))
-    if not known:
-        raise NoValue("no level x dial matrix of it is stored")
-    levels = known[0][0]
-    count = sum(images for *_, images in known)
-    dials = [sum(own[at] * images for _, own, images in known) / count for at in range(len(levels))]
-    return Calibration(levels, dials)
+def calibration(matrices: Sequence[Matrix]) -> Calibration | None:
+    """Returns the calibration by the matrices of one network on several sets, of the same levels.
+
+    Returns:
+        The mean over all images of the best dial at each level; None if the dial changes nothing.
+    """
+    try:
+        dials = [best_dials(one) for one in matrices]
+    except NoValue:
+        return None
+    weights = [len(one.images) for one in matrices]
+    means = [
+        sum(dial * images for dial, images in zip(own, weights, strict=True)) / sum(weights)
+        for own in zip(*dials, strict=True)
+    ]
+    return Calibration(places(matrices[0].levels), means)

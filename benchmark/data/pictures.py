@@ -75,13 +75,16 @@ class Picture:
         top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
         return np.ascontiguousarray(pixels[top : top + height, left : left + width])
 
-    def size(self) -> tuple[int, int]:
+    def size(self, content: bytes | None = None) -> tuple[int, int]:
         """Returns height and width, from the head of the file alone.
+
+        Args:
+            content: The bytes of the file, if they were read.
 
         Raises:
             Unusable: As ``read``, but for damage behind the head.
         """
-        with self._opened(self.stored()) as image:
+        with self._opened(content or self.stored()) as image:
             return self._cropped(image.height, image.width)
 
     def stored(self) -> bytes:

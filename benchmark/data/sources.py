@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from benchmark.tasks import Task
 
-OTHERS = (".avif", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".pgm", ".ppm", ".raw", ".tga")
-"""Pictures too, of kinds that are not read."""
-
 SPLITS = ("train", "test")
 
 BUILTIN = {
@@ -89,14 +86,12 @@ class ImageSet:
         pictures: In natural order of their names.
         digest: SHA-256 (20 digits) over names, crop and file contents.
         sizes: Height and width of each, as read.
-        left: What else in the folder looks like pictures, and is not read.
     """
 
     name: str
     pictures: tuple[Picture, ...]
     digest: str
     sizes: tuple[tuple[int, int], ...] = ()
-    left: tuple[str, ...] = ()
 
 
 def open_set(spec: str, split: str, crop: int = 0, offline: bool = False) -> ImageSet:
@@ -113,37 +108,36 @@ def open_set(spec: str, split: str, crop: int = 0, offline: bool = False) -> Ima
         UserError: If there is no such set, or it holds no image, or images of no use.
     """
     whole, without, names = spec.partition(WITHOUT)
-    name, pictures, left = _found(whole, split, crop, offline)
+    name, pictures = _found(whole, split, crop, offline)
     if without:
         pictures = _less(name, pictures, names.split("+"))
     digest, found = hashlib.sha256(), of_each(pictures, _looked_at)
     for picture, (content, _) in zip(pictures, found, strict=True):
         digest.update(f"{picture.name}\n{picture.crop}\n{content}\n".encode())
     sizes = tuple(size for _, size in found)
-    return ImageSet(name + without + names, tuple(pictures), digest.hexdigest()[:20], sizes, left)
+    return ImageSet(name + without + names, tuple(pictures), digest.hexdigest()[:20], sizes)
 
 
 def _looked_at(picture: Picture) -> tuple[str, tuple[int, int]]:
-    return hashlib.sha256(picture.stored()).hexdigest(), picture.size()
+    content = picture.stored()
+    return hashlib.sha256(content).hexdigest(), picture.size(content)
 
 
-def _found(
-    spec: str, split: str, crop: int, offline: bool
-) -> tuple[str, list[Picture], tuple[str, ...]]:
-    """Returns the name of a set, its pictures, and what of its folder is not read."""
+def _found(spec: str, split: str, crop: int, offline: bool) -> tuple[str, list[Picture]]:
+    """Returns the name of a set, and its pictures."""
     if spec == "builtin":
-        return "builtin", _builtin(split, crop if split == "test" else 0), ()
+        return "builtin", _builtin(split, crop if split == "test" else 0)
     root = data_root(split)
     inside = root / spec if root and not Path(spec).is_absolute() else None
     if inside and inside.is_dir():
-        return Path(spec).as_posix(), _folder(inside), _left(inside)
+        return Path(spec).as_posix(), _folder(inside)
     path = Path(spec).expanduser()
     if path.is_dir():
-        return path.resolve().name, _folder(path), _left(path)
+        return path.resolve().name, _folder(path)
     if path.exists():
         raise UserError(f"{path} is not a folder; name the folder that holds the images")
     if spec.partition("@")[0] in HUB:
-        return spec, _hub(spec, offline), ()
+        return spec, _hub(spec, offline)
     hint = "" if root else " (DIALBENCH_DATA is not set)"
     raise UserError(
         f"unknown {split} set '{spec}'{hint}; give a path, or one of: {', '.join(set_names(split))}"
@@ -264,17 +258,6 @@ def _image_files(folder: Path) -> Iterable[Path]:
     for path in folder.iterdir():
         if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file():
             yield path
-
-
-def _left(folder: Path) -> tuple[str, ...]:
-    """Returns what looks like pictures in a folder and is not read: other kinds, and subfolders."""
-    left = []
-    for path in sorted(folder.iterdir()):
-        if path.name[0] != "." and path.is_dir() and any(_image_files(path)):
-            left.append(f"{path.name}/")
-        elif path.name[0] != "." and path.suffix.lower() in OTHERS and path.is_file():
-            left.append(path.name)
-    return tuple(left)
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:

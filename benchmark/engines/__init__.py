@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.errors import UserError
-from benchmark.planning import discovery, spec
+from benchmark.errors import UserError, unknown
+from benchmark.planning import spec
 from benchmark.planning.spec import Spec
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def engine(text: str) -> Spec:
     chosen = spec.parse(text)
     name = chosen.name
     if name not in OPTIONS:
-        raise UserError(discovery.unknown("engine", name, OPTIONS))
+        raise UserError(unknown("engine", name, OPTIONS))
     for key, value in chosen.options.items():
         if key not in OPTIONS[name]:
             known = ", ".join(OPTIONS[name])

@@ -93,7 +93,8 @@ def shipped(
             continue
         own: dict[str, str] = {}
         for stage, key in sweep.job.stage_keys.items():
-            blob = (store.stage_folder(key) / "model.safetensors").read_bytes()
+            path = store.weights_path(key)
+            blob = path.read_bytes() if path else b""
             own[stage] = sha = hashlib.sha256(blob).hexdigest()
             name = f"weights/{stage}-{seed}.safetensors"
             inside = how in ("copy", "half")

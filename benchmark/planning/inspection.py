@@ -5,12 +5,14 @@ What would fail after hours of training, or leave a column empty, is said first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from baselines.external.noise_estimator import SIDE
 from benchmark.amount import amount
 from benchmark.data.patches import patch_side, trained_size
-from benchmark.data.pictures import of_each
+from benchmark.data.pictures import SUFFIXES, of_each
 from benchmark.data.samples import tested_size
 from benchmark.data.sources import WITHOUT, ImageSet
 from benchmark.metrics import records
@@ -21,6 +23,9 @@ from benchmark.metrics.protocol import Protocol
 from benchmark.objectives.style import SMALLEST as OF_STYLE
 from benchmark.plan import Plan
 from benchmark.tasks import Task
+
+OTHERS = (".avif", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".pgm", ".ppm", ".raw", ".tga")
+"""Pictures too, of kinds that are not read."""
 
 NAMED = 5
 """Images that a note names."""
@@ -40,19 +45,33 @@ def inspect(plan: Plan, train: bool = True, sweep: bool = True) -> list[str]:
     notes = []
     if train and plan.trains.keys() - plan.stored:
         side = patch_side(plan.task, plan.request.preset)
-        for images in plan.training:
+        for asked, images in zip(plan.request.train, plan.training, strict=True):
             sizes = dict(zip(images.pictures, images.sizes, strict=True))
             of_each(sizes, lambda one, sizes=sizes: trained_size(one, sizes[one], plan.task, side))
-            notes += _left(images)
+            notes += _left(asked, images)
     if sweep and any(plan.missing.values()):
         for asked, images in plan.images.items():
-            notes += [*_left(images), *_unscored(plan.task, asked, images)]
+            notes += [*_left(asked, images), *_unscored(plan.task, asked, images)]
     return notes
 
 
-def _left(images: ImageSet) -> Iterator[str]:
-    if images.left:
-        yield f"{images.name}: not read, because of their kind or place: {_named(images.left)}"
+def _left(asked: str, images: ImageSet) -> Iterator[str]:
+    """Yields what looks like pictures in the folder of a set and is not read."""
+    left = []
+    if asked.partition(WITHOUT)[0] != "builtin" and images.pictures[0].content is None:
+        for path in sorted(images.pictures[0].path.parent.iterdir()):
+            # A note is no reason to fail, as on a folder that one may not look into.
+            with contextlib.suppress(OSError):
+                if path.name[0] != "." and path.is_dir() and any(map(_is_read, path.iterdir())):
+                    left.append(f"{path.name}/")
+                elif path.name[0] != "." and path.suffix.lower() in OTHERS and path.is_file():
+                    left.append(path.name)
+    if left:
+        yield f"{images.name}: not read, because of their kind or place: {_named(left)}"
+
+
+def _is_read(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
 
 
 def _unscored(task: Task, asked: str, images: ImageSet) -> Iterator[str]:
@@ -95,6 +114,6 @@ def least_side(metric: str, protocol: Protocol) -> int:
     return 1 + 2 * int(protocol.shave) if name.startswith(("psnr", "mse")) else 1
 
 
-def _named(names: tuple[str, ...]) -> str:
+def _named(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more

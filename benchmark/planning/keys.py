@@ -38,6 +38,7 @@ TRAINING_CODE = (
 )
 METHOD_CODE = ("baselines", "benchmark.method", "benchmark.tuning", "methods")
 SCORING_CODE = (
+    "baselines.external.noise_estimator",
     *("benchmark.control", "benchmark.data", "benchmark.degradations", "benchmark.metrics"),
     *("benchmark.objectives", "benchmark.scoring.blind", "benchmark.scoring.dialling"),
     *("benchmark.sweep", "benchmark.tasks.base", "benchmark.tuning.spatial"),

@@ -102,6 +102,12 @@ def wanted(
     Raises:
         UserError: If a name, number or option is wrong.
     """
+    for name, value in (
+        *(("methods", methods), ("changes", changes), ("train", train)),
+        *(("test", test), ("force", force)),
+    ):
+        if isinstance(value, str):
+            raise UserError(f"{name}='{value}': give a list, like ['{value}']")
     about = tasks.get(task)
     budget = config.preset(preset, changes)
     backbone = str(spec.parse(backbone or budget.backbone))
@@ -113,7 +119,7 @@ def wanted(
             raise UserError(f"--force {name}: it is not among the methods of this run")
     if levels is not None and not levels:
         raise UserError("no level was given; write for example --levels 0,0.5,1")
-    if not seeds or min(seeds) < 0:
+    if any(type(one) is not int or one < 0 for one in seeds) or not seeds:
         raise UserError(SEEDS.format(",".join(map(str, seeds))))
     if matrix and not about.has_true_level:
         raise UserError(

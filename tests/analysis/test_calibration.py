@@ -3,9 +3,9 @@
 import pytest
 
 from benchmark import tasks
-from benchmark.analysis.calibration import Calibration, _calibration
+from benchmark.analysis.calibration import Calibration, calibration
 from benchmark.analysis.matrix import averaged
-from benchmark.analysis.scores import NoValue, scores
+from benchmark.analysis.scores import scores
 
 DENOISE = tasks.get("denoise")
 
@@ -24,17 +24,31 @@ def test_a_dial_stays_on_its_scale():
     assert Calibration((0.2, 0.8), (0.0, 0.8)).dial((0.1,)) == (0.0,)
 
 
+def matrices(rows):
+    return list(averaged(scores(rows, DENOISE), DENOISE).values())
+
+
 def test_the_planted_best_dial_comes_back(plant):
     rows = plant({"dni": lambda level, dial, at: 30 - (dial - level**2) ** 2}, matrix=True)
-    known = _calibration(averaged(scores(rows, DENOISE), DENOISE).values())
+    known = calibration(matrices(rows))
+    assert known is not None
     assert [known.dial((level,))[0] for level in (0, 0.25, 0.5, 1)] == pytest.approx(
         [0, 0.0625, 0.25, 1]
     )
 
 
-def test_without_a_matrix_there_is_a_reason(plant):
-    rows = plant({"dni": lambda level, dial, at: 30 - level})
-    with pytest.raises(NoValue):
-        _calibration(averaged(scores(rows, DENOISE), DENOISE).values())
-    with pytest.raises(NoValue, match="no level x dial matrix of it is stored"):
-        _calibration([])
+def test_every_image_counts_alike_whatever_set_it_is_in(plant):
+    one = plant({"dni": lambda level, dial, at: 30 - (dial - level) ** 2}, matrix=True)
+    other = plant(
+        {"dni": lambda level, dial, at: 30 - (dial - level**2) ** 2}, matrix=True, images=("x", "y")
+    )
+    found = [matrices(rows)[0] for rows in (one, other)]
+    known = calibration(found)
+    images = [len(each.images) for each in found]
+    wanted = (0.5 * images[0] + 0.25 * images[1]) / sum(images)
+    assert known is not None and known.dial((0.5,)) == pytest.approx((wanted,))
+
+
+def test_a_dial_that_does_nothing_has_no_calibration(plant):
+    rows = plant({"dni": lambda level, dial, at: 30 - level}, matrix=True)
+    assert calibration(matrices(rows)) is None

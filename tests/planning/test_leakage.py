@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,13 @@ def test_the_way_out_that_is_named_works_for_a_path_too(sets, home, capsys):
     assert run("--train", own[0], "--test", own[1]) == 2
     advice = re.search(r"--train (\S+),", capsys.readouterr().err)
     assert advice and run("--train", advice[1], "--test", own[1]) == 0
+
+
+def test_training_sets_of_one_name_are_refused(sets, home, capsys):
+    other = sets / "more" / "clean"
+    shutil.copytree(sets / "train" / "clean", other)
+    assert run("--train", f"clean,{other}", "--test", "photos") == 2
+    assert "the training sets clean and " in capsys.readouterr().err
 
 
 def test_a_test_image_is_found_whole_where_only_its_centre_is_tested(home, tmp_path, capsys):

@@ -43,6 +43,9 @@ def test_python_and_the_command_line_ask_for_the_same(tmp_path):
         ({"levels": [(2,)]}, r"outside \[0, 1\]"),
         ({"seeds": [0, -1]}, "--seeds 0,-1: give whole numbers of 0 or more"),
         ({"seeds": []}, "give whole numbers of 0 or more"),
+        ({"seeds": [True]}, "give whole numbers of 0 or more"),
+        ({"methods": "ftn"}, r"methods='ftn': give a list, like \['ftn'\]"),
+        ({"test": "builtin"}, "test='builtin': give a list"),
         ({"force": ["ftn"], "methods": ["dni"]}, "not among the methods"),
     ],
 )

@@ -82,10 +82,13 @@ def test_a_calibrated_dial_is_set_to_what_was_best_for_the_level(restore, tmp_pa
     image = sorted(photographs.iterdir())[0]
     words = (image, "--methods", "dni,experts", "--levels", "0.4,0.6", "--calibrated")
     code, _, err = restore(*words)
-    assert code == 2 and "dni cannot be calibrated" in err and "--matrix" in err
+    assert code == 2 and "dni cannot be calibrated on builtin (nothing is stored)" in err
+    assert "run 'dialbench run denoise --matrix' first, with the same options but --levels" in err
     assert not written(tmp_path)
     run = ["run", "denoise", "--methods", "dni,experts", "--matrix", "--test", "builtin", *SMOKE]
     assert cli.main([*run, "--jobs", "1"]) == 0
+    code, _, err = restore(*words, "--test", f"builtin,{photographs}")
+    assert code == 2 and "dni cannot be calibrated on photographs (nothing is stored)" in err
     assert restore(*words)[0] == 0
     top, _ = cli.parser()
     plan = looked_at(request_of(top.parse_args(["report", "denoise", *run[2:-3], *SMOKE])), Store())
