@@ -7,7 +7,13 @@ from contextlib import contextmanager, nullcontext, suppress
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensorMode,
+    UnsupportedFakeTensorException,
+    UnsupportedOperatorException,
+)
 
 from benchmark.conformance.recording import batches
 from benchmark.conformance.subject import (
@@ -24,6 +30,13 @@ from benchmark.tasks import Task
 from benchmark.training.learner import Recipe
 
 THERE = "cuda"
+UNFOLLOWED = (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    UnsupportedFakeTensorException,
+    UnsupportedOperatorException,
+)
+"""What is raised where a step waits for a value, which pretended tensors lack, or nobody can pretend."""
 
 
 def everything_moves_to_a_gpu(factory: Factory, task: Task) -> None:
@@ -72,10 +85,9 @@ def _pretending(what: str) -> Iterator[None]:
     try:
         with FakeTensorMode(allow_non_fake_inputs=True):
             yield
-    except Broken:
-        raise
-    except Exception as error:
-        if "device" in str(error):
-            raise Broken(f"{what} is on the GPU in part only: {one_line(error)}") from error
-        # A step that waits for a value has none here.
+    except UNFOLLOWED as error:
         raise Skipped(f"it cannot be followed without values: {one_line(error)}") from error
+    except RuntimeError as error:
+        if "device" not in str(error):
+            raise
+        raise Broken(f"{what} is on the GPU in part only: {one_line(error)}") from error
