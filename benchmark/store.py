@@ -386,9 +386,9 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
 def read_json(path: Path | str) -> dict[str, Any] | None:
     """Returns the record that ``write_json`` wrote, or None if there is no such intact record."""
     try:
-        with open(path, "rb") as file:
+        # Without a buffer, and the bytes checked, not what they mean: a campaign reads very many.
+        with open(path, "rb", buffering=0) as file:
             blob = file.read()
-        # The bytes are checked, not what they mean: a campaign reads very many of these.
         if blob[-CHECK:] != _check(blob[:-CHECK]):
             return None
         record = json.loads(blob)

@@ -218,8 +218,10 @@ def cell_keys(job: SweepJob, task: Task, weights: str, images: ImageSet) -> Call
         }
     )
 
+    text_of = functools.cache(level_text)
+
     def key(point: Point) -> str:
-        return digest([shared, *(level_text(level) for level in point)])
+        return digest([shared, *map(text_of, point)])
 
     return key
 

@@ -33,14 +33,14 @@ def get(name: str) -> Task:
         UserError: If there is no such task or protocol, or something is wrong with the task's file.
     """
     base, at, judged = name.partition("@")
-    if base not in names():
-        raise UserError(unknown("task", base, names()))
     task = _read(base)
     return task.under(protocol.get(judged)) if at else task
 
 
 @functools.cache
 def _read(name: str) -> Task:
+    if name not in names():
+        raise UserError(unknown("task", name, names()))
     module = name.replace("-", "_")
     where = f"benchmark/tasks/{module}.py"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -197,13 +198,18 @@ class Task:
         psnr = next((one for one in self.metrics if one.startswith("psnr-")), self.headline)
         return tuple(dict.fromkeys((self.headline, psnr)))
 
+    @functools.cached_property
+    def _facts(self) -> dict[str, Any]:
+        """All fields as plain data; every sweep of a campaign asks for them."""
+        return asdict(self)
+
     def training_facts(self) -> dict[str, Any]:
         """Returns everything that determines a training run of this task, as plain data."""
         keep = (
             *("version", "kind", "space", "degradation", "objective", "scale"),
             *("operator", "unseen", "spared"),
         )
-        facts = asdict(self)
+        facts = self._facts
         colour = self.protocol.colour
         return {"name": self.base, "colour": colour, **{key: facts[key] for key in keep}}
 
@@ -213,7 +219,7 @@ class Task:
             *("name", "version", "kind", "space", "degradation", "protocol", "scale"),
             *("operator", "unseen", "cases", "spared", "target", "dial"),
         )
-        facts = asdict(self)
+        facts = self._facts
         judged = ("objective",) if "objective" in self.metrics else ()
         # These compare a level with others of the grid.
         beside = any(one.startswith("step-") or one.endswith("-single") for one in self.metrics)
