@@ -44,6 +44,7 @@ class Study:
         scores: Whether scores at every level are needed.
         matrix: Whether every level is also needed with the dial set to every other one.
         one_dial: Whether it can show one dial only.
+        named: Whether it shows operators apart, and then any number of dials.
     """
 
     summary: str
@@ -57,6 +58,7 @@ class Study:
     scores: bool = False
     matrix: bool = False
     one_dial: bool = False
+    named: bool = False
 
 
 @dataclass(frozen=True)

@@ -175,9 +175,12 @@ def analyze(args: argparse.Namespace) -> int:
     request, store = request_of(args), Store()
     if tasks.get(request.task).protocol.pairs:
         raise UserError(f"studies compare levels, which those of {request.task} do not have")
-    if study.one_dial and (dials := tasks.get(request.task).space.d) > 1:
+    axes = tasks.get(request.task).space.axes
+    apart = study.named and any(axis.names for axis in axes)
+    if study.one_dial and len(axes) > 1 and not apart:
         raise UserError(
-            f"{args.name} shows one dial, and {request.task} has {dials}; choose a task like {study.task}"
+            f"{args.name} shows one dial, and {request.task} has {len(axes)}; "
+            f"choose a task like {study.task}"
         )
     if study.matrix:
         if not tasks.get(request.task).has_true_level:

@@ -364,6 +364,11 @@ def test_costs_are_taken_where_the_input_is():
     assert next(method.parameters()).device.type == "cpu"
 
 
+@pytest.mark.parametrize("name", studies.names())
+def test_every_study_takes_its_own_task_and_methods(name, home, capsys):
+    assert cli.main(["analyze", name, "--dry-run", *SMOKE]) == 0, capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [

@@ -215,4 +215,5 @@ STUDY = Study(
     tables=tables,
     draw=draw,
     one_dial=True,
+    named=True,
 )
