@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from benchmark.store import Store
 
 CHECKPOINT = "last.ckpt"
+AGREE_EVERY = 5
+"""Steps between those at which processes ask each other whether to save; a GPU waits for the answer."""
 
 Say = Callable[[str], None]
 
@@ -153,10 +155,14 @@ def trainer(preset: Preset, *callbacks: Callback, part: Part = WHOLE) -> L.Train
     """Returns a quiet Trainer."""
     # A critic's parameters take no part in the network's step, and the other way round.
     strategy = DDPStrategy(find_unused_parameters=True) if part.of > 1 else "auto"
-    enough = torch.cuda.device_count() >= part.of
+    found = torch.cuda.device_count()
+    if 0 < found < part.of:
+        raise JobError(
+            f"--set devices={part.of} asks for {part.of} GPUs, and there are {found}; ask for fewer"
+        )
     return L.Trainer(
         max_epochs=1,
-        accelerator="auto" if enough else "cpu",
+        accelerator="auto" if found else "cpu",
         devices=part.of,
         strategy=strategy,
         # Inside a SLURM job Lightning would take over its signals and requeue it.
@@ -186,9 +192,12 @@ def choosing_kernels() -> Iterator[None]:
 def precision_of(preset: Preset) -> str:
     """Returns the preset's precision, or 32 bits where half of them would only be slower.
 
-    Faster are GPUs, and CPUs with units for products of bf16 matrices (AMX).
+    Faster are GPUs that have it (from Ampere on), and CPUs with units for its products (AMX).
     """
-    units = torch.cuda.is_available() or _cpu_has("amx_bf16")
+    if torch.cuda.is_available():
+        units = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        units = _cpu_has("amx_bf16")
     return preset.precision if units else "32-true"
 
 
@@ -249,6 +258,8 @@ class Progress(Callback):
             since, first = self.began
             left = (now - since) / max(1, done - first) * (self.steps - done)
             self.say(f"{done}/{self.steps} steps, {left:.0f} s left")
+        if trainer.world_size > 1 and done % AGREE_EVERY and done < self.steps:
+            return
         stop = self._agreed(trainer, stopping.asked())
         due = self._agreed(trainer, now - self.saved >= self.every)
         if (stop or due) and done < self.steps:

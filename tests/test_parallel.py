@@ -70,3 +70,10 @@ def test_a_batch_that_cannot_be_split_is_refused(home, capsys):
     words = ["run", "sr", "--preset", "smoke", "--methods", "dni", "--set", "devices=3"]
     assert cli.main(words) == 2
     assert "cannot be split evenly" in capsys.readouterr().err
+
+
+def test_more_devices_than_there_are_gpus_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    preset = dataclasses.replace(SMOKE, devices=2)
+    with pytest.raises(parallel.JobError, match="asks for 2 GPUs, and there are 1"):
+        train.trainer(preset, part=Part(0, 2))

@@ -4,11 +4,18 @@ import dataclasses
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmark import config, tasks, train
+from benchmark.data.patches import to_tensor
+from benchmark.data.sources import open_set
 from benchmark.method import Stage
+from benchmark.objectives import TARGETS, TERMS, MixedObjective
 from benchmark.planning.discovery import create_method
+from benchmark.training.batch import Batch
+from benchmark.training.learner import Recipe
 from benchmark.training.stage import start_stage
+from benchmark.tuning.build import build_method
 
 METHODS = (
     "decouple",
@@ -24,6 +31,9 @@ METHODS = (
     "decouple_fast",
 )
 HALF = config.preset("smoke", ["steps=2", "precision=bf16-mixed"])
+
+
+PRODUCTS = {torch.ops.aten.mm, torch.ops.aten.bmm, torch.ops.aten.addmm, torch.ops.aten.baddbmm}
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +90,72 @@ def test_a_machine_without_units_trains_in_full_precision(monkeypatch):
     monkeypatch.setattr(train, "_cpu_has", lambda unit: False)
     assert train.precision_of(HALF) == "32-true"
     assert train.precision_of(config.preset("smoke")) == "32-true"
+
+
+def test_gpus_that_only_imitate_half_precision_train_in_full(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    assert train.precision_of(HALF) == "32-true"
+
+
+def _gradient(loss, images, enabled):
+    images = images.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+        found = loss(images)
+    found.sum().backward()
+    return images.grad
+
+
+@pytest.mark.parametrize("name", ["style_brick", "style_grass", "style_gravel", "content"])
+def test_losses_on_filters_are_not_rounded(name):
+    """Their taps cancel: rounded to half precision, the gradient is off by a fifth."""
+    term, (image, other) = TERMS[name](), _photographs()
+    full, half = (
+        _gradient(lambda images: term(images, other), image, enabled) for enabled in (False, True)
+    )
+    assert torch.equal(half, full)
+    assert term(image.bfloat16(), other).dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_targets_are_not_rounded(name):
+    clean, given = _photographs()
+    level = torch.tensor([[0.5, 1.0]])
+    full = TARGETS[name](clean, given, level)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(TARGETS[name](clean, given, level), full)
+
+
+def _photographs():
+    images = open_set("builtin", "train").pictures[:2]
+    return [to_tensor(one.read()[:64, :64])[None] for one in images]
+
+
+@pytest.mark.parametrize("name", ["ftn", "tunable_conv", "cresmd"])
+def test_kernels_are_merged_in_full_precision_backwards_too(name, monkeypatch):
+    """What comes back to merged kernels is rounded; the way from there to what merges them is not."""
+    task = tasks.get("denoise")
+    method = build_method(create_method(name), "small:width=8:blocks=2", task, 0)
+    products = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            if func.overloadpacket in PRODUCTS:
+                products.extend(one.dtype for one in args if isinstance(one, torch.Tensor))
+            return func(*args, **(kwargs or {}))
+
+    def watched(loss):
+        with Watch():
+            loss.backward()
+
+    stage = last_stage(name, "denoise")
+    level = (1.0,) if stage.starts_from else None
+    recipe = Recipe(8, 1e-3, "constant")
+    method.begin(stage, MixedObjective(task.objective, level, 8), recipe)
+    clean, given = _photographs()
+    batch = Batch(given, clean, torch.tensor([[1.0]]), [1])
+    optimizers = method.configure_optimizers()
+    with torch.autocast("cpu", torch.bfloat16):
+        method.update(batch, optimizers, watched)
+    assert products
+    assert set(products) == {torch.float32}

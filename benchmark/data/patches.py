@@ -200,8 +200,9 @@ class Patches(Dataset):
         self.part = part
         self.task, self.levels, self.preset, self.seed = task, levels, preset, seed
         self.side = patch_side(task, preset)
-        self.degradation = degradations.get(task.degradation)
-        self.whole = not (self.degradation.uses_level or self.degradation.uses_noise)
+        # Not kept: loader processes that are spawned are sent all that is, and this holds functions.
+        degradation = degradations.get(task.degradation)
+        self.whole = not (degradation.uses_level or degradation.uses_noise)
         self.degraded: list[np.ndarray] = []
         self.outputs: dict[Level, list[np.ndarray]] = {}
         self.clean = of_each(images.pictures, self._clean_pixels)
@@ -210,7 +211,7 @@ class Patches(Dataset):
             self.outputs = self._filtered(Filtered(task.operator, store), say)
         for pixels in self.clean if self.whole else ():
             # Nothing is drawn: such degradations do not use the generator.
-            small = self.degradation.apply(to_tensor(pixels), (), degradations.generator("unused"))
+            small = degradation.apply(to_tensor(pixels), (), degradations.generator("unused"))
             self.degraded.append((small * 255).round().byte().permute(1, 2, 0).numpy())
         area = np.array([pixels.shape[0] * pixels.shape[1] for pixels in self.clean], dtype=float)
         below = (area / area.sum()).cumsum()

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmark.objectives.precision import in_full
+
 CPU = torch.device("cpu")
 SCALES = 3
 ORIENTATIONS = 4
@@ -123,11 +125,12 @@ class Style(nn.Module):
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         losses = []
-        for scale, maps in enumerate(features(output)):
-            wanted = getattr(self, f"gram_{scale}")
-            apart = (gram(maps) - wanted).square().sum(dim=(1, 2))
-            losses.append(apart / wanted.square().sum())
-        return torch.stack(losses).mean(dim=0)
+        with in_full(output) as (images,):
+            for scale, maps in enumerate(features(images)):
+                wanted = getattr(self, f"gram_{scale}")
+                apart = (gram(maps) - wanted).square().sum(dim=(1, 2))
+                losses.append(apart / wanted.square().sum())
+            return torch.stack(losses).mean(dim=0)
 
 
 class Content(nn.Module):
@@ -138,11 +141,11 @@ class Content(nn.Module):
     """
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        apart = output - target
-        luma = functional.conv2d(apart, _mixing(apart.device)[:1].to(apart.dtype))
         losses = []
-        for _ in range(1, SCALES):
-            luma = functional.avg_pool2d(luma, 2)
-            above, below = _responses(luma)
-            losses.append((above - below).square().mean(dim=(1, 2, 3)))
-        return torch.stack(losses).mean(dim=0)
+        with in_full(output - target) as (apart,):
+            luma = functional.conv2d(apart, _mixing(apart.device)[:1].to(apart.dtype))
+            for _ in range(1, SCALES):
+                luma = functional.avg_pool2d(luma, 2)
+                above, below = _responses(luma)
+                losses.append((above - below).square().mean(dim=(1, 2, 3)))
+            return torch.stack(losses).mean(dim=0)

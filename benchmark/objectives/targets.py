@@ -12,6 +12,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from benchmark.degradations.blur import gaussian_blur
+from benchmark.objectives.precision import in_full
 
 KEPT = 0.9
 """Share of the noise that is kept at the end of the dial (nu of tunable convolutions)."""
@@ -50,7 +51,8 @@ def noise_kept_sharpened(clean: Tensor, given: Tensor, level: Tensor) -> Tensor:
 
 def _sharpened(images: Tensor, level: Tensor) -> Tensor:
     share = GAIN * level[:, 1:2, None, None]
-    return images + share * (images - gaussian_blur(images, *SMOOTH))
+    with in_full(images) as (sharp,):
+        return sharp + share * (sharp - gaussian_blur(sharp, *SMOOTH))
 
 
 Target = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import lightning as L
@@ -176,14 +177,17 @@ class Learner(L.LightningModule, ABC):
                 f"the loss of stage '{self.stage.name}' does not depend on what the stage trains "
                 f"({', '.join(self.stage.trains)}); nothing would be learnt"
             )
-        backward(loss)
+        with _as_in_forward(loss):
+            backward(loss)
         # Lightning's own clipping refuses fused optimisers where precision is mixed.
         moving = [one for group in own.param_groups for one in group["params"]]
         nn.utils.clip_grad_norm_(moving, LARGEST_GRADIENT)
         own.step()
         for other in others:
             other.zero_grad()
-            backward(self.objective.critic_loss())
+            loss_of_critic = self.objective.critic_loss()
+            with _as_in_forward(loss_of_critic):
+                backward(loss_of_critic)
             other.step()
         return loss
 
@@ -197,6 +201,14 @@ class Learner(L.LightningModule, ABC):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.steps_done = int(checkpoint["steps_done"])
+
+
+def _as_in_forward(loss: Tensor) -> AbstractContextManager[object]:
+    """Lets gradients have the precision of their forward pass, which autocasting would lower again.
+
+    Products that were taken in full precision, such as those that merge kernels, would lose it.
+    """
+    return torch.autocast(loss.device.type, enabled=False)
 
 
 def set_rate(group: dict[str, Any], rate: float) -> None:

@@ -21,7 +21,9 @@ def seeded(*key: str | int) -> Iterator[None]:
     """Runs a block under a random state that depends on ``key`` alone, then restores the state."""
     text = "\x1f".join(str(part) for part in key)
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
-    with torch.random.fork_rng():
+    # A process that has not used a GPU, such as one that plans, is not to begin with it here.
+    used = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=used):
         torch.manual_seed(seed)
         yield
 

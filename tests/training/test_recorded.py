@@ -61,6 +61,7 @@ def imitated(monkeypatch):
     made = []
     # A GPU that is there would train otherwise than the processor does.
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
 
     def recorder_for(device, optimizers, step):
         made.append(Imitated(step, optimizers))
