@@ -95,7 +95,7 @@ def parser() -> tuple[Parser, list[str]]:
     )
     known.add_argument("--json", action="store_true", help="the matrix as JSON")
     add("run", bench.run, "train what is missing, sweep the dial, write the report", wanted)
-    add("train", bench.train, "train the stages that are missing", wanted)
+    add("train", bench.train, "train the stages that are missing", _selection(mirrors=False))
     add("sweep", bench.sweep, "score what is trained at the levels that are missing", wanted)
     add("report", bench.report, "write the report from what is stored", stored)
     add(
@@ -134,7 +134,7 @@ def parser() -> tuple[Parser, list[str]]:
         "analyze",
         bench.analyze,
         "make a study of the papers from trained networks, training what is missing",
-        _selection(study=True),
+        _selection(study=True, mirrors=False),
     )
     study.add_argument("--list", action="store_true", help="show the studies, one line each")
     kinds = ", ".join(KINDS)
@@ -250,7 +250,7 @@ def _board_actions(
         type=Path,
         metavar="FILE",
         default=Path("docs/results.md"),
-        help="default: that one",
+        help="default: docs/results.md",
     )
     page = add("page", "write the boards as pages to look at, or to publish")
     page.add_argument("path", **where, help="all leaderboards, or one task's")
@@ -258,7 +258,7 @@ def _board_actions(
 
 
 def _selection(
-    task: str | None = None, study: bool = False, works: bool = True
+    task: str | None = None, study: bool = False, works: bool = True, mirrors: bool = True
 ) -> argparse.ArgumentParser:
     """Returns the options that say which methods, levels, data and budget are meant.
 
@@ -267,6 +267,8 @@ def _selection(
         study: Whether a study is named instead of a task; it knows which task and methods it needs.
         works: Whether the verb trains or scores; one that only reads refuses what is about that, but
             for the engine and the leaks: it takes the words of the run, and does not speak of them.
+        mirrors: Whether what it does can be mirrored; where it cannot, ``--wandb`` is not offered, and
+            the verb says why.
     """
     one = argparse.ArgumentParser(add_help=False)
     if study:
@@ -334,5 +336,9 @@ def _selection(
         "--only-missing", action="store_true", help="do what is not stored yet (the default)"
     )
     one.add_argument("--dry-run", action="store_true", help="show what would be done, do nothing")
-    one.add_argument("--wandb", action="store_true", help="mirror the results to W&B")
+    one.add_argument(
+        "--wandb",
+        action="store_true",
+        help="mirror the results to W&B" if mirrors else argparse.SUPPRESS,
+    )
     return one

@@ -49,6 +49,14 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
     return f"unknown {kind} '{name}'{hint}; choose from: {', '.join(choices)}"
 
 
+def to_get(extra: str) -> str:
+    """Returns what to do where what an extra of the project installs is missing.
+
+    dialbench is on no index, so pip has to take it from its own folder.
+    """
+    return f"in the folder of dialbench run: pip install -e '.[{extra}]'"
+
+
 def one_line(error: BaseException) -> str:
     """Returns the kind of an error that others raised, and its message as one line."""
     text = " ".join(str(error).split()) or "no message"

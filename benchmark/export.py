@@ -19,7 +19,7 @@ from torch import Tensor, nn
 import benchmark
 from benchmark.amount import amount
 from benchmark.control import Level, level_text
-from benchmark.errors import JobError, UserError
+from benchmark.errors import JobError, UserError, to_get
 from benchmark.method import ControlMethod, WeightSpaceMethod
 from benchmark.plan import Plan, stored_jobs, untrained
 from benchmark.planning import spec
@@ -320,9 +320,7 @@ def _require_onnx() -> None:
     try:
         import onnx  # noqa: F401 - what is asked is whether it is there
     except ImportError:
-        raise UserError(
-            "the package onnx is not installed; pip install 'dialbench[onnx]'"
-        ) from None
+        raise UserError(f"the package onnx is not installed; {to_get('onnx')}") from None
 
 
 def safe(name: str) -> str:

@@ -101,6 +101,7 @@ def test_a_method_file_may_lie_in_any_folder(folder, tmp_path):
         ("run sr --force ftn --methods dni", "--force"),
         ("run sr --methods ,", "no method"),
         ("train sr --wandb", "leave out --wandb"),
+        ("analyze experts --wandb", "leave out --wandb"),
         ("report sr --dry-run", "--dry-run"),
         ("export sr --wandb", "--wandb"),
         ("demo sr --dry-run", "--dry-run"),
@@ -121,6 +122,21 @@ def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home, monkeypatch
     assert error.count("\n") == 1
     assert error.startswith("dialbench: ")
     assert re.search(part, error)
+
+
+@pytest.mark.parametrize(
+    ("verb", "offered"), [("run", True), ("sweep", True), ("train", False), ("analyze", False)]
+)
+def test_the_mirror_is_offered_where_there_are_results_to_mirror(verb, offered, capsys):
+    with pytest.raises(SystemExit):
+        cli.main([verb, "--help"])
+    assert ("--wandb" in capsys.readouterr().out) == offered
+
+
+def test_the_help_of_results_names_the_document_it_writes(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["board", "results", "--help"])
+    assert "default: docs/results.md" in capsys.readouterr().out
 
 
 def test_sets_are_separated_by_commas_alone():

@@ -202,7 +202,7 @@ def test_what_is_not_there_is_said(home, capsys, monkeypatch):
     assert "nothing is trained for this; run 'dialbench train denoise'" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "onnx", None)
     assert cli.main(["export", "denoise", *WORDS, "--methods", "dni", "--onnx"]) == 2
-    assert "pip install 'dialbench[onnx]'" in capsys.readouterr().err
+    assert "pip install -e '.[onnx]'" in capsys.readouterr().err
 
 
 def test_a_network_that_onnx_cannot_hold_stops_no_other(home, tmp_path, capsys, monkeypatch):

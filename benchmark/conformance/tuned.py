@@ -27,6 +27,7 @@ from benchmark.conformance.subject import (
     state,
     train,
 )
+from benchmark.errors import to_get
 from benchmark.export import evaluated, traced
 from benchmark.scoring.cost import macs
 from benchmark.tasks import Task
@@ -73,7 +74,7 @@ def weights_survive_storage(factory: Factory, task: Task) -> None:
 def tuned_networks_export_to_onnx(factory: Factory, task: Task) -> None:
     """A tuned network, exported to ONNX and run there, gives the same output."""
     if importlib.util.find_spec("onnx") is None:
-        raise Skipped("the package onnx is not installed; pip install 'dialbench[onnx]'")
+        raise Skipped(f"the package onnx is not installed; {to_get('onnx')}")
     method = scrambled(factory, torch.float32)
     tuned, x = method.tuned(points(method, task)[-1]), images(1, torch.float32)
     try:

@@ -6,7 +6,7 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from benchmark import tasks
-from benchmark.errors import UserError
+from benchmark.errors import UserError, to_get
 
 if TYPE_CHECKING:
     from benchmark.planning.request import Request
@@ -26,7 +26,7 @@ def run(request: Request, port: int | None = None) -> int:
             f"the demo takes single images of your own; ask for {base}, not {task.name}"
         )
     if importlib.util.find_spec("gradio") is None:
-        raise UserError("the demo needs gradio; pip install 'dialbench[demo]'")
+        raise UserError(f"the demo needs gradio; {to_get('demo')}")
 
     from benchmark.demo.app import launch
     from benchmark.demo.session import open_session

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.errors import UserError, unknown
+from benchmark.errors import UserError, to_get, unknown
 from benchmark.planning import spec
 from benchmark.planning.spec import Spec
 
@@ -62,10 +62,7 @@ def engine(text: str) -> Spec:
                 f"--engine {text}: {key} must be {what} of {LOWEST.get(key, 1)} or more"
             )
     if name in PACKAGES and not _installed(PACKAGES[name]):
-        raise UserError(
-            f"--engine {name} needs the package {PACKAGES[name]}; "
-            f"install it with: pip install 'dialbench[{name}]'"
-        )
+        raise UserError(f"--engine {name} needs the package {PACKAGES[name]}; {to_get(name)}")
     if name == "slurm" and shutil.which("sbatch") is None:
         raise UserError("--engine slurm: there is no sbatch here; run on a host that submits jobs")
     return chosen

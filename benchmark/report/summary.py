@@ -37,7 +37,7 @@ NOT_SWITCHED = (
     "experts and level maps."
 )
 NO_CELL = "There is no result at this level; run again to fill it, or see the failures."
-NO_EXPERT = "experts: no network was trained for this level; they exist at the anchors only."
+NO_EXPERT = "experts: no network was trained for this level; each answers at its own level only."
 PAIRS = "images are degraded as they are, at a level that nobody knows; levels are where the dial stands"
 
 PAIRED = (

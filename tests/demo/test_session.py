@@ -162,4 +162,4 @@ def test_without_training_or_gradio_the_verb_says_what_to_do(home, capsys, monke
     )
     assert cli.main(asked) == 2
     error = capsys.readouterr().err
-    assert "dialbench[demo]" in error and error.count("\n") == 1
+    assert "pip install -e '.[demo]'" in error and error.count("\n") == 1

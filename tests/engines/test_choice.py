@@ -30,7 +30,7 @@ def test_a_missing_package_is_one_sentence_that_says_how_to_get_it(
     assert cli.main([*RUN, engine]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert f"pip install 'dialbench[{engine}]'" in error
+    assert f"in the folder of dialbench run: pip install -e '.[{engine}]'" in error
 
 
 def test_slurm_needs_a_host_that_submits(monkeypatch):

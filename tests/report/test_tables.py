@@ -109,7 +109,10 @@ def test_experts_without_a_network_at_a_level_say_so(make):
     results, task = make(methods=("dni", "experts"), levels=("0", "0.25", "1"))
     text = markdown(document(results, task, "laptop"))
     assert lines_of(text, "### PSNR-Y")["experts"][1] == "—¹"
-    assert "¹ experts: no network was trained for this level" in text
+    assert (
+        "¹ experts: no network was trained for this level; each answers at its own level only."
+        in text
+    )
 
 
 def test_a_failed_method_is_a_line_of_dashes_and_is_listed_with_its_reason(make):
