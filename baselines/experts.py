@@ -30,19 +30,28 @@ class Experts(WeightSpaceMethod):
         count: Number of experts, at evenly spaced levels from start to end; an axis whose values
             have names gets one for each of them.
         alone: Whether each is trained from its own beginning, with the whole budget, instead.
+        at: Where they stand besides the start instead, in the task's unit: ``15+25+50``.
     """
 
     axes = range(2)
 
-    def __init__(self, count: int = 3, alone: bool = False):
+    def __init__(self, count: int = 3, alone: bool = False, at: str | float = ""):
         super().__init__()
         if count < 2:
             raise ValueError(f"experts need at least the two end levels, not count={count}")
         self.count, self.alone = count, alone
+        try:
+            # A single number is read as one.
+            self.at = [float(value) for value in str(at).split("+")] if at != "" else []
+        except ValueError:
+            raise ValueError(f"at={at} is not like at=15+25+50") from None
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         # Where nothing turns there is one level, and the start network is its expert.
         self.points: list[Level] = [(point,) for point in control.axes[0].line(self.count)]
+        if self.at:
+            asked = (control.level_of((value,)) for value in self.at)
+            self.points = sorted({self.points[0], *asked})
         self.networks = nn.ModuleList(copy.deepcopy(backbone) for _ in self.points[1:])
 
     def stages(self, task: Task) -> Sequence[Stage]:
@@ -70,11 +79,10 @@ class Experts(WeightSpaceMethod):
         return super().skip(task) or (few if task.dial == "estimate" else None)
 
     def only_levels(self, task: Task) -> tuple[Level, ...]:
-        # Levels of the grid are rounded physical values, and may end in another digit.
-        spread = (self.control.spread(point) for point in self.points)
-        near = (
-            next((own for own in task.grid if abs(own[0] - one[0]) < SAME), one) for one in spread
-        )
+        # Levels of physical values are rounded, and may end in another digit.
+        known = (*task.grid, *(task.space.level_of((value,)) for value in self.at))
+        spread = (task.space.spread(point) for point in self.points)
+        near = (next((own for own in known if abs(own[0] - one[0]) < SAME), one) for one in spread)
         return tuple(near)
 
     def weights(self, level: Tensor) -> dict[str, Tensor]:

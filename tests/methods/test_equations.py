@@ -338,6 +338,37 @@ def test_experts_can_stand_at_every_level_of_a_grid(name, count):
         experts.tuned(level)
 
 
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        # Decouple learning, Table 1.
+        ("filter-l0", "0.002+0.004+0.02+0.093+0.2"),
+        ("filter-wls", "0.1+0.215+1+4.641+10"),
+        ("filter-rtv", "0.05+0.022+0.01+0.004"),
+    ],
+)
+def test_experts_can_stand_where_a_paper_has_them(name, at):
+    task = tasks.get(name)
+    method = create_method(f"experts:at={at}")
+    experts = method.assemble(create_backbone("small:width=4:blocks=1", 1), task.space)
+    assert experts.only_levels(task) == task.grid
+    trained = [
+        task.space.physical(task.space.spread(one.levels.level)) for one in experts.stages(task)
+    ]
+    assert trained == [pytest.approx(task.space.physical(level)) for level in task.grid]
+    for level in task.grid:
+        experts.tuned(level)
+
+
+def test_one_more_expert():
+    task = tasks.get("denoise")
+    network = create_backbone("small:width=4:blocks=1", 1)
+    experts = create_method("experts:at=25").assemble(network, task.space)
+    assert experts.only_levels(task) == (task.space.level_of((20,)), task.space.level_of((25,)))
+    with pytest.raises(LevelError, match="outside 20 to 80"):
+        create_method("experts:at=90").assemble(network, task.space)
+
+
 def test_experts_refuse_the_levels_between():
     with pytest.raises(LevelError, match="no expert at level 0.25; ask for one of: 0, 0.5, 1"):
         assembled("experts").tuned((0.25,))
@@ -354,10 +385,11 @@ def test_floor_is_the_identity_or_the_bicubic_of_the_published_tables():
 
 
 @pytest.mark.parametrize(
-    "options", ["adafm:k=2", "adafm:k=0", "tunable_conv:expand=0", "experts:count=1"]
+    "options",
+    ["adafm:k=2", "adafm:k=0", "tunable_conv:expand=0", "experts:count=1", "experts:at=a"],
 )
 def test_impossible_options_are_refused(options):
-    with pytest.raises(Exception, match="k=2|k=0|expand=0|count=1"):
+    with pytest.raises(Exception, match="k=2|k=0|expand=0|count=1|at=a"):
         create_method(options)
 
 
