@@ -6,14 +6,16 @@ here touches Weights & Biases.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.planning.digest import digest
 from benchmark.report.results import CLEAN, INPUT, Results
@@ -26,8 +28,30 @@ if TYPE_CHECKING:
     from benchmark.store import Store
     from benchmark.tasks import Task
 
-Models = Mapping[tuple[str, str, str, int], Mapping[str, Path]]
-"""Weights files by stage, of every (method, backbone, preset, seed)."""
+SCORING = ("name", "backbone", "points", "crop", "timing", "workers", "checkpoint_every")
+"""Fields of a preset that say nothing about training, or stand in a run's config by themselves."""
+
+
+LOSSES = "losses"
+"""Where ``Mirrored.digests`` has the one of losses; no level is called so."""
+
+
+class Model(NamedTuple):
+    """What is known of a trained method.
+
+    Args:
+        files: Its weights files by name.
+        losses: Steps and training losses, by stage.
+        facts: Precision and device that each stage was trained with, and how long it took.
+    """
+
+    files: Mapping[str, Path]
+    losses: Mapping[str, Sequence[tuple[int, float]]] = {}
+    facts: Mapping[str, Any] = {}
+
+
+Models = Mapping[tuple[str, str, str, int], Model]
+"""Those of every (method, backbone, preset, seed)."""
 ROWS = ("dataset", "image", "level", "set_level", "metric", "value", "status", "reason")
 """Columns of the table of a run."""
 
@@ -38,8 +62,9 @@ class Mirrored:
 
     Args:
         kind: What it is the run of: a preset, or ``report``.
-        id: Stable id: the same task, method, backbone, preset and seed give the same run.
+        id: Stable id: the same weights, judged on the same task and data sets, are the same run.
         name: Name to show.
+        line: Its name among others of the same results.
         config: Facts that do not depend on the level.
         levels: Per level text: the numbers to log, by key.
         pictures: Per level text: path by key, such as ``set5/restored``.
@@ -48,10 +73,12 @@ class Mirrored:
         summary: Numbers of the whole run.
         tables: Columns and lines of each table, by name.
         files: Files of its artifact by name: the weights of its stages, or the report.
+        losses: Steps and training losses, by stage.
     """
 
     id: str
     name: str
+    line: str
     kind: str
     config: dict[str, Any]
     levels: dict[str, dict[str, float]]
@@ -61,9 +88,10 @@ class Mirrored:
     summary: dict[str, float]
     tables: dict[str, tuple[list[str], list[list[Any]]]] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
+    losses: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
     def digests(self) -> dict[str, str]:
-        """Returns a digest per level, and of the rest under an empty text."""
+        """Returns a digest per level, one of the losses, and of the rest under an empty text."""
         rest = [self.config, self.curve, self.axes, self.summary, self.tables, sums(self.files)]
         levels = {
             level: digest(
@@ -71,7 +99,11 @@ class Mirrored:
             )
             for level, numbers in self.levels.items()
         }
-        return {**levels, "": digest(json.loads(json.dumps(rest)))}
+        return {
+            **levels,
+            LOSSES: digest(json.loads(json.dumps(self.losses))),
+            "": digest(json.loads(json.dumps(rest))),
+        }
 
 
 def sums(files: Mapping[str, Path]) -> dict[str, str]:
@@ -83,28 +115,49 @@ def sums(files: Mapping[str, Path]) -> dict[str, str]:
     }
 
 
-def models(plan: Plan, store: Store) -> dict[tuple[str, str, str, int], dict[str, Path]]:
-    """Returns the weights of every method of a plan, as far as they are stored."""
+def models(plan: Plan, store: Store) -> dict[tuple[str, str, str, int], Model]:
+    """Returns the trained methods of a plan, as far as they are stored."""
     from benchmark.planning.keys import preset_text
 
-    return {
-        (job.method, job.backbone, preset_text(job.preset), job.seed): {
-            f"{stage}.safetensors": path
-            for stage, key in job.stage_keys.items()
-            if (path := store.weights_path(key))
-        }
-        for job in plan.sweeps.values()
-    }
+    found = {}
+    for job in plan.sweeps.values():
+        files, losses, facts = {}, {}, {}
+        for name, key in job.stage_keys.items():
+            path, stage = store.weights_path(key), store.read_stage(key)
+            if path is None or stage is None:
+                continue
+            files[f"{name}.safetensors"] = path
+            losses[name] = stage.facts.get("losses", [])
+            known = ("steps", "seconds", "precision", "device")
+            facts[name] = {one: stage.facts[one] for one in known if one in stage.facts}
+        key = (job.method, job.backbone, preset_text(job.preset), job.seed)
+        found[key] = Model(files, losses, facts)
+    return found
 
 
-def runs(results: Results, task: Task, weights: Models, report: Path) -> list[Mirrored]:
+def training(plan: Plan) -> dict[str, Any]:
+    """Returns what all methods of a plan were trained on, and the budget they had."""
+    fields = dataclasses.asdict(plan.request.preset)
+    budget = {name: value for name, value in fields.items() if name not in SCORING}
+    sets = {one.name: one.digest for one in plan.training} if plan.trains else {}
+    return {"sets": [*sets], "digests": [*sets.values()], **budget}
+
+
+def runs(
+    results: Results,
+    task: Task,
+    trained: Models,
+    report: Path,
+    training: Mapping[str, Any] | None = None,
+) -> list[Mirrored]:
     """Returns what is to be mirrored.
 
     Args:
         results: What the store collected.
         task: The task; it names the group.
-        weights: Weights files of its methods.
+        trained: Its methods.
         report: The folder of its report, which may not be there.
+        training: What ``training`` returns.
     """
     from benchmark.control import level_key
     from benchmark.report.averages import KEYS, costs, means, metric_ids
@@ -143,43 +196,63 @@ def runs(results: Results, task: Task, weights: Models, report: Path) -> list[Mi
                 }
             config = _config(own, task, one, seed)
             cost = spent.get(one)
+            model = trained.get((*one, int(seed)), Model({}))
+            if model.files:
+                config["training"] = {**(training or {}), "stages": dict(model.facts)}
+            judged = [config["weights_sha256"], config["dataset"]]
             found.append(
                 Mirrored(
-                    id=digest([task.name, task.version, *one, seed])[:16],
-                    name=f"{names[one]} · seed {seed}",
+                    id=digest([task.name, task.version, *one, seed, *judged])[:16],
+                    name=" · ".join(filter(None, (task.name, *one, f"seed {seed}"))),
+                    line=f"{names[one]} · seed {seed}",
                     kind=one.preset,
                     config=config,
                     levels=levels,
                     pictures=_pictures(results, one, seed),
                     curve=_curve(levels, axes),
                     axes=axes,
-                    summary=_summary(levels, cost._asdict() if cost is not None else {}),
+                    summary=_summary(levels, cost._asdict() if cost is not None else {}, task),
                     tables={"rows": _lines(own.rows[list(ROWS)])},
-                    files=dict(weights.get((*one, int(seed)), {})),
+                    files=dict(model.files),
+                    losses={name: [*map(tuple, one)] for name, one in model.losses.items()},
                 )
             )
-    return [*found, _report(results, task, found, axes, report)] if found else []
+    return [*found, _report(results, task, found, axes, report, training or {})] if found else []
 
 
 def _report(
-    results: Results, task: Task, found: list[Mirrored], axes: tuple[str, str], folder: Path
+    results: Results,
+    task: Task,
+    found: list[Mirrored],
+    axes: tuple[str, str],
+    folder: Path,
+    training: Mapping[str, Any],
 ) -> Mirrored:
-    """Returns the run that holds what compares the methods: the table, one chart, the report."""
+    """Returns the run that holds what compares the methods: the table, one chart, the report.
+
+    Its id does not depend on who is compared, so that a method more does not make another report.
+    """
     from benchmark.report.averages import table
 
     several = len({dataset for one in found for *_, dataset in one.curve}) > 1
     curve = [
-        (across, up, level, f"{one.name} · {dataset}" if several else one.name)
+        (across, up, level, f"{one.line} · {dataset}" if several else one.line)
         for one in found
         for across, up, level, dataset in one.curve
     ]
     config = {"task": task.name, "version": task.version, "kind": task.kind, "method": "report"}
+    presets = sorted({one.kind for one in found})
+    sets = sorted({name for one in found for name in one.config["dataset"]})
+    config |= {"preset": ", ".join(presets), "dataset": sets, "training": dict(training)}
+    config["compares"] = [one.name for one in found]
     files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    name = " · ".join(filter(None, (task.name, "report", *presets)))
     return Mirrored(
-        id=digest([task.name, task.version, "report"])[:16],
-        name=f"{task.name} · report",
+        id=digest([task.name, task.version, "report", presets, sets, dict(training)])[:16],
+        name=name,
+        line=name,
         kind="report",
-        config={**config, "preset": "report", "runs": [one.id for one in found]},
+        config={**config, "runs": [one.id for one in found]},
         levels={},
         pictures={},
         curve=curve,
@@ -257,8 +330,15 @@ def _curve(
     ]
 
 
-def _summary(levels: dict[str, dict[str, float]], cost: dict[str, Any]) -> dict[str, float]:
-    """Returns the costs, and every number at the first and the last level."""
+def _summary(
+    levels: dict[str, dict[str, float]], cost: dict[str, Any], task: Task
+) -> dict[str, float]:
+    """Returns the costs, and every number at the first and the last level and on average.
+
+    The average is that of reports: over all levels but those that leave images as they are, and
+    there is none where a level has no number.
+    """
+    from benchmark.control import level_text
     from benchmark.report.averages import COSTS
 
     numbers = {
@@ -268,4 +348,9 @@ def _summary(levels: dict[str, dict[str, float]], cost: dict[str, Any]) -> dict[
     for name, level in (("start", ends[:1]), ("end", ends[-1:])):
         for one in level:
             numbers |= {f"{name}/{key}": value for key, value in levels[one].items()}
+    harmless = {level_text(level) for level in task.harmless}
+    counted = [values for level, values in levels.items() if level not in harmless]
+    everywhere = set.intersection(*map(set, counted)) if counted else set()
+    for key in sorted(everywhere):
+        numbers[f"mean/{key}"] = statistics.fmean(values[key] for values in counted)
     return numbers

@@ -8,17 +8,19 @@ mirror remembers what each run holds: what is there already is not logged twice.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark import store
 from benchmark.amount import amount
-from benchmark.mirrored import Mirrored, Models, runs
+from benchmark.control import parse_level
+from benchmark.mirrored import LOSSES, Mirrored, Models, runs
 
 if TYPE_CHECKING:
     from benchmark.report.results import Results
@@ -39,7 +41,12 @@ class Said(NamedTuple):
 
 
 def mirror(
-    results: Results, task: Task, out: Path, weights: Models | None = None, offline: bool = False
+    results: Results,
+    task: Task,
+    out: Path,
+    trained: Models | None = None,
+    offline: bool = False,
+    training: Mapping[str, Any] | None = None,
 ) -> Said:
     """Mirrors results into Weights & Biases.
 
@@ -47,21 +54,36 @@ def mirror(
         results: What the store collected.
         task: The task; it names the group.
         out: Folder of the report, which gets the local files of the mirror (``out/wandb``).
-        weights: Weights files of the methods, for their artifacts.
+        trained: The trained methods: their weights files, for artifacts, and losses.
         offline: Whether to write files only, for ``wandb sync``.
+        training: What they were trained on and with (``mirrored.training``).
 
     Returns:
         What was done, or why it was not. Trouble with Weights & Biases never raises: the results
         themselves are safe in the store.
     """
-    wanted = runs(results, task, weights or {}, out)
+    wanted = runs(results, task, trained or {}, out, training)
     try:
-        return _mirror(wanted, task, out, offline)
+        with _staged(out / "wandb"):
+            return _mirror(wanted, task, out, offline)
     except ImportError:
         text = "W&B: not mirrored; wandb is not installed, so run pip install wandb"
     except Exception as error:  # noqa: BLE001 - a mirror must never cost the user the results
         text = f"W&B: not mirrored; {_reason(error)}"
     return Said(text, len(wanted))
+
+
+@contextlib.contextmanager
+def _staged(folder: Path) -> Iterator[None]:
+    """Keeps what waits to be uploaded below the report; in the user's home it would stay for good."""
+    if "WANDB_DATA_DIR" in os.environ:
+        yield
+        return
+    os.environ["WANDB_DATA_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["WANDB_DATA_DIR"]
 
 
 def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path, offline: bool) -> Said:
@@ -88,16 +110,21 @@ def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path, offline: bool) ->
     folder = out / "wandb"
     folder.mkdir(parents=True, exist_ok=True)
     ledger = _read(folder / LEDGER)
+    for run, known in ledger.items():
+        # Written down, as the copy that says so may be gone the next time.
+        if (copies := _offline_folders(folder, run)) and _uploaded(copies[-1]):
+            known["uploaded"] = known["digests"]
     logged, failed, troubles = 0, 0, []
     for one in wanted:
-        known = ledger.get(one.id, {})
-        if mode == "offline":
-            known = (
-                known if _offline_folders(folder, one.id) or known.get("mode") == "online" else {}
-            )
-        if known.get("digests") == one.digests():
+        known, digests = ledger.get(one.id, {}), one.digests()
+        waiting = [path for path in _offline_folders(folder, one.id) if not _uploaded(path)]
+        # What the server has for good: history cannot be taken back, so only changes are added to it.
+        kept = known.get("uploaded", {})
+        waits = mode == "offline" and waiting and known.get("digests") == digests
+        if kept == digests or waits:
             continue
-        kept = _kept(folder, one.id, known, mode)
+        for path in waiting:
+            shutil.rmtree(path, ignore_errors=True)
         try:
             try:
                 _log(wandb, one, task, out, mode, silent, kept)
@@ -114,8 +141,10 @@ def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path, offline: bool) ->
             troubles.append(f"{one.name} failed ({_reason(error)})")
             continue
         logged += 1
-        ledger[one.id] = {"mode": mode, "name": one.name, "digests": one.digests()}
-        store.write(folder / LEDGER, json.dumps(ledger, indent=1, sort_keys=True).encode())
+        uploaded = digests if mode == "online" else kept
+        ledger[one.id] = {"name": one.name, "digests": digests, "uploaded": uploaded}
+        _write(folder / LEDGER, ledger)
+    _write(folder / LEDGER, ledger)
     said = (
         f"W&B: {amount(logged, 'run')} mirrored {mode}, {len(wanted) - logged - failed} unchanged"
     )
@@ -155,23 +184,17 @@ def _read(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _write(path: Path, ledger: dict[str, Any]) -> None:
+    store.write(path, json.dumps(ledger, indent=1, sort_keys=True).encode())
+
+
 def _offline_folders(folder: Path, run: str) -> list[Path]:
     return sorted(folder.glob(f"offline-run-*-{run}"))
 
 
-def _kept(folder: Path, run: str, known: dict[str, Any], mode: str) -> dict[str, str]:
-    """Returns what a run's history holds for good, and removes offline copies it replaces.
-
-    History that has reached the server cannot be taken back, so only what changed is added to it;
-    a copy that was never uploaded is simply written again.
-    """
-    sent = known.get("mode") == "online"
-    for path in _offline_folders(folder, run):
-        if any(path.glob("*.synced")):
-            sent = True
-        elif mode == "offline" or not sent:
-            shutil.rmtree(path, ignore_errors=True)
-    return known.get("digests", {}) if sent else {}
+def _uploaded(copy: Path) -> bool:
+    """Returns whether an offline copy was uploaded, which wandb writes down beside it."""
+    return any(copy.glob("*.synced"))
 
 
 def _log(
@@ -199,12 +222,17 @@ def _log(
     )
     code = 1
     try:
-        run.define_metric("level")
+        # Charts need a number across, which the text of several dials is not.
+        across = "level" if task.space.d == 1 else "point"
         logged = [*one.levels.values(), *one.pictures.values()]
-        for key in sorted({key for entry in logged for key in entry}):
-            run.define_metric(key, step_metric="level")
+        _define(run, across, {key for entry in logged for key in entry})
+        _define(run, "training_step", {f"loss/{stage}" for stage in one.losses})
         digests = one.digests()
-        for level, numbers in one.levels.items():
+        if kept.get(LOSSES) != digests[LOSSES]:
+            for stage, losses in one.losses.items():
+                for step, loss in losses:
+                    run.log({"training_step": step, f"loss/{stage}": loss})
+        for point, (level, numbers) in enumerate(one.levels.items()):
             if kept.get(level) == digests[level]:
                 continue
             images = {
@@ -212,7 +240,7 @@ def _log(
                 for key, path in one.pictures.get(level, {}).items()
                 if Path(path).is_file()
             }
-            run.log({"level": _number(level), **numbers, **images})
+            run.log({**_where(task, level, point), **numbers, **images})
         if one.curve:
             run.log({"pd_curve": _chart(wandb, one)})
         for name, (columns, lines) in one.tables.items():
@@ -248,12 +276,21 @@ def _artifact(wandb: Any, one: Mirrored, task: Task, files: dict[str, Path]) -> 
     return artifact
 
 
-def _number(level: str) -> float | str:
-    """Returns a level of one axis as a number; of several axes, as its text."""
-    try:
-        return float(level)
-    except ValueError:
-        return level
+def _define(run: Any, across: str, keys: set[str]) -> None:
+    """Tells what numbers are drawn against."""
+    if keys:
+        run.define_metric(across)
+    for key in sorted(keys):
+        run.define_metric(key, step_metric=across)
+
+
+def _where(task: Task, level: str, point: int) -> dict[str, float | str]:
+    """Returns a level as a number; of several dials, its text, its place in the table and each dial."""
+    if task.space.d == 1:
+        return {"level": float(level)}
+    names = (f"level/{axis.name}" for axis in task.space.axes)
+    dials = zip(names, parse_level(level), strict=True)
+    return {"level": level, "point": point, **dict(dials)}
 
 
 def _chart(wandb: Any, one: Mirrored) -> Any:
@@ -261,5 +298,5 @@ def _chart(wandb: Any, one: Mirrored) -> Any:
     line = "method" if one.kind == "report" else "data set"
     table = wandb.Table(columns=[across, up, "level", line], data=[*map(list, one.curve)])
     return wandb.plot.line(
-        table, across, up, stroke=line, title=f"Perception and distortion: {one.name}"
+        table, across, up, stroke=line, title=f"{up} against {across}: {one.name}"
     )

@@ -137,7 +137,8 @@ def train_stage(
             "first": first,
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
             "precision": precision_of(job.preset),
-            "loss": float(method.trainer.callback_metrics.get("loss", float("nan"))),
+            "loss": method.losses[-1][1],
+            "losses": method.losses,
         },
     )
 

@@ -1,164 +1,29 @@
 """The mirror in Weights & Biases, read back from the file that wandb wrote."""
 
 import json
-import math
-import struct
+import os
+import shutil
 import sys
-import time
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 import pytest
-from PIL import Image
 
 from benchmark import cli, mirrored, tasks, tracking
-from benchmark.report.results import CLEAN, INPUT, Results
+from benchmark.report.results import Results
 from benchmark.verbs import bench
-
-BLOCK, HEADER = 32768, 7
-FULL, FIRST, LAST = 1, 2, 4
-LEVELS = ("0", "0.5", "1")
-PATIENCE = 20
-"""Seconds that wandb may take to write."""
-PSNR, LPIPS = "psnr-y601", "lpips-alex@lpips-0.1.4"
-
-
-def build(folder: Path, methods=("dni",), seeds=(0,), levels=LEVELS, gain: float = 0.0) -> Results:
-    """Results of the sr task with two metrics, and one picture per level."""
-    folder.mkdir(exist_ok=True)
-    pictures = []
-
-    def paint(method: str, backbone: str, level: str, size: int) -> None:
-        path = folder / f"{len(pictures)}.png"
-        Image.fromarray(np.full((size, size, 3), 7 * len(pictures), np.uint8)).save(path)
-        pictures.append((method, backbone, 0, "set5", "a", level, str(path)))
-
-    paint(CLEAN, "", "", 32)
-    for level in levels:
-        paint(INPUT, "", level, 8)
-        for method in methods:
-            paint(method, "small", level, 32)
-    keys = ("method", "backbone", "seed", "dataset", "image", "level", "path")
-    rows = [
-        {
-            "task": "sr",
-            "protocol": "sr-y",
-            "dataset": "set5",
-            "image": "a",
-            "method": method,
-            "backbone": "small",
-            "preset": "laptop",
-            "seed": seed,
-            "level": level,
-            "set_level": level,
-            "level_physical": level,
-            "metric": metric,
-            "value": start + slope * float(level) + 0.1 * seed + gain,
-            "status": "ok",
-            "reason": "",
-        }
-        for method in methods
-        for seed in seeds
-        for level in levels
-        for metric, start, slope in ((PSNR, 28.0, -0.5), (LPIPS, 0.3, -0.05))
-    ]
-    costs = [
-        {
-            "method": method,
-            "backbone": "small",
-            "preset": "laptop",
-            "seed": seed,
-            "folds": True,
-            "params_stored": 300,
-            "params_folded": 150,
-            "macs": 1000,
-            "ms_per_image": math.nan,
-            "train_steps": 800,
-        }
-        for method in methods
-        for seed in seeds
-    ]
-    return Results.of(rows, costs, [dict(zip(keys, one, strict=True)) for one in pictures])
-
-
-def records(path: Path) -> list:
-    """Returns the records of a .wandb file: a LevelDB log of protocol buffers."""
-    from wandb.proto import wandb_internal_pb2
-
-    data, at, found, parts = path.read_bytes(), HEADER, [], b""
-    assert data[:4] == b":W&B"
-    while at + HEADER <= len(data):
-        if BLOCK - at % BLOCK < HEADER:
-            at += BLOCK - at % BLOCK
-            continue
-        _, length, kind = struct.unpack("<IHB", data[at : at + HEADER])
-        piece = data[at + HEADER : at + HEADER + length]
-        at += HEADER + length
-        parts = piece if kind in (FULL, FIRST) else parts + piece
-        if kind in (FULL, LAST):
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(parts)
-            found.append(record)
-    return found
-
-
-def history(folder: Path) -> list[dict]:
-    """Returns what an offline run logged, step by step."""
-    (path,) = folder.glob("run-*.wandb")
-    steps = []
-    for record in records(path):
-        if record.WhichOneof("record_type") != "history":
-            continue
-        step: dict = {}
-        for item in record.history.item:
-            *outer, last = item.nested_key or [item.key]
-            inside = step
-            for name in outer:
-                inside = inside.setdefault(name, {})
-            inside[last] = json.loads(item.value_json)
-        steps.append(step)
-    return steps
-
-
-def offline(out: Path) -> list[Path]:
-    return sorted((out / "wandb").glob("offline-run-*"))
-
-
-def runs_of(out: Path) -> dict[str, Path]:
-    """Returns the folders of all offline runs, by the name of the run."""
-    found = {}
-    for folder in offline(out):
-        (path,) = folder.glob("run-*.wandb")
-        limit, names = time.monotonic() + PATIENCE, set()
-        # wandb's own process may still be writing when a run has finished, on a busy machine.
-        while len(names) != 1 and time.monotonic() < limit:
-            names = {one.run.display_name for one in records(path) if one.HasField("run")}
-            time.sleep(0.0 if names else 0.2)
-        (name,) = names
-        found[name] = folder
-    return found
-
-
-def tables(folder: Path) -> dict[str, dict]:
-    """Returns the tables that an offline run logged."""
-    return {
-        key: json.loads((folder / "files" / value["path"]).read_text())
-        for step in history(folder)
-        for key, value in step.items()
-        if isinstance(value, dict) and value.get("_type") == "table-file"
-    }
-
-
-def artifacts(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """Returns the files of an offline run's artifacts (by type and name), with where they lie."""
-    (path,) = folder.glob("run-*.wandb")
-    return {
-        (one.artifact.type, one.artifact.name): {
-            file.path: file.local_path for file in one.artifact.manifest.contents
-        }
-        for one in records(path)
-        if one.WhichOneof("record_type") == "artifact"
-    }
+from tests.wandb_files import (
+    LEVELS,
+    LPIPS,
+    PSNR,
+    artifacts,
+    build,
+    history,
+    offline,
+    records,
+    runs_of,
+    tables,
+)
 
 
 @pytest.fixture
@@ -181,10 +46,13 @@ def test_an_offline_run_holds_metrics_pictures_the_curve_and_the_facts(tmp_path,
     results = build(tmp_path / "pictures")
     weights = tmp_path / "start.safetensors"
     weights.write_bytes(b"weights")
-    models = {("dni", "small", "laptop", 0): {"start.safetensors": weights}}
-    said = tracking.mirror(results, tasks.get("sr"), tmp_path / "report", models)
+    losses = {"start": [(25, 0.2), (50, 0.1)]}
+    model = mirrored.Model({"start.safetensors": weights}, losses, {"start": {"seconds": 3}})
+    models = {("dni", "small", "laptop", 0): model}
+    budget = {"sets": ["t91"], "steps": 450}
+    said = tracking.mirror(results, tasks.get("sr"), tmp_path / "report", models, training=budget)
     assert "2 runs mirrored offline" in said.text and said.failed == 0
-    folder = runs_of(tmp_path / "report")["dni · seed 0"]
+    folder = runs_of(tmp_path / "report")["sr · dni · small · laptop · seed 0"]
     logged = history(folder)
     steps = [one for one in logged if "level" in one]
     assert [one["level"] for one in steps] == [0, 0.5, 1]
@@ -205,6 +73,9 @@ def test_an_offline_run_holds_metrics_pictures_the_curve_and_the_facts(tmp_path,
     assert (run.run_group, run.project) == ("sr", "dialbench")
     config = {item.key: json.loads(item.value_json) for item in run.config.update}
     assert (config["method"], config["seed"], config["protocol"]) == ("dni", 0, ["sr-y"])
+    assert config["training"] == {**budget, "stages": {"start": {"seconds": 3}}}
+    curve = [(one["training_step"], one["loss/start"]) for one in logged if "loss/start" in one]
+    assert curve == losses["start"]
     stepped = {one.metric.name for one in every if one.metric.step_metric == "level"}
     assert {"set5/psnr-y601", "set5/lpips-alex", "set5/restored"} <= stepped
     summary = {
@@ -215,6 +86,7 @@ def test_an_offline_run_holds_metrics_pictures_the_curve_and_the_facts(tmp_path,
     }
     assert summary["params_stored"] == 300
     assert summary["end/set5/psnr-y601"] == pytest.approx(27.5)
+    assert summary["mean/set5/psnr-y601"] == pytest.approx(27.75)
     rows = tables(folder)["rows"]
     assert rows["columns"] == list(mirrored.ROWS)
     assert [line[2:6] for line in rows["data"] if line[4] == PSNR] == [
@@ -233,7 +105,7 @@ def test_the_run_of_the_report_compares_all_methods(tmp_path, wandb):
     tracking.mirror(results, tasks.get("sr"), out)
     folders = runs_of(out)
     assert len(folders) == 5
-    report = folders["sr · report"]
+    report = folders["sr · report · laptop"]
     table = tables(report)["table"]
     assert len(table["data"]) == 2 * len(LEVELS) and PSNR in table["columns"]
     ((name, path),) = artifacts(report)[
@@ -247,7 +119,9 @@ def test_the_run_of_the_report_compares_all_methods(tmp_path, wandb):
         if key.startswith("pd_curve")
     ]
     assert curve["columns"] == ["psnr-y601", "lpips-alex", "level", "method"]
-    assert {line[3] for line in curve["data"]} == {*folders} - {"sr · report"}
+    assert {line[3] for line in curve["data"]} == {
+        f"{method} · seed {seed}" for method in ("dni", "ftn:groups=4") for seed in (0, 1)
+    }
     assert len(curve["data"]) == 4 * len(LEVELS)
     # Once more, after the page was written again: nothing but the report is sent.
     (out / "index.html").write_text("another page")
@@ -267,7 +141,7 @@ def test_every_level_of_every_method_is_in_the_offline_copy(tmp_path, wandb):
     for number, path in enumerate(wanted.values()):
         path.write_bytes(bytes(number + 1))
     weights = {
-        (method, "small", "laptop", seed): {"start.safetensors": path}
+        (method, "small", "laptop", seed): mirrored.Model({"start.safetensors": path})
         for (method, seed), path in wanted.items()
     }
     for _ in range(2):
@@ -296,7 +170,8 @@ def test_every_level_of_every_method_is_in_the_offline_copy(tmp_path, wandb):
 def test_a_run_mirrors_as_it_was_asked_to_and_tells_when_it_could_not(home, monkeypatch):
     asked = []
 
-    def mirror(results, task, folder, weights, offline):
+    def mirror(results, task, folder, trained, offline, training):
+        assert training["steps"] == 4
         asked.append(offline)
         return tracking.Said("could not", 1)
 
@@ -323,11 +198,13 @@ def test_publish_mirrors_what_is_stored_of_every_task_once(home, wandb, capsys, 
         assert cli.main(["publish", *options]) == 0
         assert said in capsys.readouterr().out
     out = home / "report" / "denoise"
-    assert {*runs_of(out)} == {"floor · seed 0", "denoise · report"}
-    levels = [step["level"] for step in history(runs_of(out)["floor · seed 0"]) if "level" in step]
+    report = "denoise · report · smoke"
+    (name,) = {*runs_of(out)} - {report}
+    assert name == "denoise · floor · small:blocks=2:width=8 · smoke · seed 0"
+    levels = [step["level"] for step in history(runs_of(out)[name]) if "level" in step]
     assert levels == [0.2, 0.6, 1]
     ((_, files),) = [
-        one for one in artifacts(runs_of(out)["denoise · report"]).items() if one[0][0] == "report"
+        one for one in artifacts(runs_of(out)[report]).items() if one[0][0] == "report"
     ]
     assert {*files} == {"index.html"}
 
@@ -354,7 +231,7 @@ def test_the_same_results_are_mirrored_once_and_changed_ones_replace_the_offline
 def test_after_an_upload_only_changed_levels_are_logged(tmp_path, wandb):
     task, out = tasks.get("sr"), tmp_path / "report"
     tracking.mirror(build(tmp_path / "pictures", levels=("0", "1")), task, out)
-    old = runs_of(out)["dni · seed 0"]
+    old = runs_of(out)["sr · dni · small · laptop · seed 0"]
     # Two copies of one second would share a folder.
     old = old.rename(old.with_name(f"offline-run-20260101_000000-{old.name[-16:]}"))
     (path,) = old.glob("run-*.wandb")
@@ -365,6 +242,64 @@ def test_after_an_upload_only_changed_levels_are_logged(tmp_path, wandb):
     tracking.mirror(results, task, out)
     (new,) = [one for one in offline(out) if one != old and one.name.endswith(old.name[-16:])]
     assert [one["level"] for one in history(new) if "level" in one] == [1]
+
+
+def test_what_was_uploaded_is_not_sent_again_when_its_copy_is_gone(tmp_path, wandb):
+    task, out = tasks.get("sr"), tmp_path / "report"
+    results = build(tmp_path / "pictures", ("dni", "ftn"))
+    tracking.mirror(results, task, out)
+    for copy in offline(out):
+        (path,) = copy.glob("run-*.wandb")
+        path.with_name(f"{path.name}.synced").touch()
+    assert "0 runs mirrored offline, 3 unchanged" in tracking.mirror(results, task, out).text
+    for copy in offline(out):
+        shutil.rmtree(copy)
+    assert "0 runs mirrored offline, 3 unchanged" in tracking.mirror(results, task, out).text
+    # One that was lost before it was uploaded is written again.
+    fresh = tmp_path / "fresh"
+    tracking.mirror(results, task, fresh)
+    shutil.rmtree(offline(fresh)[0])
+    assert "1 run mirrored offline, 2 unchanged" in tracking.mirror(results, task, fresh).text
+
+
+def test_what_waits_to_be_uploaded_lies_below_the_report(tmp_path, wandb, monkeypatch):
+    monkeypatch.delenv("WANDB_DATA_DIR", raising=False)
+    out = tmp_path / "report"
+    out.mkdir()
+    (out / "index.html").write_text("the page")
+    tracking.mirror(build(tmp_path / "pictures"), tasks.get("sr"), out)
+    ((_, files),) = [
+        one
+        for one in artifacts(runs_of(out)["sr · report · laptop"]).items()
+        if one[0][0] == "report"
+    ]
+    assert all(Path(path).is_relative_to(out / "wandb") for path in files.values())
+    assert "WANDB_DATA_DIR" not in os.environ
+
+
+def test_levels_of_several_dials_have_numbers_to_be_drawn_against(tmp_path, wandb):
+    levels = ("0/0", "0/0.5", "1/1")
+    rows = build(tmp_path / "pictures").rows
+    rows = pd.concat(
+        rows[(rows["level"] == "0") & (rows["metric"] == PSNR)].assign(level=one, set_level=one)
+        for one in levels
+    )
+    results = Results(rows, build(tmp_path / "p").costs, build(tmp_path / "q").pictures.iloc[:0])
+    tracking.mirror(results, tasks.get("blur-noise"), tmp_path / "report")
+    (name,) = [one for one in runs_of(tmp_path / "report") if "report" not in one]
+    folder = runs_of(tmp_path / "report")[name]
+    steps = [one for one in history(folder) if "level" in one]
+    assert [one["level"] for one in steps] == [*levels]
+    assert [one["point"] for one in steps] == [0, 1, 2]
+    # A slash is a step into a group: the dials of the level.
+    dials = [
+        {key: value for key, value in one.items() if key.startswith("level/")} for one in steps
+    ]
+    assert dials == [
+        {"level/blur": 0, "level/sigma": 0},
+        {"level/blur": 0, "level/sigma": 0.5},
+        {"level/blur": 1, "level/sigma": 1},
+    ]
 
 
 def test_disabled_mode_and_trouble_are_reported_and_never_raise(tmp_path, wandb, monkeypatch):
@@ -380,7 +315,7 @@ def test_disabled_mode_and_trouble_are_reported_and_never_raise(tmp_path, wandb,
     monkeypatch.setattr(wandb, "init", broken)
     said = tracking.mirror(results, task, tmp_path / "broken")
     assert "0 runs mirrored" in said.text and said.failed == 2
-    assert "dni · seed 0 failed (no room left)" in said.text
+    assert "seed 0 failed (no room left)" in said.text
 
 
 def test_without_a_server_an_online_mirror_goes_offline(tmp_path, wandb, monkeypatch):
@@ -419,13 +354,3 @@ def test_long_tables_are_split_since_wandb_would_cut_them_off():
     parts = list(tracking.pieces("rows", list(range(7)), 3))
     assert parts == [("rows", [0, 1, 2]), ("rows-2", [3, 4, 5]), ("rows-3", [6])]
     assert list(tracking.pieces("rows", [], 3)) == [("rows", [])]
-
-
-def test_run_ids_depend_on_who_was_trained_but_not_on_the_numbers(tmp_path):
-    task = tasks.get("sr")
-    one = mirrored.runs(build(tmp_path / "p", ("dni",), (0, 1)), task, {}, tmp_path / "no")
-    more = build(tmp_path / "p", ("dni", "ftn"), (0, 1), gain=2.0)
-    other = mirrored.runs(more, task, {}, tmp_path / "no")
-    assert [run.id for run in one] == [run.id for run in (*other[:2], other[-1])]
-    assert len({run.id for run in other}) == 5
-    assert one[0].digests() != other[0].digests()

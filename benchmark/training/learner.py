@@ -34,6 +34,9 @@ LARGEST_GRADIENT = 0.1
 NAN_CHECK_EVERY = 25
 """Steps between checks that the loss is finite (each costs a device synchronisation)."""
 
+LOSSES = 400
+"""About how many losses of a stage are kept, to be drawn."""
+
 
 class Recipe(NamedTuple):
     """What the preset fixes for a stage: number of steps, peak learning rate, schedule's shape."""
@@ -50,11 +53,13 @@ class Learner(L.LightningModule, ABC):
         recordable: Whether a training step is the same operations on tensors every time, as long as
             levels repeat in the same pattern, and no other number goes into it.
         stage: The stage in training.
+        losses: Steps, and the loss at each: some of those so far, and the last one.
     """
 
     recordable: bool = False
 
     stage: Stage
+    losses: list[tuple[int, float]]
     _recorder: Recorder | None = None
 
     @abstractmethod
@@ -64,7 +69,7 @@ class Learner(L.LightningModule, ABC):
     def begin(self, stage: Stage, objective: nn.Module, recipe: Recipe) -> None:
         """Prepares one stage: freezes what it does not train and takes its objective and recipe."""
         self.automatic_optimization = False
-        self.stage, self.recipe, self.steps_done = stage, recipe, 0
+        self.stage, self.recipe, self.steps_done, self.losses = stage, recipe, 0, []
         self.objective = objective
         moving = 0
         for name, parameter in self.named_parameters():
@@ -154,7 +159,11 @@ class Learner(L.LightningModule, ABC):
                     "try a smaller learning rate with --set lr=..."
                 )
             # What was recorded is overwritten by the next step.
-            self.log("loss", loss.detach().clone(), sync_dist=True)
+            mean = self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")
+            self.log("loss", mean)
+            apart = NAN_CHECK_EVERY * math.ceil(self.recipe.steps / NAN_CHECK_EVERY / LOSSES)
+            if self.steps_done % apart == 0 or self.steps_done == self.recipe.steps:
+                self.losses.append((self.steps_done, float(mean)))
 
     def update(
         self,
@@ -198,9 +207,11 @@ class Learner(L.LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["steps_done"] = self.steps_done
+        checkpoint["losses"] = self.losses
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.steps_done = int(checkpoint["steps_done"])
+        self.losses = [*checkpoint.get("losses", [])]
 
 
 def _as_in_forward(loss: Tensor) -> AbstractContextManager[object]:

@@ -307,8 +307,8 @@ def _mirror(results: Results, plan: Plan, store: Store, offline: bool = False) -
     """Mirrors results, says so, and returns how many runs could not be mirrored."""
     from benchmark import mirrored, tracking
 
-    folder, weights = store.home / "report" / plan.task.name, mirrored.models(plan, store)
-    said = tracking.mirror(results, plan.task, folder, weights, offline)
+    folder, trained = store.home / "report" / plan.task.name, mirrored.models(plan, store)
+    said = tracking.mirror(results, plan.task, folder, trained, offline, mirrored.training(plan))
     print(said.text)
     return said.failed
 

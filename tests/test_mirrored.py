@@ -1,0 +1,40 @@
+"""What is to be mirrored in Weights & Biases: which runs there are, and what they are told apart by."""
+
+import pytest
+
+from benchmark import mirrored, tasks
+from tests.wandb_files import build
+
+
+def test_run_ids_depend_on_who_was_trained_but_not_on_the_numbers(tmp_path):
+    task = tasks.get("sr")
+    one = mirrored.runs(build(tmp_path / "p", ("dni",), (0, 1)), task, {}, tmp_path / "no")
+    more = build(tmp_path / "p", ("dni", "ftn"), (0, 1), gain=2.0)
+    other = mirrored.runs(more, task, {}, tmp_path / "no")
+    assert [run.id for run in one] == [run.id for run in (*other[:2], other[-1])]
+    assert len({run.id for run in other}) == 5
+    assert one[0].digests() != other[0].digests()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("weights_sha256", "other"), ("dataset", "set14"), ("preset", "laptop:steps=9")],
+)
+def test_other_weights_sets_and_budgets_are_other_runs(tmp_path, column, value):
+    """W&B cannot take history back: two networks in one run would stay mixed."""
+    task = tasks.get("sr")
+    one, other = build(tmp_path / "p"), build(tmp_path / "p")
+    other.rows[column] = value
+    ids = [[run.id for run in mirrored.runs(a, task, {}, tmp_path)] for a in (one, other)]
+    assert ids[0][0] != ids[1][0]
+    # The report is of a budget and of data sets, whoever is in it.
+    assert (ids[0][1] == ids[1][1]) == (column == "weights_sha256")
+
+
+def test_reports_of_networks_trained_on_other_sets_are_other_runs(tmp_path):
+    results, task = build(tmp_path / "p"), tasks.get("sr")
+    ids = {
+        mirrored.runs(results, task, {}, tmp_path, {"sets": [name]})[-1].id
+        for name in ("t91", "bsds500-train")
+    }
+    assert len(ids) == 2
