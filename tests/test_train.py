@@ -13,6 +13,7 @@ from benchmark.control import Axis, ControlSpace
 from benchmark.data.patches import Patches, draw_levels
 from benchmark.errors import JobError, UserError
 from benchmark.planning.jobs import TrainJob
+from benchmark.training import learner
 from benchmark.training.stage import Anchors, At, Sparse, Stage, Uniform, start_stage
 from benchmark.tuning.build import build_backbone
 
@@ -60,14 +61,27 @@ def test_nothing_is_read_that_nobody_wrote(tmp_path, monkeypatch, task):
     assert same(*runs)
 
 
+def test_about_as_many_losses_are_kept_as_can_be_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(learner, "NAN_CHECK_EVERY", 1)
+    monkeypatch.setattr(learner, "LOSSES", 3)
+    kept = train.train_stage(job(), None, tmp_path, silent).facts
+    assert [step for step, _ in kept["losses"]] == [3, 6, 9]
+    assert kept["losses"][-1][1] == kept["loss"] > 0
+
+
 @pytest.mark.parametrize("task", ["denoise", "sr"])
-def test_a_killed_stage_resumes_to_the_same_weights_bit_for_bit(tmp_path, killed, task):
+def test_a_killed_stage_resumes_to_the_same_weights_bit_for_bit(
+    tmp_path, killed, task, monkeypatch
+):
+    monkeypatch.setattr(learner, "NAN_CHECK_EVERY", 1)
     stage = Stage("end", ("",), At(1.0), network="backbone")  # with a critic on sr
     whole = train.train_stage(job(task, stage), None, tmp_path / "whole", silent)
     with killed(3):
         train.train_stage(job(task, stage), None, tmp_path / "killed", silent)
     resumed = train.train_stage(job(task, stage), None, tmp_path / "killed", silent)
     assert same(whole.state, resumed.state)
+    assert [*map(tuple, whole.facts["losses"])] == [*map(tuple, resumed.facts["losses"])]
+    assert len(whole.facts["losses"]) == whole.facts["steps"]
 
 
 def test_a_checkpoint_that_is_cut_short_leaves_the_one_before(tmp_path, monkeypatch):
