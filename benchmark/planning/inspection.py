@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from baselines.external.noise_estimator import SIDE
 from benchmark.amount import amount
@@ -21,8 +22,10 @@ from benchmark.metrics.niqe import BLOCK
 from benchmark.metrics.perceptual import SMALLEST as OF_TRUNK
 from benchmark.metrics.protocol import Protocol
 from benchmark.objectives.style import SMALLEST as OF_STYLE
-from benchmark.plan import Plan
 from benchmark.tasks import Task
+
+if TYPE_CHECKING:
+    from benchmark.plan import Plan
 
 OTHERS = (".avif", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".pgm", ".ppm", ".raw", ".tga")
 """Pictures too, of kinds that are not read."""
