@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from baselines.external import KINDS, Kind, stored_name
 from benchmark.errors import UserError, unknown
-from benchmark.metrics import records
 from benchmark.planning.spec import Spec
 from benchmark.store import IMPORTED, Store
 
@@ -137,18 +136,6 @@ def _together(about: Kind, networks: Sequence[nn.Module]) -> dict[str, Tensor]:
         for part, state in zip(about.parts, states, strict=True)
         for key, value in state.items()
     }
-
-
-def needed(metrics: Sequence[str], store: Store) -> dict[str, str]:
-    """Returns, by metric, the hash of the imported network that it needs, where that is there."""
-    found = {}
-    for kind in {kind for one in metrics if (kind := records.get(one).imported)}:
-        stage = store.read_stage(IMPORTED + KINDS[kind].method)
-        if stage is not None:
-            found |= {
-                one: stage.weights_sha256 for one in metrics if records.get(one).imported == kind
-            }
-    return found
 
 
 def missing(kind: str, store: Store) -> str | None:

@@ -15,8 +15,8 @@ from benchmark.control import Level, level_text
 from benchmark.data.pairs import default_tests, open_test
 from benchmark.data.sources import ImageSet, anywhere, default_sets, open_set
 from benchmark.errors import Failure, JobError, UserError, one_line
-from benchmark.importing import needed
 from benchmark.method import ControlMethod
+from benchmark.metrics.needs import needed
 from benchmark.metrics.scorer import availability
 from benchmark.planning import discovery, keys, spec
 from benchmark.planning.digest import digest, weights_digest

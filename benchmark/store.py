@@ -110,7 +110,7 @@ class Cell:
         Args:
             metrics: Those wanted.
             available: Why each cannot be computed here, or None if it can.
-            imported: What ``importing.needed`` returns: other imported networks, other scores.
+            imported: What ``metrics.needs.needed`` returns: other imported networks, other scores.
         """
         null = {row.metric for row in self.rows if row.status == "unavailable"}
         there = {row.metric for row in self.rows}

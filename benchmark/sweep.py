@@ -21,6 +21,7 @@ from benchmark.data.samples import KEPT, Samples
 from benchmark.data.sources import ImageSet
 from benchmark.errors import JobError
 from benchmark.method import ControlMethod
+from benchmark.metrics.needs import needed
 from benchmark.metrics.scorer import Score, Scorer, availability, side_by_side
 from benchmark.planning import keys
 from benchmark.planning.digest import weights_digest
@@ -141,7 +142,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     task = tasks.get(job.task)
     images = open_test(task, job.dataset, job.preset.crop, job.offline)
     available = availability(task.metrics, job.offline, store)
-    imported = importing.needed(task.metrics, store)
+    imported = needed(task.metrics, store)
     weights, steps = trained(job, store)
     key_of, todo = keys.cell_keys(job, task, weights, images), []
     for point in job.points():
