@@ -18,7 +18,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from benchmark.engines.graph import Graph, close, label
-from benchmark.engines.perform import fail, perform, settle
+from benchmark.engines.perform import fail, perform
+from benchmark.engines.process import FAREWELL, end_with_parent, settle
 from benchmark.engines.progress import Progress
 from benchmark.planning.jobs import Job, from_json, to_json
 from benchmark.store import Store
@@ -26,9 +27,6 @@ from benchmark.training import stopping
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 """What ends a run, after it has saved what is done."""
-
-FAREWELL = 30
-"""Seconds that jobs get to save their work when the run is ended."""
 
 
 def cores() -> int:
@@ -157,14 +155,6 @@ def _serve(pipe: Connection, home: str, threads: int) -> None:
                 pipe.send(("done", failure))
     except (EOFError, BrokenPipeError, stopping.Stopped):
         return
-
-
-def end_with_parent() -> None:
-    """Ends this process when its parent is gone, however that ended."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _tell(pipe: Connection, text: str) -> None:

@@ -18,8 +18,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from benchmark.engines.local import FAREWELL, end_with_parent
-from benchmark.engines.perform import sentence, settle
+from benchmark.engines.process import FAREWELL, end_with_parent, sentence, settle
 from benchmark.errors import JobError
 from benchmark.planning.jobs import TrainJob, from_json, to_json
 from benchmark.store import Store

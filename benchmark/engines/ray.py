@@ -19,8 +19,9 @@ from typing import Any
 
 import benchmark
 from benchmark.engines.graph import Graph, close
-from benchmark.engines.local import FAREWELL, SIGNALS, default_jobs, silent_text
-from benchmark.engines.perform import fail, sentence, settle
+from benchmark.engines.local import SIGNALS, default_jobs, silent_text
+from benchmark.engines.perform import fail
+from benchmark.engines.process import FAREWELL, sentence, settle
 from benchmark.engines.progress import Progress
 from benchmark.engines.remote import Notes, perform_noted
 from benchmark.errors import UserError

@@ -24,7 +24,8 @@ from typing import Any
 from benchmark.amount import amount
 from benchmark.engines import queue
 from benchmark.engines.graph import Graph, close
-from benchmark.engines.perform import fail, settle
+from benchmark.engines.perform import fail
+from benchmark.engines.process import settle
 from benchmark.engines.progress import Progress
 from benchmark.engines.remote import Notes, perform_noted
 from benchmark.errors import JobError, UserError

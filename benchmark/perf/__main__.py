@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from benchmark.engines.local import cores, threads_each
-from benchmark.engines.perform import settle
+from benchmark.engines.process import settle
 from benchmark.errors import unknown
 from benchmark.perf.measure import Figure
 from benchmark.store import Store, now

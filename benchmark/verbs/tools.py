@@ -150,7 +150,8 @@ def run_job(args: argparse.Namespace) -> int:
     """Runs one job file."""
     from benchmark.engines.graph import label
     from benchmark.engines.local import SIGNALS, threads_each
-    from benchmark.engines.perform import perform, settle
+    from benchmark.engines.perform import perform
+    from benchmark.engines.process import settle
     from benchmark.planning import jobs
     from benchmark.training import stopping
 

@@ -12,7 +12,7 @@ from benchmark.store import Store
 
 def test_blas_has_one_thread_also_in_libraries_that_are_loaded_later():
     code = (
-        "from benchmark.engines.perform import settle; settle(2);"
+        "from benchmark.engines.process import settle; settle(2);"
         "import numpy, scipy.linalg, threadpoolctl, torch;"
         "found = [one for one in threadpoolctl.threadpool_info() if one['user_api'] == 'blas'];"
         "assert found and {one['num_threads'] for one in found} == {1}, found;"

@@ -1,0 +1,84 @@
+"""What every process does that runs jobs: it settles, says what went wrong, ends with its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import multiprocessing
+import os
+import warnings
+
+from benchmark.errors import JobError, UserError, one_line
+from benchmark.store import Store, disk_trouble
+
+FAREWELL = 30
+"""Seconds that jobs get to save their work when the run is ended."""
+
+M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
+
+
+def settle(threads: int) -> None:
+    """Prepares this process for training: threads, memory allocator, and quiet libraries."""
+    import torch
+    import torch.utils.deterministic
+
+    torch.set_num_threads(threads)
+    # Where results are to be the same every time, torch also fills each new tensor, in case somebody
+    # reads what nobody wrote. That takes time in every step and changes no result.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    # Operators and NIQE multiply many small matrices: threads of BLAS only wait there, for each other
+    # and for those of other processes. The variable is for libraries that are yet to be loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    with contextlib.suppress(ImportError):  # a machine with torch and Lightning alone trains too
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1, user_api="blas")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    quiet()
+    keep_memory()
+
+
+def keep_memory() -> None:
+    """Tells glibc that freed buffers stay in the process (other C libraries are left alone).
+
+    Otherwise every large activation is mapped anew and paged in at every step, which takes up to
+    half of the time. A threshold would not do: glibc caps it at 32 MiB, less than an activation. All
+    threads share one arena, since others give back what they free in any case.
+    """
+    try:
+        libc = ctypes.CDLL(None)
+        for parameter, value in ((M_TRIM_THRESHOLD, 1 << 30), (M_MMAP_MAX, 0), (M_ARENA_MAX, 1)):
+            libc.mallopt(parameter, value)
+    except (OSError, AttributeError):
+        return
+
+
+def quiet() -> None:
+    """Silences notices of libraries that tell a user of this program nothing."""
+    import lightning.pytorch  # noqa: F401 - its import sets the levels that are changed here
+
+    for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"(lightning|pytorch_lightning|lpips|torchmetrics)\.")
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+def sentence(error: BaseException, store: Store) -> str:
+    """Returns one sentence about an error."""
+    if isinstance(error, JobError | UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        return disk_trouble(error, error.filename or store.home)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "out of memory; use fewer --jobs, or a smaller --set batch=..."
+    return one_line(error)
+
+
+def end_with_parent() -> None:
+    """Ends this process when its parent is gone, however that ended."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
