@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmark import store
 from benchmark.errors import JobError, UserError
-from benchmark.leaderboard import canary, card, check, entry, folder, rows, schema
+from benchmark.leaderboard import canary, card, check, entry, folder, loaded, rows, schema
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault
 
@@ -101,7 +101,7 @@ def _same(final: Path, files: Mapping[str, bytes]) -> None:
     except Fault as fault:
         raise UserError(f"{final.name} cannot be an entry: {fault}") from None
     try:
-        there, blob = check.load(final)
+        there, blob = loaded.load(final)
         other = [name for name in SAME if there.facts[name] != told.facts[name]]
         same = there.layout == told.layout
         if same:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from benchmark import store
 from benchmark.errors import JobError, UserError
-from benchmark.leaderboard import check, folder
+from benchmark.leaderboard import folder, loaded
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault
 
@@ -62,7 +62,7 @@ def _entries(task: Path) -> Iterator[tuple[Entry, bytes]]:
         return
     for path in sorted(parent.iterdir()):
         if not path.name.startswith("."):
-            one, blob = check.load(path)
+            one, blob = loaded.load(path)
             if one.facts["task"] != task.name:
                 raise Fault(f"{one.id}: an entry of {one.facts['task']}")
             yield one, blob

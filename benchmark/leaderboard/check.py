@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.errors import UserError
-from benchmark.leaderboard import canary, card, entry, folder, proof, rows, weights
+from benchmark.leaderboard import base as before
+from benchmark.leaderboard import (
+    build,
+    canary,
+    card,
+    drawing,
+    entry,
+    folder,
+    loaded,
+    proof,
+    rows,
+    weights,
+)
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault, shown
 
@@ -38,8 +49,6 @@ def check(path: Path, base: str | None = None, allow_status: bool = False) -> Ve
     Raises:
         UserError: If there is no such folder, or no such base.
     """
-    from benchmark.leaderboard import base as before
-
     if path.is_symlink() or not path.is_dir():
         raise UserError(f"{path} is no folder; give the one that holds the leaderboards")
     if path.resolve().name == folder.ENTRIES:
@@ -64,8 +73,6 @@ def check(path: Path, base: str | None = None, allow_status: bool = False) -> Ve
 
 def _task(path: Path, verdict: Verdict) -> None:
     """Checks all entries of a task, then whether its board is what they make."""
-    from benchmark.leaderboard import build, drawing
-
     good = True
     for one, fault in folder.entry_folders(path):
         if fault:
@@ -130,54 +137,6 @@ def faults(path: Path, task: str, name: str) -> list[str]:
     return found
 
 
-def load(path: Path) -> tuple[Entry, bytes]:
-    """Returns an entry with its status, and its rows as packed, sure that they belong together.
-
-    It checks far less than ``faults`` does: enough to build a board of entries that were checked.
-
-    Raises:
-        Fault: If they do not.
-    """
-    text = folder.read(path / entry.NAME, folder.SIZES[entry.NAME])
-    one, blob = (
-        entry.parse(text, strict=False),
-        folder.read(path / rows.NAME, folder.SIZES[rows.NAME]),
-    )
-    if one.id != path.name:
-        raise Fault(f"{shown(path.name)}: it is entry {one.id}")
-    if hashlib.sha256(blob).hexdigest() != one.facts["files"][rows.NAME]["sha256"]:
-        raise Fault(f"{one.id}/{rows.NAME}: not what its check sum in {entry.NAME} says")
-    return Entry(one.facts, *status(path, one)), blob
-
-
-def status(path: Path, one: Entry) -> tuple[str, float]:
-    """Returns what is known of the entry in a folder, and what share of its headline that is about.
-
-    Raises:
-        Fault: If its ``verified.json`` is not as it must be.
-    """
-    if not os.path.lexists(path / proof.NAME):
-        return "claimed", 0.0
-    blob = folder.read(path / proof.NAME, folder.SIZES[proof.NAME])
-    found = proof.parse(blob, one, sums(path))
-    about = found["rows"][one.facts["metrics"][0]]
-    return proof.MODES[found["mode"]], about["compared"] / about["of"]
-
-
-def status_known(path: Path) -> str:
-    """Returns the status of the entry in a folder; ``claimed`` if its record is not as it must be."""
-    try:
-        return load(path)[0].status
-    except Fault:
-        return "claimed"
-
-
-def sums(path: Path) -> dict[str, str]:
-    """Returns the SHA-256 of the files of an entry that ``verified.json`` is about."""
-    blobs = {name: folder.read(path / name, folder.SIZES[name]) for name in proof.COVERED}
-    return {name: hashlib.sha256(blob).hexdigest() for name, blob in blobs.items()}
-
-
 def _files(path: Path, one: Entry, sizes: dict[str, int]) -> Iterator[str]:
     for name, about in one.facts["files"].items():
         if name not in sizes:
@@ -212,7 +171,7 @@ def _card(path: Path, one: Entry, sizes: dict[str, int]) -> Iterator[str]:
 def _proof(path: Path, one: Entry, sizes: dict[str, int]) -> Iterator[str]:
     if proof.NAME in sizes and all(name in sizes for name in proof.COVERED):
         try:
-            status(path, one)
+            loaded.status(path, one)
         except Fault as fault:
             yield str(fault)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark import tasks
 from benchmark.analysis.scores import pictures
 from benchmark.collect import collect
-from benchmark.leaderboard import check, folder, rows
+from benchmark.leaderboard import folder, loaded, rows
 from benchmark.leaderboard.drawing import panels
 from benchmark.leaderboard.standings import Group, Standing
 from benchmark.report.results import Results
@@ -41,7 +41,7 @@ def results(groups: Sequence[Group], task: Path, store: Store | None = None) -> 
     pictures = []
     for name, drawn in panels(groups, floor=True):
         for one in drawn:
-            _, blob = check.load(task / folder.ENTRIES / one.entry.id)
+            _, blob = loaded.load(task / folder.ENTRIES / one.entry.id)
             lines += _rows(one, blob, name)
             costs += [_cost(one, seed) for seed in one.entry.layout.seeds]
         if store is not None:

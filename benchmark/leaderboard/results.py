@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark import store
 from benchmark.errors import JobError, UserError
-from benchmark.leaderboard import build, check, entry, folder, rows
+from benchmark.leaderboard import build, entry, folder, loaded, rows
 from benchmark.leaderboard.board import asked, safe
 from benchmark.leaderboard.faults import Fault, shown
 from benchmark.leaderboard.standings import RANKED, newest
@@ -95,7 +95,7 @@ def _lines(task: Path, groups: Sequence[Group]) -> Iterator[Line]:
 def _means(path: Path, standing: Standing) -> dict[str, dict[str, float]]:
     layout, dataset = standing.entry.layout, standing.question.dataset
     try:
-        values = rows.read(check.load(path)[1], layout)
+        values = rows.read(loaded.load(path)[1], layout)
     except Fault as fault:
         raise JobError(str(fault)) from None
     found: dict[str, dict[str, list[float]]] = {}

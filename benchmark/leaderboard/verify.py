@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.amount import amount
 from benchmark.errors import JobError, UserError
-from benchmark.leaderboard import canary, check, entry, folder, proof, rows, sampling
+from benchmark.leaderboard import canary, check, entry, folder, loaded, proof, rows, sampling
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault
 from benchmark.metrics import records
@@ -80,7 +80,7 @@ def verify(
     if found:
         return Outcome(found)
     text = folder.read(path / entry.NAME, folder.SIZES[entry.NAME])
-    one = Entry(entry.parse(text).facts, check.status_known(path))
+    one = Entry(entry.parse(text).facts, loaded.status_known(path))
     subject = Subject(path, one, store, held, offline)
     say("canary")
     outcome = Outcome()
@@ -342,7 +342,7 @@ def _record(
     from benchmark.store import now
 
     try:
-        sums = check.sums(subject.path)
+        sums = loaded.sums(subject.path)
     except Fault as fault:
         raise JobError(str(fault)) from None
     return {

@@ -12,7 +12,17 @@ import sys
 import pytest
 
 from benchmark import tasks
-from benchmark.leaderboard import assemble, card, check, entry, proof, rows, schema, synthetic
+from benchmark.leaderboard import (
+    assemble,
+    card,
+    check,
+    entry,
+    loaded,
+    proof,
+    rows,
+    schema,
+    synthetic,
+)
 from benchmark.metrics.records import METRICS
 
 
@@ -408,7 +418,7 @@ def test_a_record_of_verification_that_was_edited_is_a_fault(put, faults, change
     (fault,) = faults(path)
     assert fault.startswith("verified.json: ") and words in fault
     with pytest.raises(check.Fault, match=r"verified\.json"):
-        check.load(path)
+        loaded.load(path)
 
 
 @pytest.mark.parametrize(
@@ -428,7 +438,7 @@ def test_a_record_with_a_good_check_sum_must_be_about_this_entry(put, faults, ch
 
 def test_a_record_does_not_cover_what_lies_beyond_its_tolerance(put, faults):
     path = put(status="retrained")
-    assert check.load(path)[0].status == "retrained" and faults(path) == []
+    assert loaded.load(path)[0].status == "retrained" and faults(path) == []
     facts = json.loads((path / proof.NAME).read_bytes())
     facts["rows"]["psnr-y601"]["largest"] = 0.05
     (path / proof.NAME).write_bytes(proof.written(facts))

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from benchmark import cli
-from benchmark.leaderboard import check, exchange, folder, proof, synthetic
+from benchmark.leaderboard import check, exchange, folder, loaded, proof, synthetic
 
 REPOSITORY = "someone/dials"
 
@@ -34,7 +34,7 @@ def test_an_entry_goes_to_a_folder_and_comes_back_claimed(put, boards, there, tm
     (copy,) = (other / "sr" / "entries").iterdir()
     del before[proof.NAME]
     assert {one.name: one.read_bytes() for one in copy.iterdir() if one.is_file()} == before
-    assert check.load(copy)[0].status == "claimed"
+    assert loaded.load(copy)[0].status == "claimed"
     assert check.faults(copy, "sr", copy.name) == []
 
 

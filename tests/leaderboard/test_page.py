@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from benchmark import cli
-from benchmark.leaderboard import build, check, drawn
+from benchmark.leaderboard import build, check, drawn, loaded
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.page import card, home, page
 from benchmark.store import Cell, Row, Store
@@ -106,7 +106,7 @@ def cell_of(one: Entry, level: str, **changes) -> Cell:
 
 
 def test_pictures_are_those_of_the_same_weights_images_and_levels(put, boards, tmp_path):
-    one, _ = check.load(put(**FIELD))
+    one, _ = loaded.load(put(**FIELD))
     groups, store = build.compared(boards / "sr"), Store(tmp_path / "runs")
     png = io.BytesIO()
     Image.fromarray(np.zeros((24, 24, 3), np.uint8)).save(png, "PNG")
@@ -163,7 +163,7 @@ def test_a_page_draws_the_floor_and_the_experts_beside_the_methods(put, boards):
 
 
 def test_every_line_leads_to_its_card(put, boards, tmp_path):
-    one, _ = check.load(put(**FIELD))
+    one, _ = loaded.load(put(**FIELD))
     out = build.pages(boards, tmp_path / "out").parent / "sr"
     (link,) = re.findall(
         r'<th scope="row"><a href="([^"]+)">dni</a>', (out / "index.html").read_text()

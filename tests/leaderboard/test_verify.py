@@ -15,6 +15,7 @@ from benchmark.leaderboard import (
     check,
     entry,
     folder,
+    loaded,
     proof,
     recompute,
     rows,
@@ -102,10 +103,10 @@ def run(path, mode="fast", **options):
 
 
 def test_a_true_entry_is_reproduced_and_then_ranked(path, boards, capsys):
-    assert check.load(path)[0].status == "claimed"
+    assert loaded.load(path)[0].status == "claimed"
     assert cli.main(["board", "verify", str(path), "--offline"]) == 0
     assert f"{path.name}: reproduced; values: psnr-rgb 27 of 27" in capsys.readouterr().out
-    assert check.load(path)[0].status == "reproduced"
+    assert loaded.load(path)[0].status == "reproduced"
     record = json.loads((path / proof.NAME).read_bytes())
     assert record["canary"] == {"levels": 3, "same_pixels": 3, "largest": 0.0, "allowed": 0.1}
     # Values have six decimals.
@@ -197,20 +198,20 @@ def test_an_exact_record_covers_all_rows_and_a_draw_can_be_repeated(path, monkey
     assert run(path, "exact").record["rows"]["psnr-rgb"]["compared"] == 27
     with pytest.raises(folder.Fault, match="missing|changed|cannot be read"):
         (path / canary.NAME).unlink()
-        check.sums(path)
+        loaded.sums(path)
 
 
 def test_training_again_makes_it_retrained(path, capsys, monkeypatch):
     monkeypatch.setattr("benchmark.engines.local.default_jobs", lambda: 1)
     assert cli.main(["board", "verify", str(path), "--mode", "retrain", "--offline"]) == 0
-    assert check.load(path)[0].status == "retrained"
+    assert loaded.load(path)[0].status == "retrained"
     record = json.loads((path / proof.NAME).read_bytes())
     assert record["means"]["psnr-rgb"]["compared"] == 9
     assert "retrained; means: psnr-rgb 9 of 9" in capsys.readouterr().out
     # Less is no reason to forget it.
     assert cli.main(["board", "verify", str(path), "--offline"]) == 0
     assert "reproduced again, and stays retrained" in capsys.readouterr().out
-    assert check.load(path)[0].status == "retrained"
+    assert loaded.load(path)[0].status == "retrained"
 
 
 def test_a_task_that_compares_dials_is_computed_again_as_it_was_scored(home, boards):
