@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ from benchmark.leaderboard import folder, weights
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault
 from benchmark.leaderboard.rows import Key
+from benchmark.leaderboard.sampling import Part
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Score, Scorer, availability
 from benchmark.planning import keys
@@ -43,14 +44,6 @@ PATIENCE = 20
 """Seconds to wait for a server that holds weights."""
 LARGEST, PIECE = 2**31, 2**20
 """Bytes of the largest weights that are fetched, and how many are read at a time."""
-
-
-class Part(NamedTuple):
-    """Pictures of one test set under one seed, in whatever cases a task has of them."""
-
-    seed: int
-    dataset: str
-    pictures: tuple[int, ...]
 
 
 class Subject:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from benchmark.leaderboard.entry import Entry
 
-if TYPE_CHECKING:
-    from benchmark.leaderboard.recompute import Part
-
 DRAWN = 24
 """Pairs of an image and a level that the fast mode computes again: as many images, and levels, as may be."""
+
+
+class Part(NamedTuple):
+    """Pictures of one test set under one seed, in whatever cases a task has of them."""
+
+    seed: int
+    dataset: str
+    pictures: tuple[int, ...]
 
 
 def drawn(one: Entry, mode: str, draw: int) -> list[tuple[Part, tuple[str, ...]]]:
@@ -21,8 +26,6 @@ def drawn(one: Entry, mode: str, draw: int) -> list[tuple[Part, tuple[str, ...]]
     In the fast mode every level is drawn as often as any other, and so is every image, so that few of
     either cannot hide. With the level x dial matrix each pair gets a second level, to be its dial.
     """
-    from benchmark.leaderboard.recompute import Part
-
     layout, cases = one.layout, len(one.task.cases)
     every = [
         (seed, name, at)

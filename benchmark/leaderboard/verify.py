@@ -113,12 +113,11 @@ def _values(path: Path, one: Entry) -> dict[rows.Key, float]:
 def _canary(subject: Subject, outcome: Outcome) -> dict[str, Any]:
     """Compares the first image at every level."""
     from benchmark.data.patches import to_pixels
-    from benchmark.leaderboard.recompute import Part
 
     one = subject.entry
     text = folder.read(subject.path / canary.NAME, folder.SIZES[canary.NAME])
     told = canary.parse(text, one)
-    part = Part(told["seed"], told["set"], (0,))
+    part = sampling.Part(told["seed"], told["set"], (0,))
     largest, same = 0.0, 0
     for level, output in subject.outputs(part, one.layout.levels):
         pixels = to_pixels(output)
