@@ -214,15 +214,6 @@ def levels_outside_are_refused(factory: Factory, task: Task) -> None:
             raise AssertionError(f"level {point} was accepted")
 
 
-def kernels_are_affine(factory: Factory, task: Task) -> None:
-    """The tuned weights of an affine method have no second difference in the level."""
-    method = scrambled(factory)
-    states = [method.tuned((t,) * task.space.d).state_dict() for t in (0.2, 0.5, 0.8)]
-    for key, middle in states[1].items():
-        bend = states[0][key] - 2 * middle + states[2][key]
-        require(bool(bend.abs().max() < 1e-12), f"{key} is not affine in the level")
-
-
 def _turns(method: ControlMethod, task: Task) -> list[tuple[Level, Level]]:
     """Returns pairs of levels between which the output must change: one axis is turned at a time."""
     some = method.only_levels(task)

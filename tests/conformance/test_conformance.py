@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from benchmark import cli, conformance
+from benchmark.conformance import outputs, training, tuned
 from benchmark.conformance.networks import TINY, Place, places
+from benchmark.conformance.subject import Factory, Skipped, scrambled
 from benchmark.conformance.trial import examine
-from benchmark.conformance.tuned import tuned_networks_export_to_onnx
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
 from benchmark.planning.discovery import create_method, entries
@@ -45,12 +46,12 @@ PAIRS = [(method, name) for method in METHODS for name in EVERY_CHECK]
 PAIRS += [(method, name) for method in OTHERS for name in ("small x4", "a tangle of layers")]
 PAIRS += [(method, "small with two axes") for method in TWO_AXES]
 REFUSED = [("adafm", "decouple_net x1"), ("adafm", "transform_net x1")]
-CHECKS = [check for check in conformance.CHECKS if check is not tuned_networks_export_to_onnx]
+CHECKS = [check for check in conformance.CHECKS if check is not tuned.tuned_networks_export_to_onnx]
 ELSEWHERE = [name for name in PLACES if name not in EVERY_CHECK and " x" in name]
 BASIC = (
-    conformance.tuned_equals_forward,
-    conformance.folding_keeps_the_backbone,
-    conformance.stages_move_what_they_declare,
+    outputs.tuned_equals_forward,
+    tuned.folding_keeps_the_backbone,
+    training.stages_move_what_they_declare,
 )
 
 NO_FOLD = ("adafm:k=5", "cfsnet", "dynamic_net", "blend", "floor")
@@ -80,18 +81,18 @@ def is_skipped(method: str, name: str, check: str) -> bool:
     return method in NOTHING_TO_CHECK.get(check, ())
 
 
-def answer(method: str, name: str, check: Callable[[conformance.Factory, Task], None]) -> None:
+def answer(method: str, name: str, check: Callable[[Factory, Task], None]) -> None:
     """Makes a check; it must skip where ``is_skipped`` says so, and nowhere else."""
     place, expected = PLACES[name], is_skipped(method, name, check.__name__)
     try:
         check(factory_of(method, place), place.task)
-    except conformance.Skipped as reason:
+    except Skipped as reason:
         assert expected, f"nothing was checked: {reason}"
         pytest.skip(str(reason))
     assert not expected, "it answers now; take it from what is skipped"
 
 
-def factory_of(method: str, place: Place) -> conformance.Factory:
+def factory_of(method: str, place: Place) -> Factory:
     def factory(seed: int) -> ControlMethod:
         torch.manual_seed(seed)
         backbone = place.backbone()
@@ -135,7 +136,12 @@ def test_every_backbone_has_a_tiny_kind():
 @pytest.mark.parametrize("method", AFFINE)
 def test_kernels_are_affine_in_the_level(method, name):
     place = PLACES[name]
-    conformance.kernels_are_affine(factory_of(method, place), place.task)
+    subject = scrambled(factory_of(method, place))
+    states = [subject.tuned((t,) * place.task.space.d).state_dict() for t in (0.2, 0.5, 0.8)]
+    for key, middle in states[1].items():
+        # An affine function has no second difference.
+        bend = states[0][key] - 2 * middle + states[2][key]
+        assert bend.abs().max() < 1e-12, f"{key} is not affine in the level"
 
 
 @pytest.mark.parametrize("method", [*METHODS, "blend"])
@@ -144,14 +150,14 @@ def test_tuned_networks_export_to_onnx(method):
     others = ("swinir x1", "nafnet x1") if method == "tunable_conv" else ()
     for name in ("small x4", "resnet16 x4", *others):
         place = PLACES[name]
-        tuned_networks_export_to_onnx(factory_of(method, place), place.task)
+        tuned.tuned_networks_export_to_onnx(factory_of(method, place), place.task)
 
 
 def test_a_backbone_that_onnx_cannot_run_fails_no_method():
     pytest.importorskip("onnx")
     place = PLACES["a tangle of layers"]
-    with pytest.raises(conformance.Skipped, match="plain backbone"):
-        tuned_networks_export_to_onnx(factory_of("dni", place), place.task)
+    with pytest.raises(Skipped, match="plain backbone"):
+        tuned.tuned_networks_export_to_onnx(factory_of("dni", place), place.task)
 
 
 @pytest.mark.parametrize(
