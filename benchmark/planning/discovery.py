@@ -47,18 +47,14 @@ class Entry:
         group: ``method``, ``baseline`` or ``network``.
         path: The file, or the import path of an entry point.
         summary: First line of the module's docstring.
-        paper: arXiv id, if stated.
-        folds: Whether the class says that it folds into the backbone; None if it depends.
-        imports: What ``dialbench import`` must be given before it can run, if anything.
         error: Why it cannot be used, as far as its source shows.
+        imports: What ``dialbench import`` must be given before it can run, if anything.
     """
 
     name: str
     group: str
     path: str
     summary: str = ""
-    paper: str = ""
-    folds: bool | None = None
     error: str | None = None
     imports: str = ""
 
@@ -165,28 +161,23 @@ def _read(path: Path, group: str, *_changes: int) -> Entry:
     except (OSError, SyntaxError, ValueError) as error:
         return Entry(name, group, str(path), error=f"cannot be read: {error}")
     summary = (ast.get_docstring(tree) or "").partition("\n")[0]
-    facts = _class_facts(tree)
     missing = [one for one in _imports(tree) if importlib.util.find_spec(one) is None]
     error = f"imports '{missing[0]}', which is not installed" if missing else None
-    return Entry(
-        name, group, str(path), summary, facts["paper"], facts["folds"], error, facts["imports"]
-    )
+    return Entry(name, group, str(path), summary, error, _imports_first(tree))
 
 
-def _class_facts(tree: ast.Module) -> dict[str, Any]:
-    facts: dict[str, Any] = {"paper": "", "folds": False, "imports": ""}
+def _imports_first(tree: ast.Module) -> str:
+    """Returns what the public class of a module says in ``imports``."""
     for node in tree.body:
         if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
             continue
-        if any(getattr(base, "id", "") == "WeightSpaceMethod" for base in node.bases):
-            facts["folds"] = True
         for item in ast.walk(node):
             if isinstance(item, ast.Assign | ast.AnnAssign):
                 target = item.targets[0] if isinstance(item, ast.Assign) else item.target
-                key = getattr(target, "id", getattr(target, "attr", None))
-                if key in facts:
-                    facts[key] = item.value.value if isinstance(item.value, ast.Constant) else None
-    return facts
+                named = getattr(target, "id", getattr(target, "attr", None)) == "imports"
+                if named and isinstance(item.value, ast.Constant):
+                    return item.value.value
+    return ""
 
 
 def _imports(tree: ast.Module) -> list[str]:

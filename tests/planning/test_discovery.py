@@ -40,13 +40,6 @@ def test_every_default_method_is_found_and_usable():
         assert discovery.create_method(name) is not None
 
 
-def test_weight_space_methods_are_listed_as_folding():
-    found = {entry.name: entry for entry in discovery.entries()}
-    assert found["ftn"].folds is True
-    assert found["cfsnet"].folds is False
-    assert found["adafm"].folds is None
-
-
 def test_options_reach_the_constructor():
     assert discovery.create_method("ftn:groups=4").groups == 4
 
