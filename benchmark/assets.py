@@ -21,7 +21,7 @@ import urllib.parse
 import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,13 +117,11 @@ class State:
         reason: One sentence: what is missing and how to get it; empty if found. The same on every
             machine, because it is stored with results.
         path: The file that is found or wrong.
-        detail: How a download failed, for the screen only.
     """
 
     status: str
     reason: str = ""
     path: Path | None = None
-    detail: str = ""
 
 
 def state(name: str, offline: bool = False) -> State:
@@ -143,12 +141,11 @@ def state(name: str, offline: bool = False) -> State:
         wrong = wrong or State(
             "wrong", f"the file {path.name} {problem}; remove it and {how}", path
         )
-    detail = _attempts.get(name)
     if wrong:
-        return replace(wrong, detail=detail or "")
-    if not offline and detail is None:
+        return wrong
+    if not offline and name not in _attempts:
         return State("downloadable", f"the {asset.title} must be downloaded first; run online")
-    return State("unreachable", f"the {asset.title} cannot be had here; {how}", detail=detail or "")
+    return State("unreachable", f"the {asset.title} cannot be had here; {how}")
 
 
 def fetch(name: str, offline: bool = False) -> State:
@@ -160,7 +157,8 @@ def fetch(name: str, offline: bool = False) -> State:
     found = state(name, offline)
     if found.status == "found" or offline or name in _attempts or _still:
         return found
-    _attempts[name] = _download(ASSETS[name])
+    _attempts.add(name)
+    _download(ASSETS[name])
     return state(name, offline)
 
 
@@ -215,8 +213,8 @@ def fingerprint(tensors: Mapping[str, Any]) -> str:
 _still: list[bool] = []
 """Not empty while downloads are held back."""
 
-_attempts: dict[str, str] = {}
-"""Why the download of an asset failed in this process; empty if it did not."""
+_attempts: set[str] = set()
+"""Assets whose download was tried in this process."""
 
 
 def _cache() -> Path:
@@ -304,10 +302,10 @@ def _unreachable(root: str) -> str:
     return answer[0]
 
 
-def _download(asset: Asset) -> str:
-    """Downloads an asset into torch's cache; returns why that failed, or an empty string."""
-    if reason := unreachable(asset.url):
-        return reason
+def _download(asset: Asset) -> None:
+    """Downloads an asset into torch's cache; what fails leaves nothing there."""
+    if unreachable(asset.url):
+        return
     print(f"downloading {asset.title}, {asset.megabytes} MB", file=sys.stderr)
     folder = _cache() / asset.cache
     temporary = None
@@ -321,12 +319,10 @@ def _download(asset: Asset) -> str:
             temporary = Path(file.name)
             while block := response.read(1 << 20):
                 file.write(block)
-        if problem := _problem_of(asset, temporary):
-            return f"what arrived {problem}"
-        os.replace(temporary, folder / asset.files[0])
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        return str(getattr(error, "reason", None) or error)
+        if not _problem_of(asset, temporary):
+            os.replace(temporary, folder / asset.files[0])
+    except (OSError, ValueError, http.client.HTTPException):
+        return
     finally:
         if temporary:
             temporary.unlink(missing_ok=True)
-    return ""

@@ -203,8 +203,8 @@ def test_verbs_that_only_look_download_nothing(words, home, monkeypatch):
     from benchmark import assets
 
     asked = []
-    monkeypatch.setattr(assets, "_attempts", {})
-    monkeypatch.setattr(assets, "_download", lambda asset: asked.append(asset.name) or "asked")
+    monkeypatch.setattr(assets, "_attempts", set())
+    monkeypatch.setattr(assets, "_download", lambda asset: asked.append(asset.name))
     monkeypatch.setattr(assets, "_candidates", lambda asset: [])
     cli.main([*words.split(), "--methods", "floor"])
     assert asked == []
