@@ -163,10 +163,10 @@ def _read(path: Path, group: str, *_changes: int) -> Entry:
     summary = (ast.get_docstring(tree) or "").partition("\n")[0]
     missing = [one for one in _imports(tree) if importlib.util.find_spec(one) is None]
     error = f"imports '{missing[0]}', which is not installed" if missing else None
-    return Entry(name, group, str(path), summary, error, _imports_first(tree))
+    return Entry(name, group, str(path), summary, error, _class_imports(tree))
 
 
-def _imports_first(tree: ast.Module) -> str:
+def _class_imports(tree: ast.Module) -> str:
     """Returns what the public class of a module says in ``imports``."""
     for node in tree.body:
         if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
