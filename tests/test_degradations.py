@@ -109,16 +109,20 @@ def test_jpeg_is_pillows_at_half_chroma_resolution(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "physical"), [("jpeg", (0.0,)), ("jpeg", (32.5,)), ("gaussian_noise", (-1.0,))]
+    ("name", "physical"),
+    [
+        ("jpeg", (0.0,)),
+        ("jpeg", (32.5,)),
+        ("gaussian_noise", (-1.0,)),
+        ("bicubic_there_and_back", (2.5,)),
+        ("blur_noise", (-1.0, 5.0)),
+        ("rain", (-1.0,)),
+        ("rain", (1001.0,)),
+    ],
 )
 def test_physical_values_without_a_meaning_raise(name, physical):
     with pytest.raises(UserError):
         degradations.degrade(name, photograph(), physical, degradations.generator("x"))
-
-
-def test_an_unknown_degradation_is_named_with_the_choices():
-    with pytest.raises(UserError, match="unknown degradation 'fog'.*jpeg"):
-        degradations.get("fog")
 
 
 def test_enlarging_is_matlabs_up_to_ties_of_rounding():
@@ -187,20 +191,6 @@ def test_streaks_of_an_image_run_one_way_near_the_vertical():
     down = (fallen[1:] - fallen[:-1]).abs().mean()
     across = (fallen[:, 1:] - fallen[:, :-1]).abs().mean()
     assert down < 0.6 * across
-
-
-@pytest.mark.parametrize(
-    ("name", "physical"),
-    [
-        ("bicubic_there_and_back", (2.5,)),
-        ("blur_noise", (-1.0, 5.0)),
-        ("rain", (-1.0,)),
-        ("rain", (1001.0,)),
-    ],
-)
-def test_settings_without_a_meaning_raise(name, physical):
-    with pytest.raises(UserError):
-        degradations.degrade(name, photograph(), physical, degradations.generator("x"))
 
 
 @pytest.mark.parametrize(

@@ -17,16 +17,17 @@ def test_an_unknown_name_is_told_with_the_choices_and_the_nearest():
 
 
 @pytest.mark.parametrize(
-    ("get", "name", "near"),
+    ("get", "kind", "name", "near"),
     [
-        (config.preset, "laptob", "laptop"),
-        (degradations.get, "jpg", "jpeg"),
-        (operators.get, "shok", "shock"),
-        (protocol.get, "flaot", "float"),
-        (records.get, "psnr-rbg", "psnr-rgb"),
-        (tasks.get, "denoize", "denoise"),
+        (config.preset, "preset", "laptob", "laptop"),
+        (degradations.get, "degradation", "jpg", "jpeg"),
+        (operators.get, "operator", "shok", "shock"),
+        (protocol.get, "protocol", "flaot", "float"),
+        (records.get, "metric", "psnr-rbg", "psnr-rgb"),
+        (tasks.get, "task", "denoize", "denoise"),
     ],
 )
-def test_whatever_is_asked_for_by_name_suggests_the_nearest(get, name, near):
-    with pytest.raises(UserError, match=f"'{name}' \\(did you mean '{near}'"):
+def test_whatever_is_asked_for_by_name_suggests_the_nearest(get, kind, name, near):
+    said = f"unknown {kind} '{name}' \\(did you mean '{near}'\\?\\); choose from: .*{near}"
+    with pytest.raises(UserError, match=said):
         get(name)
