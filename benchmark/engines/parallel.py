@@ -119,7 +119,11 @@ def _serve(
             settle(threads)
             start = store.load_stage(job.start_key) if job.start_key else None
             part = Part(rank, job.preset.devices)
-            say = _teller(pipe) if rank == 0 else _silent
+
+            def say(line: str) -> None:
+                if rank == 0:
+                    pipe.send(("say", line))
+
             state, facts = train_stage(job, start, Path(folder), say, part, store)
         pipe.send(("done", (save(state), facts) if rank == 0 else None))
     except stopping.Stopped:
@@ -127,11 +131,3 @@ def _serve(
     except Exception as error:  # noqa: BLE001 - told to the process that started this one
         with contextlib.suppress(OSError):
             pipe.send(("failed", sentence(error, store)))
-
-
-def _teller(pipe: Connection) -> Callable[[str], None]:
-    return lambda text: pipe.send(("say", text))
-
-
-def _silent(_: str) -> None:
-    return

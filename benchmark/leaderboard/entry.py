@@ -255,7 +255,7 @@ def _faults(entry: Entry) -> list[str]:
     except UserError as error:
         return [str(error)]
     found = _against(entry, task) if then == task else []
-    if facts["range"] != ranges(then):
+    if facts["range"] != ranges(then.space):
         found.append("range: not that of the task")
     if task.protocol.pairs:
         found.append("task: nobody knows the levels of pairs, so they have no board")
@@ -307,13 +307,9 @@ def _against(entry: Entry, task: Task) -> list[str]:
     return found
 
 
-def ranges(task: Task) -> list[dict[str, Any]]:
-    """Returns the physical ranges of a task: of its dial, and of what methods are trained for."""
-    return _ranges(task.space)
-
-
 @lru_cache(256)
-def _ranges(space: ControlSpace) -> list[dict[str, Any]]:
+def ranges(space: ControlSpace) -> list[dict[str, Any]]:
+    """Returns the physical ranges of a task: of its dial, and of what methods are trained for."""
     # Axis by axis: on a simplex the far ends of all axes together are no level.
     ends = zip(space.axes, space.first, space.last, strict=True)
     return [

@@ -120,7 +120,7 @@ def files_of(plan: Plan, store: Store, choice: Choice, terms: Terms) -> dict[str
             "patch": request.preset.patch_sr if task.scale > 1 else request.preset.patch,
             "precision": _precision(trained, store, request.preset.precision),
         },
-        "range": entry.ranges(task),
+        "range": entry.ranges(task.space),
         "cost": {
             **{name: last.cost[name] for name in ("folds", "params_stored", "params_folded")},
             "macs": last.cost["macs"],

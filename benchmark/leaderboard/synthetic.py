@@ -99,7 +99,7 @@ def make(
         "sets": [{"name": "made-up", "digest": "2" * 20, "images": names}],
         "training": [{"name": "made-up", "digest": "3" * 20, "images": 10}],
         "budget": {"steps": 900, "batch": 8, "patch": 48, "precision": "32-true"},
-        "range": entry.ranges(judged),
+        "range": entry.ranges(judged.space),
         "cost": {
             "folds": True,
             "params_stored": 304576,
