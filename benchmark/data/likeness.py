@@ -91,16 +91,15 @@ def prepared(pixels: Array) -> Array:
     return np.asarray(gray, dtype=np.float32)
 
 
-def matches(outer: Sequence[Array], inner: Sequence[Array], windows: bool = True) -> list[Match]:
+def matches(outer: Sequence[Array], inner: Sequence[Array]) -> list[Match]:
     """Returns which of the ``inner`` images show a window of which of the ``outer`` ones.
 
     Args:
         outer: Prepared images.
         inner: Prepared images.
-        windows: Whether crops are looked for; if not, only whole images are compared.
     """
     found = []
-    for candidate in _candidates(outer, inner, FRACTIONS if windows else (1.0,)):
+    for candidate in _candidates(outer, inner):
         match = _aligned(outer[candidate.outer], inner[candidate.inner], candidate)
         if match.proven:
             found.append(match)
@@ -112,9 +111,7 @@ def oriented(image: Array, turn: int) -> Array:
     return np.rot90(image[:, ::-1] if turn >= 4 else image, turn % 4)
 
 
-def _candidates(
-    outer: Sequence[Array], inner: Sequence[Array], fractions: Sequence[float]
-) -> Iterator[Match]:
+def _candidates(outer: Sequence[Array], inner: Sequence[Array]) -> Iterator[Match]:
     """Yields, for each inner image, its best window in each of the ``CANDIDATES`` best outer ones."""
     shapes: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for index, image in enumerate(inner):
@@ -125,7 +122,7 @@ def _candidates(
     for shape, members in shapes.items():
         thumbs = np.stack([_thumb(oriented(inner[index], turn)) for index, turn in members], 1)
         for position, image in enumerate(outer):
-            places, views = _windows(image, np.exp(shape * SHAPE_STEP), fractions)
+            places, views = _windows(image, np.exp(shape * SHAPE_STEP))
             alike = views @ thumbs
             for column, row in enumerate(alike.argmax(0)):
                 index, turn = members[column]
@@ -144,9 +141,7 @@ def _thumb(image: Array) -> Array:
     return _normalised(_resized(image, THUMB, THUMB).reshape(1, -1))[0]
 
 
-def _windows(
-    image: Array, shape: float, fractions: Sequence[float]
-) -> tuple[list[tuple[float, float, float, float]], Array]:
+def _windows(image: Array, shape: float) -> tuple[list[tuple[float, float, float, float]], Array]:
     """Returns windows of one shape as parts of the sides, and their thumbnails (n, 256).
 
     The first one is the whole image, as stretching may have changed the shape.
@@ -154,7 +149,7 @@ def _windows(
     height, width = image.shape
     tall, wide = min(1.0, width / shape / height), min(1.0, height * shape / width)
     places, views = [(0.0, 0.0, 1.0, 1.0)], [_resized(image, THUMB, THUMB).reshape(1, -1)]
-    for fraction in fractions:
+    for fraction in FRACTIONS:
         part_h, part_w = tall * fraction, wide * fraction
         rows, columns = round(THUMB / part_h), round(THUMB / part_w)
         small = _resized(image, rows, columns)
