@@ -173,11 +173,6 @@ def proven(files: Mapping[str, bytes], status: str) -> bytes:
     )
 
 
-def name_of(files: Mapping[str, bytes]) -> str:
-    """Returns the id of an entry from its files."""
-    return json.loads(files[entry.NAME])["id"]
-
-
 BASELINES = ("experts", "floor")
 """What the first of many entries are of."""
 

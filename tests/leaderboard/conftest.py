@@ -29,7 +29,7 @@ def put(boards) -> Callable[..., Path]:
 
     def put(task: str = "sr", **options) -> Path:
         files = synthetic.make(task, **options)
-        return assemble.place(boards, task, synthetic.name_of(files), files)[0]
+        return assemble.place(boards, task, entry.parse(files[entry.NAME]).id, files)[0]
 
     return put
 

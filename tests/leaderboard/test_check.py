@@ -377,7 +377,7 @@ def test_an_entry_lies_in_the_folder_of_its_name(put, faults):
 
 def test_nothing_is_written_half_or_over(boards, put, monkeypatch):
     files = synthetic.make()
-    name = synthetic.name_of(files)
+    name = entry.parse(files[entry.NAME]).id
     with pytest.raises(assemble.UserError, match="cannot be an entry: notes: unknown file"):
         assemble.place(boards, "sr", name, {**files, "notes": b"x"})
     assert list((boards / "sr" / "entries").iterdir()) == []

@@ -67,7 +67,7 @@ def test_a_document_follows_its_entries(field, tmp_path, capsys):
         assert said in capsys.readouterr().out
     before = out.read_text()
     files = synthetic.make(method="adafm", **FIELD)
-    assemble.place(field, "sr", synthetic.name_of(files), files)
+    assemble.place(field, "sr", entry.parse(files[entry.NAME]).id, files)
     assert cli.main(words) == 0
     assert "| adafm |" in out.read_text() and "| adafm |" not in before
 

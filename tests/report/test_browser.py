@@ -11,7 +11,7 @@ import pytest
 
 from benchmark import report, tasks
 from benchmark.errors import Failure
-from benchmark.leaderboard import assemble, build, synthetic
+from benchmark.leaderboard import assemble, build, entry, synthetic
 
 PAGES = ("sr/index.html", "denoise/index.html", "blur-noise/index.html", "index.html")
 PAGES += ("boards/sr/index.html", "boards/index.html")
@@ -61,7 +61,7 @@ def folder(tmp_path_factory, builder):
         ("experts", {"levels": 2}),
     ):
         files = synthetic.make(method=method, **options)
-        assemble.place(boards, "sr", synthetic.name_of(files), files)
+        assemble.place(boards, "sr", entry.parse(files[entry.NAME]).id, files)
     build.pages(boards, root / "boards")
     return root
 
