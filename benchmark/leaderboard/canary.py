@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from benchmark.leaderboard import schema
-from benchmark.leaderboard.entry import IMAGE, SET, Entry
+from benchmark.leaderboard.entry import IMAGE, SET, SHA, Entry
 from benchmark.leaderboard.faults import Fault
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ SHAPE = schema.record(
             schema.text(r"[0-9./]{1,60}"),
             schema.record(
                 {
-                    "pixels_sha256": schema.text(r"[0-9a-f]{64}"),
+                    "pixels_sha256": schema.text(SHA),
                     "blocks": schema.items(
                         schema.items(_MEAN, 3, 3), BLOCKS * BLOCKS, BLOCKS * BLOCKS
                     ),

@@ -28,10 +28,14 @@ NAME = "entry.json"
 LIMIT = 200
 """Characters of a sentence in an entry."""
 
+# Patterns of texts, some of which also occur in other files and in the names of folders.
 _WORD = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,60}"
+TASK = r"[a-z][a-z0-9-]{0,40}(?:@[a-z0-9-]{1,40})?"
+ID = r"[a-z0-9][a-z0-9-]{0,90}-[0-9a-f]{8}"
+STAGE = rf"weights/{_WORD}\.safetensors"
 _SPEC = rf"[A-Za-z][A-Za-z0-9_]{{0,40}}(?::[a-z_]{{1,30}}={_WORD}){{0,12}}"
-_DIGEST, _SHA = r"[0-9a-f]{20}", r"[0-9a-f]{64}"
-_TIME = r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ"
+DIGEST, SHA = r"[0-9a-f]{20}", r"[0-9a-f]{64}"
+TIME = r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ"
 _COUNT = schema.whole(0, 10**15)
 _TIMING = schema.none_or(schema.real(0, 1e9))
 SET = schema.text(
@@ -44,13 +48,13 @@ IMAGE = schema.text(r"[A-Za-z0-9_](?:[A-Za-z0-9_ .()@+=-]{0,98}[A-Za-z0-9_()@+=-
 SHAPE = schema.record(
     {
         "schema": schema.choice(SCHEMA),
-        "id": schema.text(r"[a-z0-9][a-z0-9-]{0,90}-[0-9a-f]{8}"),
-        "task": schema.text(r"[a-z][a-z0-9-]{0,40}(?:@[a-z0-9-]{1,40})?"),
+        "id": schema.text(ID),
+        "task": schema.text(TASK),
         "task_version": schema.whole(1, 1000),
-        "task_digest": schema.text(_DIGEST),
+        "task_digest": schema.text(DIGEST),
         "protocol": schema.text(r"[a-z0-9-]{1,40}"),
         "method": schema.text(_SPEC),
-        "method_digest": schema.text(_DIGEST),
+        "method_digest": schema.text(DIGEST),
         "paper": schema.text(r"(?:\d{4}\.\d{4,5})?"),
         "backbone": schema.text(_SPEC),
         "preset": schema.text(_SPEC),
@@ -63,7 +67,7 @@ SHAPE = schema.record(
             schema.record(
                 {
                     "name": SET,
-                    "digest": schema.text(_DIGEST),
+                    "digest": schema.text(DIGEST),
                     "images": schema.items(IMAGE, 1, 10_000, distinct=True),
                 }
             ),
@@ -72,7 +76,7 @@ SHAPE = schema.record(
         ),
         "training": schema.items(
             schema.record(
-                {"name": SET, "digest": schema.text(_DIGEST), "images": schema.whole(1, 10**9)}
+                {"name": SET, "digest": schema.text(DIGEST), "images": schema.whole(1, 10**9)}
             ),
             0,
             50,
@@ -111,9 +115,9 @@ SHAPE = schema.record(
                 {
                     "seed": schema.whole(0, 2**63),
                     "stage": schema.text(_WORD),
-                    "sha256": schema.text(_SHA),
+                    "sha256": schema.text(SHA),
                     "precision": schema.choice("float32", "float16"),
-                    "file": schema.none_or(schema.text(rf"weights/{_WORD}\.safetensors")),
+                    "file": schema.none_or(schema.text(STAGE)),
                     "url": schema.none_or(
                         schema.text(r"https://[A-Za-z0-9.-]{1,100}(?:/[A-Za-z0-9_~%+.-]{1,100}){1,12}")
                     ),
@@ -124,7 +128,7 @@ SHAPE = schema.record(
             400,
         ),
         "weights_sha256": schema.table(
-            schema.text(r"\d{1,19}"), schema.text(rf"(?:{_SHA}|{_DIGEST})?"), 100
+            schema.text(r"\d{1,19}"), schema.text(rf"(?:{SHA}|{DIGEST})?"), 100
         ),
         "software": schema.record(
             {
@@ -135,11 +139,11 @@ SHAPE = schema.record(
         ),
         "licence": schema.text(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,60}"),
         "limits": schema.items(schema.prose(LIMIT), 0, 20),
-        "created_utc": schema.text(_TIME),
+        "created_utc": schema.text(TIME),
         "rows": schema.whole(1, rows.MOST),
         "files": schema.table(
             schema.choice(rows.NAME, "canary.json"),
-            schema.record({"sha256": schema.text(_SHA), "bytes": _COUNT}),
+            schema.record({"sha256": schema.text(SHA), "bytes": _COUNT}),
             2,
         ),
     }
@@ -309,7 +313,7 @@ def _against(entry: Entry, task: Task) -> list[str]:
 
 @lru_cache(256)
 def ranges(space: ControlSpace) -> list[dict[str, Any]]:
-    """Returns the physical ranges of a task: of its dial, and of what methods are trained for."""
+    """Returns a task's physical ranges: of its dial, and of what methods are trained for."""
     # Axis by axis: on a simplex the far ends of all axes together are no level.
     ends = zip(space.axes, space.first, space.last, strict=True)
     return [

@@ -22,9 +22,7 @@ from benchmark.leaderboard import assemble, check, entry, folder, proof
 from benchmark.leaderboard.faults import Fault, shown
 
 REPOSITORY = re.compile(r"([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(?:@([\w./-]{1,100}))?")
-ENTRY = re.compile(
-    rf"({folder.TASK.pattern})/{folder.ENTRIES}/([a-z0-9][a-z0-9-]{{0,90}}-[0-9a-f]{{8}})/(.+)"
-)
+ENTRY = re.compile(rf"({entry.TASK})/{folder.ENTRIES}/({entry.ID})/(.+)")
 ABOUT = """---
 license: other
 library_name: dialbench

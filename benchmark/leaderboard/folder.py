@@ -23,12 +23,12 @@ SIZES = {
 OPTIONAL = (proof.NAME,)
 WEIGHTS = 30 * MIB
 """Bytes that the weights of an entry may have together."""
-STAGE = re.compile(r"weights/[A-Za-z0-9][A-Za-z0-9._+-]{0,60}\.safetensors")
+STAGE = re.compile(entry.STAGE)
 ENTRIES = "entries"
 BOARD = ("board.md", "board.csv", "curves.svg")
 README = "README.md"
 BOARD_SIZE = 64 * MIB
-TASK = re.compile(r"[a-z][a-z0-9-]{0,40}(?:@[a-z0-9-]{1,40})?")
+TASK = re.compile(entry.TASK)
 
 
 def children(folder: Path) -> dict[str, os.stat_result]:

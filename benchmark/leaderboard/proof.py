@@ -41,7 +41,7 @@ SHAPE = schema.record(
     {
         "schema": schema.choice(SCHEMA),
         "mode": schema.choice(*MODES),
-        "files": schema.record(dict.fromkeys(COVERED, schema.text(r"[0-9a-f]{64}"))),
+        "files": schema.record(dict.fromkeys(COVERED, schema.text(entry.SHA))),
         "draw": schema.whole(0, 2**63),
         "canary": schema.record(
             {
@@ -53,7 +53,7 @@ SHAPE = schema.record(
         ),
         "rows": _COMPARED,
         "means": schema.none_or(_COMPARED),
-        "code": schema.record(dict.fromkeys(("method", "scoring"), schema.text(r"[0-9a-f]{20}"))),
+        "code": schema.record(dict.fromkeys(("method", "scoring"), schema.text(entry.DIGEST))),
         "software": schema.record(
             {
                 "harness": schema.text(r"[A-Za-z0-9._+-]{1,60}"),
@@ -61,8 +61,8 @@ SHAPE = schema.record(
                 "device": schema.text(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,60}"),
             }
         ),
-        "created_utc": schema.text(r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ"),
-        "check": schema.text(r"[0-9a-f]{64}"),
+        "created_utc": schema.text(entry.TIME),
+        "check": schema.text(entry.SHA),
     }
 )
 

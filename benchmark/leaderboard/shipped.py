@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.leaderboard import folder
 from benchmark.leaderboard.stored import Incomplete, Scored
 from benchmark.planning.digest import weights_digest
+from benchmark.store import WEIGHTS
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
@@ -24,7 +25,7 @@ def carried(sweeps: Sequence[Scored], store: Store, asked: str) -> str:
     if asked != "auto":
         return asked
     keys = {key for one in sweeps for key in one.job.stage_keys.values()}
-    size = sum((store.stage_folder(key) / "model.safetensors").stat().st_size for key in keys) / 2
+    size = sum((store.stage_folder(key) / WEIGHTS).stat().st_size for key in keys) / 2
     return "half" if size <= SMALL else "none"
 
 
