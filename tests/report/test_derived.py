@@ -222,6 +222,7 @@ def test_stats_hold_an_interval_for_every_mean_of_the_table(make, tmp_path):
     stats = list(csv.DictReader(io.StringIO((tmp_path / "stats.csv").read_text())))
     table = list(csv.DictReader(io.StringIO((tmp_path / "table.csv").read_text())))
     means = {(line["method"], line["level"], line["metric"]): line for line in stats}
+    assert table
     for line in table:
         own = means[line["method"], line["level"], "psnr-rgb"]
         assert float(own["mean"]) == pytest.approx(float(line["psnr-rgb"]), abs=2e-6)
