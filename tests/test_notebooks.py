@@ -22,8 +22,8 @@ def shared(tmp_path_factory):
     return tmp_path_factory.mktemp("notebooks") / "runs"
 
 
-def test_there_are_four():
-    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04"]
+def test_there_are_notebooks():
+    assert NOTEBOOKS
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

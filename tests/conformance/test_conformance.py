@@ -236,9 +236,11 @@ def test_a_method_of_which_nothing_could_be_checked_does_not_conform(tmp_path, c
     )
     assert cli.main(["test", str(file), "--backbone", "small:width=8:blocks=1"]) == 1
     first, *_, last = capsys.readouterr().out.splitlines()
-    assert (
-        first == "skipped  it_can_be_built                        takes 5 to 5 control axes, not 1"
-    )
+    assert first.split(maxsplit=2) == [
+        "skipped",
+        "it_can_be_built",
+        "takes 5 to 5 control axes, not 1",
+    ]
     assert last == "many_dials takes nothing that it was offered, so nothing is known of it"
 
 
