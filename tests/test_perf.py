@@ -1,6 +1,7 @@
 """The suites of ``make perf`` that need what a test machine lacks, on stand-ins for it."""
 
 import dataclasses
+import functools
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from benchmark import config
 from benchmark.perf import __main__ as perf
 from benchmark.perf import gpu
+from benchmark.perf.measure import rivals
 
 
 def test_the_gpu_suite_measures_every_method_and_states_what_the_preset_takes(monkeypatch):
@@ -16,6 +18,7 @@ def test_the_gpu_suite_measures_every_method_and_states_what_the_preset_takes(mo
     monkeypatch.setattr(gpu, "TURNS", 1)
     monkeypatch.setattr(gpu, "LIMITS", {"dni": None, "ftn": None})
     monkeypatch.setattr(gpu, "busy", lambda run: 0.5)
+    monkeypatch.setattr(gpu, "rivals", functools.partial(rivals, rounds=1))
     figures = list(gpu.measured(torch.device("cpu")))
     assert len(figures) == 12
     assert all(one.value > 0 for one in figures)
