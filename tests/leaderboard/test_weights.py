@@ -1,0 +1,64 @@
+"""Weights of entries: tensors and nothing else."""
+
+import hashlib
+import json
+import os
+import pickle
+
+import pytest
+
+from benchmark.leaderboard import check, entry, synthetic
+
+
+def test_pickles_are_refused_unopened(put, faults, edit, tmp_path):
+    mark = tmp_path / "was-run"
+
+    class Bomb:
+        def __reduce__(self):
+            return os.system, (f"touch {mark}",)
+
+    path = put()
+    blob = pickle.dumps(Bomb())
+    (path / "model.pt").write_bytes(blob)
+    assert faults(path) == [
+        "model.pt: may hold a pickle, which is never opened; weights are safetensors"
+    ]
+    (path / "model.pt").unlink()
+    about = json.loads((path / entry.NAME).read_bytes())["weights"][0]
+    (path / about["file"]).write_bytes(blob)
+    assert faults(path) == [
+        f"{about['file']}: a pickle (or PyTorch file), which is never opened; give safetensors"
+    ]
+    assert not mark.exists()
+
+
+def test_weights_are_what_their_hash_says(put, faults):
+    path = put()
+    file = next((path / "weights").iterdir())
+    file.write_bytes(synthetic.tensors(7))
+    (fault,) = faults(path)
+    assert "not what its hash says" in fault
+    file.unlink()
+    assert faults(path) == [f"weights/{file.name}: missing"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"__metadata__": {"run": "import os"}}, "text in its metadata"),
+        ({"a<b>": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}, "no name of a tensor"),
+        ({"x": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}}, "overlap or leave gaps"),
+        ({"x": {"dtype": "F32", "shape": [9], "data_offsets": [48, 84]}}, "tensors fill 84 of 48"),
+        ({"x": {"dtype": "F32", "shape": [9], "data_offsets": [48, 49]}}, "not the size"),
+        ({"x": {"dtype": "F32", "shape": [2**70], "data_offsets": [48, 49]}}, "not described"),
+        ({"x": {"dtype": "OBJ", "shape": [1], "data_offsets": [48, 49]}}, "not the size"),
+    ],
+)
+def test_headers_of_weights_are_held_to_their_form(put, extra, words):
+    path = put()
+    file = next((path / "weights").iterdir())
+    blob = synthetic.tensors(0, **extra)
+    file.write_bytes(blob)
+    about = json.loads((path / entry.NAME).read_bytes())["weights"][0]
+    with pytest.raises(check.Fault, match=words):
+        check.weights.check_file(file, about["file"], hashlib.sha256(blob).hexdigest(), len(blob))
