@@ -220,12 +220,6 @@ def test_the_folded_pair_is_either_file_bit_for_bit_at_its_end(small_pair):
     assert method.folds and method.tuned((0.5,)).state_dict().keys() == start.keys()
 
 
-def test_the_published_pair_has_the_published_size():
-    from baselines.external.srvgg import SRVGG
-
-    assert sum(one.numel() for one in SRVGG().parameters()) == 1_213_296
-
-
 def test_the_noise_estimator_takes_the_median_over_crops_of_stored_images(home, file):
     with pytest.raises(UserError, match="dialbench import hyperres-estimator FILE"):
         blind.estimator(Store())

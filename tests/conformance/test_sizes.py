@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from baselines.external.srvgg import SRVGG
 from benchmark.conformance.networks import TINY
 from benchmark.control import Axis, ControlSpace
 from benchmark.method import ControlMethod
@@ -114,6 +115,10 @@ def test_method_with_more_dials_stores_the_published_number(method, backbone, ax
 def test_ftn_on_cfsnet_lies_in_the_range_that_the_paper_allows(method, low, high):
     backbone = create_backbone("cfsnet_main:as_ftn=True", 2)
     assert low <= parameters_of(assembled(method, backbone)) <= high
+
+
+def test_the_imported_pair_has_the_published_size():
+    assert parameters_of(SRVGG()) == 1_213_296
 
 
 def test_dynamic_net_finds_the_published_places_on_its_own_network():

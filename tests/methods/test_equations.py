@@ -9,17 +9,13 @@ from torch import nn
 
 from benchmark import tasks
 from benchmark.control import Axis, ControlSpace
-from benchmark.errors import LevelError, UserError
+from benchmark.errors import UserError
 from benchmark.method import ControlMethod, Sparse, Uniform
 from benchmark.planning.discovery import create_backbone, create_method
 from benchmark.tuning.build import build_method
 from benchmark.tuning.layers import (
-    after_blocks,
     free_parameters,
-    from_output_rows,
     layers,
-    output_rows,
-    residual_blocks,
     trunk_convolutions,
 )
 
@@ -317,63 +313,6 @@ def test_tunable_convolutions_tune_all_but_norms(backbone, free):
     assert still == {name for name in first if "norm" in name}
 
 
-@pytest.mark.parametrize(
-    ("task", "levels"),
-    [("sr", ((0.0,), (0.5,), (1.0,))), ("denoise", ((0.2,), (0.6,), (1.0,)))],
-)
-def test_experts_stand_at_the_anchors_and_in_the_middle(task, levels):
-    task = tasks.get(task)
-    experts = create_method("experts").assemble(create_backbone("small", 1), task.space)
-    assert experts.only_levels(task) == levels
-    assert [stage.levels.level for stage in experts.stages(task)] == [(0.0,), (0.5,), (1.0,)]
-
-
-@pytest.mark.parametrize(("name", "count"), [("denoise", 7), ("dejpeg", 11), ("derain", 19)])
-def test_experts_can_stand_at_every_level_of_a_grid(name, count):
-    task = tasks.get(name)
-    method = create_method(f"experts:count={count}")
-    experts = method.assemble(create_backbone("small:width=4:blocks=1", 1), task.space)
-    assert {*task.grid} <= {*experts.only_levels(task)}
-    for level in task.grid:
-        experts.tuned(level)
-
-
-@pytest.mark.parametrize(
-    ("name", "at"),
-    [
-        # Decouple learning, Table 1.
-        ("filter-l0", "0.002+0.004+0.02+0.093+0.2"),
-        ("filter-wls", "0.1+0.215+1+4.641+10"),
-        ("filter-rtv", "0.05+0.022+0.01+0.004"),
-    ],
-)
-def test_experts_can_stand_where_a_paper_has_them(name, at):
-    task = tasks.get(name)
-    method = create_method(f"experts:at={at}")
-    experts = method.assemble(create_backbone("small:width=4:blocks=1", 1), task.space)
-    assert experts.only_levels(task) == task.grid
-    trained = [
-        task.space.physical(task.space.spread(one.levels.level)) for one in experts.stages(task)
-    ]
-    assert trained == [pytest.approx(task.space.physical(level)) for level in task.grid]
-    for level in task.grid:
-        experts.tuned(level)
-
-
-def test_one_more_expert():
-    task = tasks.get("denoise")
-    network = create_backbone("small:width=4:blocks=1", 1)
-    experts = create_method("experts:at=25").assemble(network, task.space)
-    assert experts.only_levels(task) == (task.space.level_of((20,)), task.space.level_of((25,)))
-    with pytest.raises(LevelError, match="outside 20 to 80"):
-        create_method("experts:at=90").assemble(network, task.space)
-
-
-def test_experts_refuse_the_levels_between():
-    with pytest.raises(LevelError, match="no expert at level 0.25; ask for one of: 0, 0.5, 1"):
-        assembled("experts").tuned((0.25,))
-
-
 def test_floor_is_the_identity_or_the_bicubic_of_the_published_tables():
     x = torch.zeros(1, 3, 8, 8)
     x[..., 3] = 1
@@ -391,35 +330,6 @@ def test_floor_is_the_identity_or_the_bicubic_of_the_published_tables():
 def test_impossible_options_are_refused(options):
     with pytest.raises(Exception, match="k=2|k=0|expand=0|count=1|at=a"):
         create_method(options)
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [
-        nn.Conv2d(4, 6, 3, groups=2),
-        nn.ConvTranspose2d(4, 6, (4, 3), groups=2),
-        nn.ConvTranspose2d(4, 6, 2),
-        nn.Linear(4, 6),
-    ],
-)
-def test_output_rows_hold_one_output_channel_each(layer):
-    rows = output_rows(layer, layer.weight)
-    assert rows.shape[0] == 6
-    assert torch.equal(from_output_rows(layer, rows), layer.weight)
-    with torch.no_grad():
-        rows = rows.clone()
-        rows[4] = 0
-        layer.weight.copy_(from_output_rows(layer, rows))
-        layer.bias.zero_()
-    x = torch.rand(2, 4) if isinstance(layer, nn.Linear) else torch.rand(2, 4, 5, 5)
-    silent = layer(x).abs().amax(dim=[axis for axis in range(x.ndim) if axis != 1]) == 0
-    assert silent.tolist() == [False, False, False, False, True, False]
-
-
-def test_residual_blocks_are_found_without_their_names():
-    network = create_backbone("cfsnet_main:width=8:blocks=3", 4)
-    assert list(residual_blocks(network)) == ["blocks.0", "blocks.1", "blocks.2"]
-    assert after_blocks(network)[0] == "up.0"
 
 
 def test_networks_of_dni_that_stay_apart_all_start_from_scratch():
