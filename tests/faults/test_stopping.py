@@ -92,8 +92,8 @@ def test_a_hanging_job_is_ended_and_the_others_finish(home, tmp_path, capsys):
     )
     words = ["run", "sr", "--preset", "smoke", "--set", "steps=1", "--levels", "0", "--offline"]
     words += ["--methods", "floor", "--method", str(file)]
-    assert cli.main([*words, "--engine", "local:timeout=20", "--jobs", "2"]) == 1
-    assert "hanging_method: no sign of life for 20 s" in capsys.readouterr().err
+    assert cli.main([*words, "--engine", "local:timeout=8", "--jobs", "2"]) == 1
+    assert "hanging_method: no sign of life for 8 s" in capsys.readouterr().err
     assert set(pd.read_csv(home / "report" / "sr" / "table.csv")["method"]) == {"floor"}
 
 
