@@ -9,6 +9,7 @@ mirror remembers what each run holds: what is there already is not logged twice.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmark import store
 from benchmark.amount import amount
 from benchmark.control import parse_level
+from benchmark.errors import UserError, unknown
 from benchmark.mirrored import LOSSES, Mirrored, Models, runs
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from benchmark.tasks import Task
 
 PROJECT = "dialbench"
+MODES = ("online", "offline", "disabled", "dryrun")
+"""What ``WANDB_MODE`` may say, in these letters; the last is an old word for offline."""
 LEDGER = "mirrored.json"
 START_SECONDS = 30
 FINISH_SECONDS = 300
@@ -38,6 +42,21 @@ class Said(NamedTuple):
 
     text: str
     failed: int = 0
+
+
+def ready() -> None:
+    """Checks, without importing wandb, what would otherwise be found out after all training.
+
+    Raises:
+        UserError: If wandb is not installed, or ``WANDB_MODE`` is none that it knows.
+    """
+    found = importlib.util.find_spec("wandb")
+    # Offline runs of others leave folders called wandb, which Python takes for packages.
+    if found is None or found.origin is None:
+        raise UserError("to mirror results wandb is needed; run pip install wandb")
+    mode = os.environ.get("WANDB_MODE", MODES[0])
+    if mode not in MODES:
+        raise UserError(unknown("WANDB_MODE", mode, MODES))
 
 
 def mirror(

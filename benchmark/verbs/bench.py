@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark import tasks
+from benchmark import tasks, tracking
 from benchmark.amount import amount
 from benchmark.errors import Failure, UserError
 from benchmark.planning.request import names_in, request_of
@@ -39,6 +39,8 @@ def sweep(args: argparse.Namespace) -> int:
 def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
     if args.wandb and not sweep:
         raise UserError("training alone has no results to mirror; leave out --wandb")
+    if args.wandb:
+        tracking.ready()
     request, store = request_of(args), Store()
     if not args.dry_run:
         store.prepare()
@@ -220,6 +222,7 @@ def analyze(args: argparse.Namespace) -> int:
 
 def publish(args: argparse.Namespace) -> int:
     """Mirrors what is stored of a task, or of every task, to Weights & Biases."""
+    tracking.ready()
     cells = Store().home / "cells"
     there = [path.name for path in sorted(cells.glob("*/"))] if cells.is_dir() else []
     if args.task is None and not there:
@@ -305,7 +308,7 @@ def headline(results: Results, plan: Plan) -> str:
 
 def _mirror(results: Results, plan: Plan, store: Store, offline: bool = False) -> int:
     """Mirrors results, says so, and returns how many runs could not be mirrored."""
-    from benchmark import mirrored, tracking
+    from benchmark import mirrored
 
     folder, trained = store.home / "report" / plan.task.name, mirrored.models(plan, store)
     said = tracking.mirror(results, plan.task, folder, trained, offline, mirrored.training(plan))
