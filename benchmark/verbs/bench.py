@@ -115,7 +115,7 @@ def size(args: argparse.Namespace) -> int:
 
 
 def report(args: argparse.Namespace) -> int:
-    """Writes the report of what is stored."""
+    """Writes the report of what is stored, and says what is not."""
     plan, store, results = _stored(args)
     _write_report(results, plan, store)
     return 0
@@ -231,7 +231,7 @@ def publish(args: argparse.Namespace) -> int:
     for name in [args.task] if args.task else there:
         try:
             wanted = argparse.Namespace(**{**vars(args), "task": name})
-            plan, store, results = _stored(wanted)
+            plan, store, results = _stored(wanted, "" if args.task else f"{name}: ")
         except UserError as error:
             if args.task:
                 raise
@@ -245,7 +245,13 @@ def publish(args: argparse.Namespace) -> int:
     return int(failed > 0)
 
 
-def _stored(args: argparse.Namespace) -> tuple[Plan, Store, Results]:
+def _stored(args: argparse.Namespace, about: str = "") -> tuple[Plan, Store, Results]:
+    """Returns what is stored of a request; says what of it is not.
+
+    Args:
+        args: The options.
+        about: What notes begin with, where there are several tasks.
+    """
     request, store = request_of(args), Store()
     store.prepare()
 
@@ -259,6 +265,13 @@ def _stored(args: argparse.Namespace) -> tuple[Plan, Store, Results]:
             f"nothing is stored for this request; start with 'dialbench run {plan.task.name}', with "
             "the same options"
         )
+    from benchmark.verbs.notes import absent
+
+    notes = [f"{note.method}: {note.reason}" for note in (*plan.failures, *plan.skipped)]
+    if lost := absent(plan, store):
+        notes.append(f"not stored: {lost}")
+    for note in dict.fromkeys(notes):
+        print(f"note: {about}{note}", file=sys.stderr)
     return plan, store, results
 
 
@@ -273,8 +286,11 @@ def _results(plan: Plan, store: Store) -> Results:
 def _write_report(results: Results, plan: Plan, store: Store) -> None:
     from benchmark import report
     from benchmark.planning.keys import preset_text
+    from benchmark.verbs.notes import replaced
 
     folder = store.home / "report" / plan.task.name
+    if text := replaced(folder, results):
+        print(f"note: {text}", file=sys.stderr)
     sets = [f"{one.name} ({amount(len(one.pictures), 'image')})" for one in plan.training]
     trained_on = ", ".join(sets) if plan.trains else ""
     report.write(results, plan.task, preset_text(plan.request.preset), folder, trained_on)

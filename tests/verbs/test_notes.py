@@ -1,0 +1,73 @@
+"""Notes beside a report: what is not stored, and which report it replaces."""
+
+import shutil
+
+import pytest
+
+from benchmark import cli
+
+SMOKE = ("--preset", "smoke", "--set", "steps=2", "--offline")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A store with two methods at two levels, and their report."""
+    folder = tmp_path_factory.mktemp("notes") / "runs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIALBENCH_HOME", str(folder))
+        run = ["run", "denoise", "--methods", "floor,dni", "--levels", "0.2,0.6", *SMOKE]
+        assert cli.main([*run, "--jobs", "1"]) == 0
+    return folder
+
+
+@pytest.fixture
+def stored(trained, home, capsys):
+    """Returns what a verb answers about a copy of that store: exit code and errors."""
+    shutil.copytree(trained, home)
+
+    def call(*words: str) -> tuple[int, str]:
+        code = cli.main([*words, *SMOKE])
+        return code, capsys.readouterr().err
+
+    return call
+
+
+def test_a_report_says_what_was_asked_for_and_is_not_stored(stored):
+    report = ("report", "denoise")
+    every = ("--methods", "floor,dni", "--levels", "0.2,0.6")
+    assert stored(*report, *every) == (0, "")
+    more = ("--methods", "floor,dni,ftn", "--levels", "0.2,0.6,0.8,1", "--seeds", "0,7")
+    assert stored(*report, *more) == (0, "note: not stored: ftn; levels 0.8, 1; seed 7\n")
+    code, err = stored(*report, *every, "--matrix")
+    assert (code, err) == (0, "note: not stored: the level x dial matrix\n")
+    code, err = stored(*report, "--methods", "experts,floor", "--levels", "0.2,0.3")
+    assert "note: experts: answers only at levels 0.2, 0.6, 1" in err
+    assert code == 0 and "note: not stored: experts; level 0.3\n" in err
+    code, err = stored(*report, "--methods", "ftn")
+    assert code == 2 and err.startswith("dialbench: nothing is stored for this request")
+
+
+def test_what_is_missing_of_one_method_only_is_counted(stored):
+    assert stored("run", "denoise", "--methods", "dni", "--levels", "0.8,1")[0] == 0
+    code, err = stored("report", "denoise", "--methods", "floor,dni", "--levels", "0.2,0.8,1")
+    assert (code, err) == (0, "note: not stored: 2 cells of floor\n")
+
+
+def test_publish_says_it_too_and_of_which_task(stored, monkeypatch):
+    from benchmark import tracking
+
+    monkeypatch.setattr(tracking, "mirror", lambda *_: tracking.Said("done"))
+    methods = ("--methods", "floor,dni,ftn", "--levels", "0.2,0.6")
+    assert stored("publish", "denoise", *methods) == (0, "note: not stored: ftn\n")
+    assert stored("publish", *methods) == (0, "note: denoise: not stored: ftn\n")
+
+
+def test_a_report_that_replaces_one_with_more_says_so(stored, home):
+    floor = ("--methods", "floor", "--levels", "0.2,0.6")
+    said = "note: this replaces the report of preset smoke:steps=2 with {}\n"
+    assert stored("report", "denoise", *floor) == (0, said.format("2 methods"))
+    assert stored("report", "denoise", *floor) == (0, "")
+    code, err = stored("run", "denoise", *floor, "--set", "batch=3", "--jobs", "1")
+    assert code == 0 and said.format("1 method") in err
+    (home / "report" / "denoise" / "table.csv").write_bytes(b"\xff\0")
+    assert stored("report", "denoise", "--methods", "floor,dni", "--levels", "0.2,0.6") == (0, "")
