@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 
@@ -83,7 +84,9 @@ def _pretending(what: str) -> Iterator[None]:
         what: What is looked at, for the sentence.
     """
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True):
+        with FakeTensorMode(allow_non_fake_inputs=True), warnings.catch_warnings():
+            # torch itself does this where it copies a pretended tensor; no method can help it.
+            warnings.filterwarnings("ignore", "Accessing the data pointer of FakeTensor")
             yield
     except UNFOLLOWED as error:
         raise Skipped(f"it cannot be followed without values: {one_line(error)}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from benchmark import cli, conformance
-from benchmark.conformance import outputs, training, tuned
+from benchmark.conformance import devices, outputs, training, tuned
 from benchmark.conformance.networks import TINY, Place, places
 from benchmark.conformance.subject import Factory, Skipped, scrambled
 from benchmark.conformance.trial import examine
@@ -242,6 +243,20 @@ def test_a_method_of_which_nothing_could_be_checked_does_not_conform(tmp_path, c
         "takes 5 to 5 control axes, not 1",
     ]
     assert last == "many_dials takes nothing that it was offered, so nothing is known of it"
+
+
+def test_of_pretended_devices_torch_says_nothing_between_the_checks(recwarn):
+    # Else torch says it once in a process, perhaps in an earlier test.
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        answer("dni", "small x1", conformance.everything_moves_to_a_gpu)
+        assert not [one for one in recwarn if "FakeTensor" in str(one.message)]
+        with devices._pretending("this"):
+            warnings.warn("of the method's own", UserWarning, stacklevel=1)
+        assert "of the method's own" in [str(one.message) for one in recwarn]
+    finally:
+        torch.set_warn_always(always)
 
 
 def test_debug_shows_where_a_method_raised(tmp_path, capsys):
