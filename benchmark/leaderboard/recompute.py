@@ -33,8 +33,9 @@ from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Score, Scorer, availability
 from benchmark.planning import keys
 from benchmark.planning.digest import digest
-from benchmark.planning.discovery import create_method
+from benchmark.planning.discovery import create_method, find
 from benchmark.planning.jobs import SweepJob
+from benchmark.planning.spec import parse
 from benchmark.scoring.dialling import ESTIMATOR
 from benchmark.store import Store
 from benchmark.train import steps_of
@@ -82,6 +83,7 @@ class Subject:
                     f"its weights are not published, so it stays {entry.status}; if you have them, "
                     "name their folder with --weights"
                 )
+        _known(facts["method"])
         self.preset = preset_of(facts["preset"])
         self.sets = {one["name"]: _opened(one, self.preset, offline) for one in facts["sets"]}
         for one in facts["sets"]:
@@ -227,6 +229,18 @@ def preset_of(text: str) -> Preset:
     """Returns the preset behind ``benchmark.planning.keys.preset_text``."""
     name, *changes = text.split(":")
     return config.preset(name, changes)
+
+
+def _known(method: str) -> None:
+    """Refuses the method of an entry if no code goes by its name here, and says how there could be."""
+    name = parse(method).name
+    try:
+        find(name, ("method", "baseline"))
+    except UserError as error:
+        raise UserError(
+            f"unknown method '{name}'; install the package that it comes from, or if it was only a file "
+            "ask its author for a package ('dialbench new --package' writes one)"
+        ) from error
 
 
 def _opened(about: Mapping[str, Any], preset: Preset, offline: bool) -> ImageSet:

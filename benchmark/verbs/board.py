@@ -12,6 +12,11 @@ from benchmark.amount import amount
 from benchmark.errors import JobError, UserError, unknown
 from benchmark.verbs.bench import debugs, traces
 
+ONLY_A_FILE = (
+    "nobody else can verify or rank the entry of a method that is only a file; make it a package (see "
+    "'dialbench new --package') and hand it in under its name"
+)
+
 
 def submit(args: argparse.Namespace) -> int:
     """Writes entries from what is stored; prints one line for each method."""
@@ -43,10 +48,13 @@ def submit(args: argparse.Namespace) -> int:
             "these images (see 'dialbench data check')"
         )
     terms = Terms(args.licence, args.weights)
+    files = {one.method for one in request.methods if one.file}
     failed = 0
     for method, text, there in submit(plan, store, args.boards, terms):
         print(f"{method}: {text}", file=sys.stdout if there else sys.stderr, flush=True)
         failed += there is False
+        if there and method in files:
+            print(f"note: {method}: {ONLY_A_FILE}", file=sys.stderr, flush=True)
     traces(plan.failures, debugs(args))
     return int(failed > 0)
 

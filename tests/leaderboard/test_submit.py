@@ -1,11 +1,13 @@
 """From the store to an entry that the referee accepts."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from baselines import floor
 from benchmark import cli, tasks
 from benchmark.leaderboard import entry
 
@@ -43,6 +45,19 @@ def test_what_is_stored_becomes_an_entry_once_and_a_board(stored, capsys):
     capsys.readouterr()
     assert cli.main([*submit[:2], "filter-shock", "--methods", "dni", *submit[5:]]) == 0
     assert "dni: skipped: takes " in capsys.readouterr().err
+
+
+def test_of_a_method_that_is_only_a_file_it_is_said_that_nobody_can_verify_it(
+    home, boards, tmp_path, capsys
+):
+    file = tmp_path / "mine.py"
+    file.write_text(Path(floor.__file__).read_text())
+    wanted = [*WANTED, "--method", str(file)]
+    assert cli.main(["run", *wanted, "--jobs", "1"]) == 0
+    capsys.readouterr()
+    assert cli.main(["board", "submit", *wanted, "--boards", str(boards)]) == 0
+    (note,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note:")]
+    assert note.startswith("note: mine: nobody else can verify or rank") and "--package" in note
 
 
 def test_a_test_set_may_be_a_folder_by_its_path(home, boards, tmp_path, monkeypatch):

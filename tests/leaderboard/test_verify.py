@@ -177,7 +177,9 @@ def test_what_cannot_be_computed_here_is_one_sentence(path, edit, tmp_path_facto
         return str(error.value)
 
     assert "it is of version 2 of denoise" in told(task_version=2)
-    assert "unknown method 'mine'" in told(method="mine")
+    unknown = told(method="mine:k=3")
+    assert "unknown method 'mine'; install the package" in unknown
+    assert "'dialbench new --package'" in unknown
     sets = [{**facts["sets"][0], "digest": "0" * 20}]
     assert "holds other images here" in told(sets=sets)
     assert "unknown test set 'elsewhere'" in told(sets=[{**facts["sets"][0], "name": "elsewhere"}])
