@@ -31,7 +31,9 @@ LOCAL = {
     "prevent_thread_lock": True,
 }
 """To this machine alone, through no one else's, and without a second server process."""
-QUICK = {"show_progress": "hidden", "trigger_mode": "always_last", "queue": False}
+PAGE = {"api_visibility": "private"}
+"""What answers the page alone: it keeps images in this process, and is no interface for programs."""
+QUICK = {"show_progress": "hidden", "trigger_mode": "always_last", "queue": False, **PAGE}
 """How events that follow a moving slider are sent: at once, and only the last of a backlog."""
 
 Chosen = tuple[str, str]
@@ -121,7 +123,8 @@ def build(session: Session) -> Any:
             lines = [f"dial at {_level(session, at)}"]
             if session.varies and level is not None:
                 lines.insert(0, f"degraded at {_level(session, level)}")
-            pictures = [_figure("Input", session.given(key, level))]
+            said_of = session.given_said(key, level)
+            pictures = [_figure(f"Input {said_of}".strip(), session.given(key, level))]
             for name in (one, other):
                 output, text = session.restored(key, level, name, at)
                 pictures.append(_figure(f"{name} {text}".strip(), output))
@@ -139,7 +142,9 @@ def build(session: Session) -> Any:
             control.input(_told(draw), controls, answers, **QUICK)
         for control in dial:
             control.input(_told(turn), controls, answers, **QUICK)
-        page.load(lambda: open_set("builtin", "test", crop=256).pictures[1].read(), None, own)
+        page.load(
+            lambda: open_set("builtin", "test", crop=256).pictures[1].read(), None, own, **PAGE
+        )
         if session.spatial:
             _painting(gr, session, [image, degrade, *true], [*dial], taken)
     return page
@@ -158,6 +163,10 @@ def _painting(gr: Any, session: Session, given: list[Any], dial: list[Any], take
     count = len(session.turned)
     with gr.Accordion("Paint another level", open=False), gr.Row():
         with gr.Column(scale=1, min_width=280):
+            gr.Markdown(
+                "Paint over the parts that are to have the level of the slider below; the rest keeps the "
+                "dial's. Only where there is paint matters, not its colour."
+            )
             method = gr.Dropdown(session.spatial, value=session.spatial[0], label="Method")
             inside = _slider(gr, session.turned[0], "Where it is painted", value=1.0)
             fresh = gr.Button("Clear, and take the input as it is now")

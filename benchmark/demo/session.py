@@ -134,6 +134,16 @@ class Session:
         """
         return to_pixels(self._input(image, level))
 
+    def given_said(self, image: str, level: Level | None) -> str:
+        """Returns what to say of what methods are given, as ``restored`` says it of outputs.
+
+        An input that is smaller than what is restored cannot be compared with it.
+        """
+        given = self._input(image, level)
+        if given.shape != self._samples(image).clean(0).shape:
+            return ""
+        return self._said(image, level, given)
+
     def restored(
         self, image: str, level: Level | None, name: str, dial: Level
     ) -> tuple[np.ndarray, str]:

@@ -21,6 +21,10 @@ def test_the_slider_changes_the_pictures_and_nothing_outside_is_asked(browser, s
     browser.open(served)
     before = until(browser, SHOWN, lambda found: len(found) == 3)
     text = "return document.body.innerText"
+    captions = browser.run(
+        "return [...document.querySelectorAll('figcaption')].map(one => one.innerText)"
+    )
+    assert all(one.startswith(("Input PSNR RGB", "dni PSNR", "ftn PSNR")) for one in captions)
     assert "sigma 42.5" in browser.run(text)
     browser.run(f"{SLIDERS}[0].focus()")
     browser.press("ArrowRight", 39)
@@ -40,6 +44,15 @@ def test_the_slider_changes_the_pictures_and_nothing_outside_is_asked(browser, s
         url for url in browser.requests if not url.startswith((served, "data:", "blob:", "about:"))
     ]
     assert served.startswith("http://127.0.0.1:") and outside == []
+
+
+def test_the_page_offers_programs_nothing_and_says_what_to_paint(session_of):
+    page = app.build(session_of("denoise", "ftn"))
+    assert page.get_api_info()["named_endpoints"] == {}
+    assert page.get_api_info()["unnamed_endpoints"] == {}
+    assert all(one.api_visibility == "private" for one in page.fns.values())
+    texts = [str(getattr(one, "value", "")) for one in page.blocks.values()]
+    assert any("not its colour" in one for one in texts)
 
 
 def test_a_mask_is_how_opaque_the_paint_is():

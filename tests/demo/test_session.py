@@ -36,6 +36,21 @@ def test_the_input_is_what_the_task_tests_with_and_the_output_what_the_tuned_net
         assert session.restored(image, None, name, (0.8,))[1] == ""
 
 
+def test_the_input_is_judged_as_outputs_are_where_it_has_their_size(session_of, pixels):
+    session = session_of("denoise", "floor")
+    image = session.add(pixels)
+    said = session.given_said(image, (0.4,))
+    # The floor changes nothing.
+    assert (
+        said.startswith("PSNR RGB") and said == session.restored(image, (0.4,), "floor", (0.4,))[1]
+    )
+    assert session.given_said(image, None) == ""
+    smaller = session_of("sr", "floor")
+    assert smaller.given_said(smaller.add(pixels), (0.0,)) == ""
+    imitating = session_of("filter-l0", "floor")
+    assert imitating.given_said(imitating.add(pixels), None) == ""
+
+
 def test_networks_and_outputs_are_made_once(session_of, pixels, monkeypatch):
     session = session_of("denoise", "dni")
     image, made = session.add(pixels), []
