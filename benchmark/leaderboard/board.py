@@ -87,7 +87,8 @@ def markdown(groups: Sequence[Group], task: Task) -> bytes:
     """Returns the tables of a task."""
     parts = [
         f"# {task.name}",
-        f"{safe(task.summary)}. {rules(task)} [How to read a board](../../docs/boards.md)",
+        # A board may lie anywhere, and says the same everywhere: a link would lead nowhere.
+        f"{safe(task.summary)}. {rules(task)} How to read a board: `docs/boards.md` of dialbench.",
         dial_words(task),
         "![The headline metric at every level](curves.svg)",
     ]

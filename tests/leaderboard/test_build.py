@@ -82,6 +82,13 @@ def test_a_board_is_the_same_bytes_every_time_and_in_any_order(field, tmp_path, 
     assert build.board(copy) == before
 
 
+def test_a_board_names_the_page_on_boards_and_links_to_nothing_outside_its_folder(field):
+    text = (field / "sr" / "board.md").read_text()
+    links = re.findall(r"\]\(([^)]*)\)", text)
+    assert links and all((field / "sr" / one).is_file() and ".." not in one for one in links)
+    assert "`docs/boards.md` of dialbench" in text
+
+
 def test_a_board_that_was_edited_or_is_missing_is_a_fault(field):
     (field / "sr" / "board.md").write_text("dni is best")
     (field / "sr" / "curves.svg").unlink()
