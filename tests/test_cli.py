@@ -36,6 +36,17 @@ def test_help_and_list_import_nothing_heavy(word):
     assert not {*HEAVY} & {*done.stdout.splitlines()[-1].split()}
 
 
+def test_a_run_says_what_it_is_of_before_anything_heavy_is_imported(home):
+    code = "import sys\nsys.modules['torch'] = None\nfrom benchmark.cli import main\nmain(sys.argv[1:])"
+    words = ["run", "denoise", "--preset", "smoke", "--set", "steps=2", "--methods", "dni,ftn"]
+    words += ["--seeds", "0,1"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert done.stdout == (
+        "denoise, preset smoke:steps=2, backbone small:blocks=2:width=8, seeds 0, 1: dni, ftn\n"
+    )
+    assert "torch" in done.stderr
+
+
 def test_names_may_be_separated_by_commas_or_spaces():
     for words in (["--methods", "dni,ftn"], ["--methods", "dni", "ftn"], ["--methods", "dni ftn"]):
         assert [one.method for one in asked("sr", *words).methods] == ["dni", "ftn"]

@@ -18,6 +18,7 @@ from benchmark.store import Store
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
+    from benchmark.planning.request import Request
     from benchmark.report.results import Results
 
 
@@ -44,6 +45,8 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
     request, store = request_of(args), Store()
     if not args.dry_run:
         store.prepare()
+        # torch, code and images take a while to be read, and silence looks like a fault.
+        print(_title(args, request), flush=True)
 
     from benchmark import engines
     from benchmark import plan as planning
@@ -78,6 +81,14 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
                 file=sys.stderr,
             )
     return max(_outcome(plan, store, failed, debugs(args)), int(unmirrored > 0))
+
+
+def _title(args: argparse.Namespace, request: Request) -> str:
+    """Returns what a run is of, in one line that needs nothing heavy."""
+    methods = ", ".join(one.method for one in request.methods)
+    seeds = f"{'seeds' if len(request.seeds) > 1 else 'seed'} {', '.join(map(str, request.seeds))}"
+    preset = ":".join([args.preset, *args.set])
+    return f"{request.task}, preset {preset}, backbone {request.backbone}, {seeds}: {methods}"
 
 
 def _inspected(plan: Plan, train: bool, sweep: bool) -> None:
