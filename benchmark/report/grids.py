@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+
+from benchmark.report.words import NULL
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,36 @@ class Line:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: ``columns`` holds (group, name) headings."""
+    """A table: ``columns`` holds (group, name) headings, ``absent`` notes on columns left out."""
 
     title: str
     columns: tuple[tuple[str, str], ...]
     lines: tuple[Line, ...]
+    absent: tuple[int, ...] = ()
+
+
+def without_empty(grid: Grid, kept: Collection[str]) -> Grid:
+    """Returns a table without the columns in which no line has a value, which push others away.
+
+    Args:
+        grid: The table.
+        kept: Groups of columns that stay even if they are empty.
+    """
+    full = [
+        at
+        for at, (group, _) in enumerate(grid.columns)
+        if group in kept or any(line.cells[at].text not in ("", NULL) for line in grid.lines)
+    ]
+    lines = tuple(
+        Line(line.label, tuple(line.cells[at] for at in full), line.baseline) for line in grid.lines
+    )
+    gone = {
+        cell.note
+        for line in grid.lines
+        for at, cell in enumerate(line.cells)
+        if at not in full and cell.note
+    }
+    return Grid(grid.title, tuple(grid.columns[at] for at in full), lines, tuple(sorted(gone)))
 
 
 class Notes:

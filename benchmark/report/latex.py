@@ -66,11 +66,11 @@ def _table(document: Document, grid: Grid, caption: str) -> str:
         if line.baseline and at and not grid.lines[at - 1].baseline:
             body.append(r"\midrule")
         body.append(" & ".join([escape(line.label), *map(_cell, line.cells)]) + r" \\")
-    used = sorted({cell.note for line in grid.lines for cell in line.cells if cell.note})
+    used = {cell.note for line in grid.lines for cell in line.cells if cell.note}
     notes = [
         rf"{{\footnotesize\raggedright\textsuperscript{{{number}}}~"
         rf"{escape(document.notes[number - 1])}\par}}"
-        for number in used
+        for number in sorted(used | set(grid.absent))
     ]
     return "\n".join(
         [

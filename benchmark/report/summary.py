@@ -16,7 +16,7 @@ from benchmark.report import words
 from benchmark.report.averages import KEYS, costs, means
 from benchmark.report.derived import Derived, derive
 from benchmark.report.dials import dial_grids, remarks
-from benchmark.report.grids import Cell, Grid, Line, Notes
+from benchmark.report.grids import Cell, Grid, Line, Notes, without_empty
 from benchmark.report.results import Results
 from benchmark.report.series import Series, labels, ordered
 
@@ -193,15 +193,16 @@ def _summary(
     three = list(dict.fromkeys((levels[0], levels[len(levels) // 2], levels[-1])))
     columns: list[tuple[str, str]] = []
     cells: list[Callable[[Series], Cell]] = []
+    if len(ranks) > 1:
+        # Beside the names: what follows is often wider than a window.
+        columns.append((RANK, words.merit(task)))
+        cells.append(lambda one: _rank(ranks.get(one), notes))
     metrics = [task.headline, *(metric for metric in task.metrics if metric != task.headline)]
     for metric in metrics:
         heading = f"{words.metric_name(metric)} {words.arrow(metric)}"
         for level in three if metric == task.headline else ends:
             columns.append((heading, words.level_name(task, level)))
             cells.append(lambda one, m=metric, at=level: scores.cell(one, m, at, notes))
-    if len(ranks) > 1:
-        columns.append(("rank", words.merit(task)))
-        cells.append(lambda one: _rank(ranks.get(one), notes))
     spent = {Series(line.method, line.backbone, line.preset): line for line in cost.itertuples()}
     for name, key, scale, digits, untold in COST_COLUMNS:
         columns.append(("cost", name))
@@ -214,9 +215,11 @@ def _summary(
     cells.append(
         lambda one: Cell(words.yes_or_no(getattr(spent.get(one), "folds", None)) or words.NULL)
     )
-    return Grid(title, tuple(columns), _lines(scores, cells))
+    # Empty, the rank still says why there is none.
+    return without_empty(Grid(title, tuple(columns), _lines(scores, cells)), (RANK,))
 
 
+RANK = "rank"
 COST_COLUMNS = (
     ("stored, M", "params_stored", 1e-6, 3, ""),
     ("folded, M", "params_folded", 1e-6, 3, ""),

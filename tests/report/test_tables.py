@@ -24,7 +24,8 @@ def lines_of(text: str, heading: str) -> dict[str, list[str]]:
 def test_the_summary_shows_the_headline_at_three_levels_and_other_metrics_at_two(make):
     results, task = make(methods=("dni", "ftn"))
     header = lines_of(markdown(document(results, task, "laptop")), "## set5")["method"]
-    assert header[:5] == [
+    assert header[0].startswith("rank ")
+    assert header[1:6] == [
         "PSNR-Y, dB ↑ level 0",
         "PSNR-Y, dB ↑ level 0.5",
         "PSNR-Y, dB ↑ level 1",
@@ -78,12 +79,12 @@ def test_the_best_method_is_bold_even_where_a_baseline_is_better(make):
     for method, value in (("dni", 0.2), ("ftn", 0.3), ("experts", 0.1)):
         rows.loc[lpips & (rows["method"] == method), "value"] = value
     table = lines_of(markdown(document(results, task, "laptop")), "## set5")
-    assert (table["dni"][0], table["ftn"][0], table["experts"][0]) == (
+    assert (table["dni"][1], table["ftn"][1], table["experts"][1]) == (
         "28.00",
         "**29.00**",
         "40.00",
     )
-    assert (table["dni"][2], table["ftn"][2], table["experts"][2]) == (
+    assert (table["dni"][3], table["ftn"][3], table["experts"][3]) == (
         "**0.2000**",
         "0.3000",
         "0.1000",
@@ -92,17 +93,39 @@ def test_the_best_method_is_bold_even_where_a_baseline_is_better(make):
 
 def test_several_seeds_print_mean_and_deviation(make):
     results, task = make(methods=("dni", "ftn"), levels=("0",), seeds=(0, 1))
-    cell = lines_of(markdown(document(results, task, "laptop")), "## set5")["dni"][0]
+    cell = lines_of(markdown(document(results, task, "laptop")), "## set5")["dni"][1]
     assert re.fullmatch(r"(\*\*)?\d+\.\d\d ± \d\.\d\d(\*\*)?", cell)
 
 
-def test_a_metric_without_weights_prints_a_dash_with_a_note_that_says_how_to_get_them(make):
+def test_a_metric_without_weights_has_no_column_but_a_note_that_says_how_to_get_them(make):
     results, task = make(methods=("dni",), levels=("0",), null=("lpips", "niqe"))
-    text = markdown(document(results, task, "laptop"))
-    table = lines_of(text, "## set5")
-    assert table["dni"][2:4] == ["—¹", "—²"]
+    content = document(results, task, "laptop")
+    text, tex = markdown(content), latex(content)
+    header = lines_of(text, "## set5")["method"]
+    assert not [name for name in header if name.startswith(("LPIPS", "NIQE"))]
+    assert {"PSNR-Y, dB ↑ level 0", "SSIM-Y ↑ level 0"} <= set(header)
     assert "¹ LPIPS: weights were not found; set DIALBENCH_WEIGHTS" in text
+    assert "LPIPS: weights were not found" in tex and "LPIPS $" not in tex
     assert "### LPIPS" not in text
+
+
+def test_a_metric_that_one_method_has_keeps_its_column_and_the_others_a_dash(make):
+    results, task = make(methods=("dni", "ftn"), levels=("0",))
+    rows = results.rows
+    gone = rows["metric"].str.startswith("lpips") & (rows["method"] == "dni")
+    rows.loc[gone, "status"], rows.loc[gone, "reason"] = "missing", "no weights"
+    rows.loc[gone, "value"] = float("nan")
+    table = lines_of(markdown(document(results, task, "laptop")), "## set5")
+    at = table["method"].index("LPIPS ↓ level 0")
+    assert table["dni"][at].startswith("—") and table["ftn"][at].startswith("0.")
+
+
+def test_the_rank_stays_beside_the_names_even_where_nobody_has_one(make):
+    options = {"methods": ("dni", "ftn"), "null": ("lpips",), "images": tuple("abc")}
+    results, task = make(**options)
+    table = lines_of(markdown(document(results, task, "laptop")), "## set5")
+    assert table["method"][0] == "rank area of PSNR-Y and LPIPS"
+    assert table["dni"][0].startswith("—")
 
 
 def test_experts_without_a_network_at_a_level_say_so(make):
@@ -211,7 +234,7 @@ def test_tables_do_not_depend_on_the_order_of_the_rows(make):
 def test_infinite_scores_print_as_such(make):
     results, task = make(methods=("dni", "ftn"), levels=("0",))
     results.rows.loc[results.rows["metric"] == "psnr-y601", "value"] = float("inf")
-    assert lines_of(markdown(document(results, task, "laptop")), "## set5")["dni"][0] == "**∞**"
+    assert lines_of(markdown(document(results, task, "laptop")), "## set5")["dni"][1] == "**∞**"
 
 
 def test_backbones_and_presets_may_be_missing(make):
