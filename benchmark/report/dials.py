@@ -25,10 +25,12 @@ def dial_grids(
 ) -> list[Grid]:
     """Returns one table per data set; figures that no run has are left out.
 
+    Titles name the metric and its unit, or headings do where figures are of several metrics.
+
     Args:
         dials: Output of ``analysis.dial.dial_table``.
         titles: Title by data set.
-        headline: The task's headline metric; headings name metrics where there is any other.
+        headline: The task's headline metric.
         notes: Takes the reasons of nulls.
     """
     grids = []
@@ -54,7 +56,8 @@ def dial_grids(
         )
         several = _several(known, headline)
         columns = tuple(_heading(*one, several) for one in shown)
-        grids.append(Grid(f"Dial quality on {title}", columns, rows))
+        of = "" if several else f": {words.metric_name(headline)}"
+        grids.append(Grid(f"Dial quality on {title}{of}", columns, rows))
     return grids
 
 
@@ -92,10 +95,11 @@ def _several(among: Collection[tuple[str, str]], headline: str) -> bool:
 
 
 def _heading(figure: str, metric: str, several: bool) -> tuple[str, str]:
-    """Returns group and name of a column; colour drift says its metric itself."""
+    """Returns group and name of a column; colour drift says its metric itself, with its unit."""
     own = FIGURES[figure]
-    named = several and metric != DRIFT
-    return own.group + (f", {METRICS[metric].label}" if named else ""), own.label
+    if metric == DRIFT:
+        return f"{own.group}, {METRICS[metric].unit}", own.label
+    return own.group + (f", {METRICS[metric].label}" if several else ""), own.label
 
 
 def _cell(line: Any, notes: Notes) -> Cell:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from html import escape
@@ -69,11 +70,10 @@ def about(task: Task, preset: str, long: pd.DataFrame, derived: Derived) -> byte
         one for (one, name), (rank, _) in derived.ranks.items() if rank == 1 and [name] == first
     ]
     own = long[(long["metric"] == task.headline) & long["dataset"].isin(first)]
-    values = [
-        own.loc[(own[["method", "backbone", "preset"]] == list(one)).all(axis=1), "mean"].mean()
-        for one in leaders
-    ]
-    mean = statistics.fmean(values) if values else float("nan")
+    means = {
+        one: own.loc[(own[["method", "backbone", "preset"]] == list(one)).all(axis=1), "mean"].mean()
+        for one in contest
+    }
     facts = {
         "task": task.name,
         "summary": task.summary,
@@ -82,10 +82,28 @@ def about(task: Task, preset: str, long: pd.DataFrame, derived: Derived) -> byte
         "methods": len(contest),
         "preset": preset,
         "ranked": words.merit_name(task),
-        "leaders": ", ".join(names[one] for one in leaders),
-        "value": f"{METRICS[task.headline].label} {words.fixed(task.headline, mean)}",
+        "leaders": ", ".join(names[one] for one in leaders) or _unranked(derived, first),
+        "value": f"{METRICS[task.headline].label} {_value(task, means, leaders)}",
     }
     return (json.dumps(facts, indent=1) + "\n").encode()
+
+
+def _unranked(derived: Derived, first: list[str]) -> str:
+    """Returns why nobody leads on the first data set."""
+    reasons = dict.fromkeys(
+        reason for (_, name), (_, reason) in derived.ranks.items() if [name] == first
+    )
+    return "; ".join(f"nobody: {reason}" for reason in reasons if reason)
+
+
+def _value(task: Task, means: dict[Series, float], leaders: list[Series]) -> str:
+    """Returns the mean of those who lead, or where nobody does, how far methods lie apart."""
+    known = [mean for mean in means.values() if math.isfinite(mean)]
+    if leaders or not known:
+        mean = statistics.fmean(means[one] for one in leaders) if leaders else math.nan
+        return words.fixed(task.headline, mean)
+    ends = (words.fixed(task.headline, end) for end in (min(known), max(known)))
+    return " to ".join(dict.fromkeys(ends))
 
 
 def home(folder: Path) -> str:
@@ -101,7 +119,8 @@ def home(folder: Path) -> str:
         links.append(f'<a href="{href}">{escape(str(facts["task"]))}</a>')
     grid = Grid("Reports", tuple(("", name) for _, name in FACTS), tuple(lines))
     body = [
-        "<p>One page for every task that was run; ranks are those of the first data set.</p>",
+        "<p>One page for every task that was run; ranks are those of the first data set. Means are of "
+        "those with rank 1; where nobody has it, the lowest and the highest of all methods.</p>",
         f'<div class="text">{table(grid, "task", links)}</div>',
     ]
     return frame("dialbench reports", body)

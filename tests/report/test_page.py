@@ -180,3 +180,21 @@ def test_the_index_lists_every_report_and_nothing_else(make, tmp_path):
     ]
     assert "alert(1)</script>" not in text and "broken" not in text
     assert text == home(tmp_path)
+
+
+def test_the_index_says_why_nobody_has_a_rank_and_what_methods_reach_all_the_same(make, tmp_path):
+    options = {"methods": ("dni", "ftn", "floor"), "images": ("a", "b", "c"), "levels": ("0", "1")}
+    results, task = make(**options)
+    report.write(results, task, "laptop", tmp_path / "ranked")
+    results, task = make(**options, null=("lpips",))
+    report.write(results, task, "laptop", tmp_path / "unranked")
+    ranked, unranked = (
+        json.loads((tmp_path / name / "about.json").read_text()) for name in ("ranked", "unranked")
+    )
+    assert set(ranked["leaders"].split(", ")) <= {"dni", "ftn"}
+    assert re.fullmatch(r"PSNR-Y \d+\.\d\d", ranked["value"])
+    assert unranked["leaders"].startswith("nobody: ") and "LPIPS is missing" in unranked["leaders"]
+    assert re.fullmatch(r"PSNR-Y \d+\.\d\d to \d+\.\d\d", unranked["value"])
+    results, task = make(**options, null=("psnr", "lpips"))
+    report.write(results, task, "laptop", tmp_path / "nothing")
+    assert json.loads((tmp_path / "nothing" / "about.json").read_text())["value"] == "PSNR-Y —"

@@ -212,7 +212,7 @@ def test_latex_captions_are_sentences_and_negative_numbers_have_a_minus_sign(mak
     captions = re.findall(r"\\caption\{(.*)\}", text)
     assert [one.removeprefix(f"denoise v{task.version}: ") for one in captions] == [
         f"{escape(task.summary)}, on set5 (2 images).",
-        f"{escape(task.summary)}. Dial quality on set5 (2 images).",
+        f"{escape(task.summary)}. Dial quality on set5 (2 images): PSNR-RGB, dB.",
     ]
     assert re.search(r"& \$-\$\d\.\d\d &", text) and not re.search(r"& -\d", text)
 
