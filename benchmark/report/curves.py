@@ -128,7 +128,7 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
             rows[1][at].set(xlabel=_gap_label(across), ylabel=_gap_label(up, "\n"))
     extra = dict.fromkeys(outside, " (off the scale)")
     extra |= {one: " (no value)" for one in looks if one not in shown}
-    legend(figure, looks, extra, [START, END])
+    legend(figure, looks, extra, [START, END], joined=not scattered)
     return figure
 
 
@@ -238,7 +238,9 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
             mark(row[at], task, where, labelled=row is rows[-1])
     extra = {one: " (no value)" for one in every if one not in shown}
     seeds = seeds_of(long, metric)
-    legend(figure, looks, extra, [band(seeds)] if seeds else [])
+    every_part = strokes(long["level"].unique(), along(task))
+    joined = any(len(part) > 1 for part in every_part)
+    legend(figure, looks, extra, [band(seeds)] if seeds else [], joined)
     return figure
 
 

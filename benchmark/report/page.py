@@ -13,6 +13,7 @@ from benchmark.report.summary import Document
 
 POINT = "Point at a curve for its values; click to go to that level. Rings mark the level."
 PLANE = "In the plane the dial runs from the hollow to the large filled marker."
+PLANES = "In the plane the hollow marker is the first of the levels shown."
 BANDS = (
     "Bands: 95 % bootstrap intervals over images of the distance from the centre of the methods on every "
     "image, around the curve. They say how sure a curve's place among the others is, not how much "
@@ -124,6 +125,7 @@ def _curves(data: Mapping[str, Any], bands: str) -> list[str]:
         f'<option value="{at}">{escape(one["name"])}</option>'
         for at, one in enumerate(data.get("costs", ()))
     )
+    plane = [PLANES if len(data["dials"]) > 1 else PLANE] if data["plane"] else []
     options = [
         '<label><input type="checkbox" id="gaps"> difference to the best method</label>'
         if data["gaps"]
@@ -140,7 +142,7 @@ def _curves(data: Mapping[str, Any], bands: str) -> list[str]:
         f'<div class="options">{"".join(options)}</div>',
         '<div id="legend" role="group" aria-label="Curves to show"></div>',
         '<div id="plots"></div>',
-        f'<p class="hint">{escape(" ".join([POINT, *([PLANE] if data["plane"] else []), bands]))}</p>',
+        f'<p class="hint">{escape(" ".join([POINT, *plane, bands]))}</p>',
         '<h2 id="at-title">At this level</h2>',
         '<div class="wide" role="region" tabindex="0" aria-labelledby="at-title">'
         '<table class="sort" id="at"><thead></thead><tbody></tbody></table></div>',

@@ -89,6 +89,7 @@ def legend(
     looks: Mapping[Series, Style],
     extra: Mapping[Series, str],
     signs: Sequence[Sign],
+    joined: bool = True,
 ) -> None:
     """Writes the legend beside the panels; a figure that is not as high as it grows.
 
@@ -97,6 +98,7 @@ def legend(
         looks: Style by series, in the order of the legend.
         extra: What follows the names of some.
         signs: What else there is to explain.
+        joined: Whether lines are drawn; else markers stand alone here as well.
     """
     from matplotlib.lines import Line2D
 
@@ -106,7 +108,7 @@ def legend(
             [],
             [],
             color=look.color,
-            linestyle=look.line,
+            linestyle=look.line if joined else "",
             marker=look.marker,
             markersize=8 if look.marker == "*" else 6,
             label=names[one] + extra.get(one, ""),

@@ -42,7 +42,7 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
         found: The scores behind it, for the bands; without them there are none.
 
     Returns:
-        ``levels`` (key, texts and place of each, the part of a line that it belongs to, and where the sliders stand), ``dials`` (a slider for each
+        ``axis`` (what levels are) and ``along`` (the dial that lines run along), ``levels`` (key, texts and place of each, the part of a line that it belongs to, and where the sliders stand), ``dials`` (a slider for each
         axis: name and values), ``series`` (name, looks, and how far beside the places it is drawn), ``sets`` (per data set its metrics; per metric the values, bands and texts of every
         series at every level).
     """
@@ -57,9 +57,8 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
     parts = {level: at for at, part in enumerate(lines) for level in part}
     columns = [sorted(set(column)) for column in zip(*map(level_key, levels), strict=True)]
     return {
-        "axis": f"level, {words.axis_name(task)}"
-        if words.has_physical(task)
-        else f"level ({words.axis_name(task)})",
+        "axis": _axis(task),
+        "along": along(task) or 0,
         "gaps": task.has_true_level and task.space.dials > 0,
         "plane": [metrics.index(one) for one in chosen] if chosen else None,
         "levels": [
@@ -92,6 +91,15 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
             for dataset in (long["dataset"].unique() if len(long) else ())
         ],
     }
+
+
+def _axis(task: Task) -> str:
+    """Returns what the levels of curves are: of several axes, the one that lines run along first."""
+    if task.space.d > 1:
+        names = words.axis_name(task).split(" / ")
+        return f"{names.pop(along(task) or 0)}; below: {' / '.join(names)}"
+    name = words.axis_name(task)
+    return f"level, {name}" if words.has_physical(task) else f"level ({name})"
 
 
 def _dials(task: Task, levels: list[str], count: int) -> list[dict[str, Any]]:

@@ -143,6 +143,25 @@ def test_the_curve_marks_start_and_end_and_names_every_series(make):
     assert any(line.get_linestyle() == "--" for line in figure.axes[0].lines)
 
 
+@pytest.mark.parametrize(
+    ("name", "levels", "plane", "along"),
+    [
+        ("sr", ("0", "1"), True, True),
+        ("blur-noise", ("0/0", "0/1", "1/0", "1/1"), False, True),
+        ("operators-4", ("0", "0.333333", "0.666667", "1"), False, False),
+    ],
+)
+def test_the_legend_shows_lines_only_where_some_are_drawn(make, name, levels, plane, along):
+    results, task = make(name, methods=("dni",), levels=levels, pictures=False)
+    long = means(results)
+    figures = curves.pd_curve(long, task), curves.levels(long, task, task.headline)
+    for figure, wanted in zip(figures, (plane, along), strict=True):
+        lines = figure.axes[0].lines
+        drawn = any(one.get_linestyle() == "-" and len(one.get_xdata()) > 1 for one in lines)
+        sample = figure.legends[0].get_lines()[0]
+        assert drawn == (sample.get_linestyle() == "-") == wanted
+
+
 def test_a_series_without_values_is_named_as_such(make):
     results, task = make(methods=("dni", "ftn"))
     rows = results.rows

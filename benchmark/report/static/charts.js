@@ -30,9 +30,11 @@ function widened(values) {
   return [low - room, high + room];
 }
 
-// A floor far away would squeeze all other curves; it is drawn where it is near.
-function domain(lines, key) {
-  const of = (one) => one.points.map((point) => point[key]);
+// A floor far away would squeeze all other curves; it is drawn where it is near. Bands count for all
+// lines even if only some are shown: pointing at a curve shows its own, and must not move the axis.
+function domain(lines, key, banded = false) {
+  const of = (one) => one.points.flatMap((point) => (banded && point.low !== null
+    ? [point[key], point.low, point.high] : [point[key]]));
   const near = lines.filter((one) => !one.series.floor).flatMap(of);
   const floors = lines.filter((one) => one.series.floor).flatMap(of);
   if (!near.length) return widened(floors);
@@ -51,15 +53,34 @@ function symbol(parent, series, x, y, size, extra) {
   });
 }
 
+// The middle and half the width of a label, in the units of the drawing.
+const extent = (tick, xAt) => [xAt(tick.at), 3.3 * Math.max(tick.text.length, (tick.second ?? "").length)];
+
+function apart(one, other, xAt) {
+  const [[x, wide], [next, room]] = [extent(one, xAt), extent(other, xAt)];
+  return next - room >= x + wide + 6;
+}
+
+// The labels that have room: those that matter more where not all have, so that lines are labelled alike.
+function fitting(ticks, xAt) {
+  const choices = [0, 1, 2].map((least) => ticks.filter((one) => (one.keep ?? 2) >= least));
+  const whole = choices.find((some) => some.every((one, at) => !at || apart(some[at - 1], one, xAt)));
+  if (whole) return whole;
+  const kept = [];
+  for (const one of choices[2]) if (!kept.length || apart(kept.at(-1), one, xAt)) kept.push(one);
+  return kept;
+}
+
 // spec: title, x and y (label, ticks or null), lines ({series, index, points}), level, emphasis.
+// Ticks of x: {at, text, second, keep}; below those stand others, {at, text}, where x has any.
 // A point: {x, y, low, high, level, part, text}; a line joins neighbours of one part.
 function drawChart(host, spec, number) {
   const width = Math.max(240, Math.round(host.clientWidth));
   const height = Math.round(Math.min(340, Math.max(230, 0.74 * width)));
-  const [xEnds, yEnds] = [spec.x.ends ?? domain(spec.lines, "x"), domain(spec.lines, "y")];
+  const [xEnds, yEnds] = [spec.x.ends ?? domain(spec.lines, "x"), domain(spec.lines, "y", spec.banded)];
   const yTicks = ticksBetween(...yEnds, 5);
   const left = 30 + 6.6 * Math.max(...yTicks.map((one) => one.text.length), 2);
-  const box = { left, right: width - 12, top: 10, bottom: height - (spec.x.second ? 52 : 40) };
+  const box = { left, right: width - 12, top: 10, bottom: height - (spec.x.tall ? 52 : 40) };
   const xAt = (value) => box.left + ((value - xEnds[0]) / (xEnds[1] - xEnds[0])) * (box.right - box.left);
   const yAt = (value) => box.bottom - ((value - yEnds[0]) / (yEnds[1] - yEnds[0])) * (box.bottom - box.top);
   const svg = document.createElementNS(SVG, "svg");
@@ -75,16 +96,15 @@ function drawChart(host, spec, number) {
     mark(svg, "text", { x: box.left - 6, y: yAt(tick.at) + 4, "text-anchor": "end" }, tick.text);
   }
   const xTicks = spec.x.ticks ?? ticksBetween(...xEnds, Math.max(3, Math.floor(width / 80)));
-  let free = -Infinity;
-  for (const tick of xTicks) {
-    const x = xAt(tick.at);
-    mark(svg, "line", { class: "grid", x1: x, x2: x, y1: box.top, y2: box.bottom });
-    const wide = 6.6 * Math.max(tick.text.length, (tick.second ?? "").length);
-    if (x - wide / 2 < free) continue;
-    free = x + wide / 2 + 6;
-    mark(svg, "text", { x, y: box.bottom + 15, "text-anchor": "middle" }, tick.text);
-    if (tick.second) mark(svg, "text", { x, y: box.bottom + 28, "text-anchor": "middle" }, tick.second);
+  for (const { at } of xTicks) {
+    mark(svg, "line", { class: "grid", x1: xAt(at), x2: xAt(at), y1: box.top, y2: box.bottom });
   }
+  const say = (at, row, text) => mark(svg, "text", { x: xAt(at), y: box.bottom + row, "text-anchor": "middle" }, text);
+  for (const tick of fitting(xTicks, xAt)) {
+    say(tick.at, 15, tick.text);
+    if (tick.second) say(tick.at, 28, tick.second);
+  }
+  for (const tick of fitting(spec.x.below ?? [], xAt)) say(tick.at, 28, tick.text);
   mark(svg, "text", { class: "label", x: (box.left + box.right) / 2, y: height - 6, "text-anchor": "middle" }, spec.x.label);
   const middle = (box.top + box.bottom) / 2;
   mark(svg, "text", { class: "label", "text-anchor": "middle", transform: `translate(13 ${middle}) rotate(-90)` }, spec.y.label);

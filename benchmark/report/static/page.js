@@ -36,7 +36,8 @@ function start() {
 
   // More lines side by side than can be told apart: only the one that the sliders stand on is drawn.
   const lines = new Set(data.levels.map((one) => one.part)).size;
-  const crowded = lines > 6 && lines < data.levels.length;
+  const joins = lines < data.levels.length;
+  const crowded = lines > 6 && joins;
   const shown = (at) => !crowded || data.levels[at].part === data.levels[state.level].part;
 
   // What all levels have in common that are drawn, like "operator shock".
@@ -69,13 +70,35 @@ function start() {
     return lines;
   }
 
+  // Of several dials, values of the one that lines run along stand above, those that a line shares below.
+  function marks(drawn) {
+    if (data.dials.length < 2) {
+      const ticks = drawn.map((one) => ({ at: one.at, text: one.text, second: one.physical }));
+      return { ticks, tall: ticks.some((one) => one.second) };
+    }
+    const text = (one, at) => data.dials[at].texts[one.dials[at]];
+    const ticks = drawn.map((one, at) => {
+      const end = [drawn[at - 1], drawn[at + 1]].some((other) => other?.part !== one.part);
+      const keep = end ? (one.part === drawn[0].part ? 2 : 1) : 0;
+      return { at: one.at, text: text(one, data.along), keep };
+    });
+    const below = [...new Set(drawn.map((one) => one.part))].map((part) => {
+      const own = drawn.filter((one) => one.part === part);
+      const others = data.dials.flatMap((_, at) => (at === data.along ? [] : [text(own[0], at)]));
+      return { at: (own[0].at + own.at(-1).at) / 2, text: others.join("/") };
+    });
+    return { ticks, below, tall: true };
+  }
+
   function planeLines(across, up, apart) {
     const other = new Map(linesOf(up, apart).map((line) => [line.index, line]));
     return linesOf(across, apart).flatMap((line) => {
       const points = line.points.flatMap((point) => {
         const match = other.get(line.index)?.points.find((one) => one.level === point.level);
         if (!match) return [];
-        return [{ ...match, x: point.y, texts: [[across.name, point], [up.name, match]] }];
+        // Through a plane of levels there is no line.
+        const part = data.dials.length > 1 ? match.level : match.part;
+        return [{ ...match, part, x: point.y, texts: [[across.name, point], [up.name, match]] }];
       });
       return points.length ? [{ ...line, points }] : [];
     });
@@ -86,12 +109,13 @@ function start() {
     const apart = Boolean(gaps?.checked);
     const label = (metric) => (apart ? `${metric.name}: difference to the best` : `${metric.label} (${metric.better})`);
     const short = (metric) => (apart ? "difference to the best" : label(metric));
-    const shared = { level: state.level, weight, band };
+    const shared = { level: state.level, weight, band, banded: (bands?.value ?? "none") !== "none" };
+    const bare = { ...shared, band: () => false, banded: false };
     const found = [];
     if (data.plane) {
       const [across, up] = data.plane.map((at) => metrics[at]);
       found.push({
-        ...shared, title: `${up.name} against ${across.name}${fixed()}`, hollowStart: true, band: () => false,
+        ...bare, title: `${up.name} against ${across.name}${fixed()}`, hollowStart: true,
         x: { label: label(across) }, y: { label: label(up) }, lines: planeLines(across, up, apart),
       });
     }
@@ -99,12 +123,11 @@ function start() {
     const places = drawn.map((one) => one.at);
     const margin = (0.05 * (Math.max(...places) - Math.min(...places)) || 0.5)
       + Math.max(...data.series.map((one) => Math.abs(one.beside)));
-    const ticks = drawn.map((one) => ({ at: one.at, text: one.text, second: one.physical }));
     for (const metric of metrics) {
       found.push({
         ...shared, title: `${metric.name} at every level${fixed()}`, levelLine: data.levels[state.level].at,
         x: {
-          label: data.axis, second: ticks.some((one) => one.second), ticks,
+          label: data.axis, ...marks(drawn),
           ends: [Math.min(...places) - margin, Math.max(...places) + margin],
         },
         y: { label: short(metric) },
@@ -116,7 +139,7 @@ function start() {
     if (cost && metrics.length) {
       const { name, values } = data.costs[Number(cost.value)];
       found.push({
-        ...shared, level: null, title: `${metrics[0].name} at this level, against cost`, band: () => false,
+        ...bare, level: null, title: `${metrics[0].name} at this level, against cost`,
         x: { label: name }, y: { label: label(metrics[0]) },
         lines: linesOf(metrics[0], apart).flatMap((line) => {
           const x = values[line.index];
@@ -200,8 +223,8 @@ function start() {
     key.setAttribute("viewBox", "0 0 34 14");
     key.setAttribute("aria-hidden", "true");
     key.setAttribute("class", `key series s${index}`);
-    if (series.dash !== null) mark(key, "line", { class: "line", x1: 0, x2: 34, y1: 7, y2: 7, "stroke-dasharray": series.dash });
-    symbol(key, series, 17, 7, series.dash === null ? 6 : 4.5, { class: series.stroke ? "stroke" : "dot" });
+    if (joins && series.dash !== null) mark(key, "line", { class: "line", x1: 0, x2: 34, y1: 7, y2: 7, "stroke-dasharray": series.dash });
+    symbol(key, series, 17, 7, joins && series.dash !== null ? 4.5 : 6, { class: series.stroke ? "stroke" : "dot" });
     return key;
   }
 
