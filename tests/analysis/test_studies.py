@@ -125,6 +125,12 @@ def test_the_farthest_wrong_dials_are_summed_up():
     assert (line["colour_right"], line["colour_wrong"]) == (2, 9)
 
 
+def test_cells_of_wrong_dials_tell_small_losses_apart():
+    losses = [wrong_level.cell_text("loss", value) for value in (0.0, 0.04, 0.994, 0.996, 12.34)]
+    assert losses == ["0.00", "0.04", "0.99", "1.0", "12.3"]
+    assert wrong_level.cell_text("detail", 5.468) == "5.47"
+
+
 def test_differences_to_experts_are_those_that_were_planted(plant):
     rows = plant(
         {

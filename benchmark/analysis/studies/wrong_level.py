@@ -121,9 +121,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 ROWS = (
-    ("loss", "dB lost", "cividis_r", "{:.1f}"),
-    ("detail", "detail over the clean image's", "PuOr", "{:.2f}"),
-    ("colour", "mean colour moved, of 255", "cividis_r", "{:.1f}"),
+    ("loss", "dB lost", "cividis_r"),
+    ("detail", "detail over the clean image's", "PuOr"),
+    ("colour", "mean colour moved, of 255", "cividis_r"),
 )
 
 TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
@@ -141,11 +141,11 @@ def draw(tables: Tables, task: Task) -> Figure:
     figure, grid = drawing.panels(
         f"{task.name}: the dial set wrong", len(methods), len(ROWS), (2.1, 2.1), side=0.9
     )
-    for row, (column, label, colours, form) in zip(grid, ROWS, strict=True):
+    for row, (column, label, colours) in zip(grid, ROWS, strict=True):
         norm = _scale(table[column], column)
         for axes, method in zip(row, methods, strict=True):
             own = table[table["method"] == method]
-            _map(axes, own, column, norm, colours, form)
+            _map(axes, own, column, norm, colours)
             if column == ROWS[0][0]:
                 axes.set_title(method, fontsize=9)
         row[0].set_ylabel(f"true {axis_name(task)}", fontsize=8)
@@ -162,6 +162,11 @@ def draw(tables: Tables, task: Task) -> Figure:
     return figure
 
 
+def cell_text(column: str, value: float) -> str:
+    """Returns what a cell says: small values, whose colours differ most, with two decimals."""
+    return f"{value:.2f}" if column == "detail" or value < 0.995 else f"{value:.1f}"
+
+
 def _scale(values: pd.Series, column: str):
     from matplotlib.colors import LogNorm, PowerNorm
 
@@ -172,7 +177,7 @@ def _scale(values: pd.Series, column: str):
     return LogNorm(1 / reach, reach)
 
 
-def _map(axes: Axes, own: pd.DataFrame, column: str, norm, colours: str, form: str) -> None:
+def _map(axes: Axes, own: pd.DataFrame, column: str, norm, colours: str) -> None:
     import matplotlib
 
     from benchmark.report.marks import contrast
@@ -189,7 +194,7 @@ def _map(axes: Axes, own: pd.DataFrame, column: str, norm, colours: str, form: s
             seen = [255 * part for part in matplotlib.colormaps[colours](norm(value))[:3]]
             dark = contrast(seen, (255, 255, 255)) > contrast(seen, (0, 0, 0))
             ink = "white" if dark else "black"
-            axes.text(x, y, form.format(value), ha="center", va="center", fontsize=6.5, color=ink)
+            axes.text(x, y, cell_text(column, value), ha="center", va="center", fontsize=6.5, color=ink)
     axes.set(xticks=range(len(order)), yticks=range(len(order)), aspect="equal")
     axes.set_xticklabels([names[one] for one in order], fontsize=7)
     axes.set_yticklabels([names[one] for one in order], fontsize=7)
