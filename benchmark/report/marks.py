@@ -10,7 +10,7 @@ CONTRAST = 4.5
 """Least contrast of a colour on the dark page."""
 
 
-def marker(name: str) -> str:
+def marker(name: str | tuple[int, int, int]) -> str:
     """Returns a matplotlib marker as an SVG path in a box from -1 to 1."""
     import numpy as np
     from matplotlib.markers import MarkerStyle

@@ -24,7 +24,7 @@ class Style(NamedTuple):
     """Colour, marker and line of a series, as matplotlib names them."""
 
     color: str
-    marker: str
+    marker: str | tuple[int, int, int]
     line: str | tuple[int, tuple[float, ...]]
 
 
@@ -39,14 +39,17 @@ COLORS = (
     "#332288",
     "#999933",
     "#117733",
-    "#AA4499",
-    "#661100",
-    "#994F00",
-    "#00C8C8",
     "#FF00CC",
+    "#661100",
+    "#FCA878",
+    "#00CCD8",
+    "#C01824",
     "#7F5FFF",
 )
+"""The first are those of ``SHIPPED``; methods of a user's own have the others, far from all of them."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h", "<", ">", "p", "d", "8")
+STARS = ((4, 1, 0), (3, 1, 0), (6, 1, 0))
+"""Markers of the last colours, which would else repeat those of the first: stars of so many points."""
 LINES = ("-", (0, (6, 1, 1, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))
 SHIPPED = (*METHODS, "cresmd", "decouple_fast")
 """Families with a place of their own in the tables above; the next places are for users' own."""
@@ -76,11 +79,18 @@ def styles(series: Iterable[Series]) -> dict[Series, Style]:
             family = places[one.family]
             style = Style(
                 COLORS[family % len(COLORS)],
-                MARKERS[(family + 5 * variant) % len(MARKERS)],
+                _marker(family, variant),
                 LINES[(variant + family // len(COLORS)) % len(LINES)],
             )
         chosen[one] = style
     return chosen
+
+
+def _marker(family: int, variant: int) -> str | tuple[int, int, int]:
+    every = (*MARKERS, *STARS)
+    if not variant and family < len(every):
+        return every[family]
+    return MARKERS[(family + 5 * variant) % len(MARKERS)]
 
 
 def _imported(family: str) -> Style:

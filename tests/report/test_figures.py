@@ -9,16 +9,25 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+from skimage.color import deltaE_cie76, rgb2lab
 
 from benchmark import tasks
 from benchmark.control import level_text
-from benchmark.report import curves, ticks
+from benchmark.report import curves, marks, ticks
 from benchmark.report.averages import means
 from benchmark.report.panels import PANEL
 from benchmark.report.results import Results
 from benchmark.report.series import Series
 from benchmark.report.strip import ACROSS, TILE, few, most_detailed, strip
-from benchmark.report.style import SHIPPED, drawing, styles
+from benchmark.report.style import (
+    COLORS,
+    IMPORTED,
+    REFERENCES,
+    SHIPPED,
+    STARS,
+    drawing,
+    styles,
+)
 
 PSNR, SSIM, LPIPS, NIQE = "psnr-y601", "ssim-y601", "lpips-alex@lpips-0.1.4", "niqe@pyiqa-0.1.16"
 
@@ -90,6 +99,22 @@ def test_methods_that_do_not_run_by_default_keep_their_looks_in_any_company():
         assert len({one.color for one in looks.values()}) == len(company)
         assert looks == look(*reversed(company))
     assert len(look(*SHIPPED, *map(str, range(12)))) == len(SHIPPED) + 12
+
+
+def test_colours_and_markers_for_methods_of_ones_own_are_far_from_all_that_are_taken():
+    taken = [*COLORS[: len(SHIPPED)], IMPORTED, *(one.color for one in REFERENCES.values())]
+    own = COLORS[len(SHIPPED) :]
+
+    def lab(colours):
+        return rgb2lab([[int(one[at : at + 2], 16) / 255 for at in (1, 3, 5)] for one in colours])
+
+    for at, one in enumerate(lab(own)):
+        others = lab([*taken, *own[:at], *own[at + 1 :]])
+        assert min(deltaE_cie76(one, other) for other in others) > 30
+    looks = styles(Series(name, "", "") for name in (*SHIPPED, *map(str, range(len(own)))))
+    assert len({look.color for look in looks.values()}) == len(COLORS)
+    assert len({look.marker for look in looks.values()}) == len(COLORS)
+    assert all(marks.marker(one) for one in STARS)
 
 
 def test_variants_of_a_method_share_its_colour_but_no_marker():
