@@ -161,7 +161,7 @@ def runs(
     """
     from benchmark.control import level_key
     from benchmark.report.averages import KEYS, costs, means, metric_ids
-    from benchmark.report.curves import file_names, pair, scored_metrics
+    from benchmark.report.curves import pair, scored_metrics, short_names
     from benchmark.report.series import Series, labels, ordered
 
     every = ordered(
@@ -169,8 +169,8 @@ def runs(
         for key in zip(*(results.rows[name].fillna("") for name in KEYS[:3]), strict=True)
     )
     names = labels(every)
-    stems = file_names(metric_ids(results, task))
-    short = {metric: _plain(stem.removeprefix("levels_")) for metric, stem in stems.items()}
+    named = short_names(metric_ids(results, task))
+    short = {metric: _plain(name) for metric, name in named.items()}
     across, up = pair(scored_metrics(means(results), task)) or ("", "")
     axes = (short.get(across, ""), short.get(up, ""))
     spent = {Series(*line[:3]): line for line in costs(results).itertuples(index=False)}

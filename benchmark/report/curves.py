@@ -43,14 +43,22 @@ class Line:
         return sorted(self.mean, key=level_key)
 
 
-def file_names(metrics: Sequence[str]) -> dict[str, str]:
-    """Returns a file-safe stem per metric id; a release is named only where it tells two apart."""
+def file_name(metric: str) -> str:
+    """Returns the stem of a metric's figure: its whole id, whatever else has values."""
+    return f"levels_{_plain(metric)}"
+
+
+def short_names(metrics: Sequence[str]) -> dict[str, str]:
+    """Returns a name per metric id; a release is in it only where it tells two of them apart."""
     short = [metric.partition("@")[0] for metric in metrics]
     return {
-        metric: "levels_"
-        + re.sub(r"[^A-Za-z0-9.-]+", "-", metric if short.count(name) > 1 else name)
+        metric: _plain(metric if short.count(name) > 1 else name)
         for metric, name in zip(metrics, short, strict=True)
     }
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", text)
 
 
 def curves(long: pd.DataFrame, task: Task) -> dict[str, bytes]:
@@ -64,7 +72,8 @@ def curves(long: pd.DataFrame, task: Task) -> dict[str, bytes]:
     found = {}
     with drawing("pd_curve"):
         found.update({f"pd_curve.{k}": v for k, v in files(pd_curve(long, task)).items()})
-    for metric, name in file_names(scored).items():
+    for metric in scored:
+        name = file_name(metric)
         with drawing(name):
             found.update({f"{name}.{k}": v for k, v in files(levels(long, task, metric)).items()})
     return found

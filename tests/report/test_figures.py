@@ -30,6 +30,7 @@ from benchmark.report.style import (
 )
 
 PSNR, SSIM, LPIPS, NIQE = "psnr-y601", "ssim-y601", "lpips-alex@lpips-0.1.4", "niqe@pyiqa-0.1.16"
+BSDS = "niqe@dialbench-bsds"
 
 
 def drawn(figure):
@@ -44,12 +45,22 @@ def labels_of(figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_file_names_are_safe_and_name_the_release_only_to_tell_two_apart():
-    names = curves.file_names([PSNR, LPIPS, NIQE, "niqe@dialbench-bsds"])
-    assert names[PSNR] == "levels_psnr-y601"
-    assert names[LPIPS] == "levels_lpips-alex"
-    assert names[NIQE] == "levels_niqe-pyiqa-0.1.16"
-    assert names["niqe@dialbench-bsds"] == "levels_niqe-dialbench-bsds"
+def test_names_outside_reports_hold_the_release_only_to_tell_two_apart():
+    names = curves.short_names([PSNR, LPIPS, NIQE, BSDS])
+    assert list(names.values()) == [
+        "psnr-y601",
+        "lpips-alex",
+        "niqe-pyiqa-0.1.16",
+        "niqe-dialbench-bsds",
+    ]
+
+
+def test_files_of_curves_are_called_after_the_whole_metric_whatever_else_has_values(make):
+    assert curves.file_name(LPIPS) == "levels_lpips-alex-lpips-0.1.4"
+    results, task = make(methods=("dni",), levels=("0", "1"), null=("lpips", NIQE))
+    levels = {name for name in curves.curves(means(results), task) if name.endswith(".svg")}
+    metrics = ("psnr-y601", "ssim-y601", "niqe-dialbench-bsds", "colour-drift")
+    assert levels == {"pd_curve.svg", *(f"levels_{name}.svg" for name in metrics)}
 
 
 @pytest.mark.parametrize(
@@ -277,7 +288,7 @@ def test_svg_text_stays_text_and_files_are_identical_when_drawn_again(make):
     long = means(results)
     first, second = curves.curves(long, task), curves.curves(long, task)
     assert first == second
-    assert set(first) >= {"pd_curve.svg", "pd_curve.png", "levels_lpips-alex.svg"}
+    assert set(first) >= {"pd_curve.svg", "pd_curve.png", "levels_lpips-alex-lpips-0.1.4.svg"}
     text = first["pd_curve.svg"].decode()
     assert re.search(r"<text[^>]*>x:a='\$b_c\$'</text>", text)
     assert "dc:date" not in text
