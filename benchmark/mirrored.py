@@ -161,7 +161,7 @@ def runs(
     """
     from benchmark.control import level_key
     from benchmark.report.averages import KEYS, costs, means, metric_ids
-    from benchmark.report.curves import pair, scored_metrics, short_names
+    from benchmark.report.curves import pair, scored_metrics
     from benchmark.report.series import Series, labels, ordered
 
     every = ordered(
@@ -169,8 +169,7 @@ def runs(
         for key in zip(*(results.rows[name].fillna("") for name in KEYS[:3]), strict=True)
     )
     names = labels(every)
-    named = short_names(metric_ids(results, task))
-    short = {metric: _plain(name) for metric, name in named.items()}
+    short = short_names(metric_ids(results, task))
     across, up = pair(scored_metrics(means(results), task)) or ("", "")
     axes = (short.get(across, ""), short.get(up, ""))
     spent = {Series(*line[:3]): line for line in costs(results).itertuples(index=False)}
@@ -274,6 +273,15 @@ def _value(one: Any) -> Any:
     if hasattr(one, "item"):
         one = one.item()
     return None if isinstance(one, float) and not math.isfinite(one) else one
+
+
+def short_names(metrics: Sequence[str]) -> dict[str, str]:
+    """Returns a key per metric id; a release is in it only where it tells two of them apart."""
+    short = [metric.partition("@")[0] for metric in metrics]
+    return {
+        metric: _plain(metric if short.count(name) > 1 else name)
+        for metric, name in zip(metrics, short, strict=True)
+    }
 
 
 def _plain(name: str) -> str:

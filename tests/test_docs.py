@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmark import cli, tasks
+from benchmark.analysis import studies
+from benchmark.analysis.dial import FIGURES
 from benchmark.leaderboard import results
 from benchmark.planning import discovery
 from benchmark.scoring import cost
@@ -116,6 +118,18 @@ def test_methods_import_only_what_an_author_is_told_to_import():
 def test_every_figure_that_is_derived_is_told():
     section = text(ROOT / "docs" / "boards.md").partition("## Results")[2]
     assert all(f"`{name}`" in section for name in results.DERIVED)
+
+
+def test_columns_of_tables_are_told_where_studies_are():
+    page = text(ROOT / "docs" / "studies.md")
+    rows = [f"| `{one.id}` | {one.title} | {one.meaning} |" for one in FIGURES.values()]
+    assert "\n".join(rows) in page
+    section = page.partition("## Columns of the tables")[2].partition("## What came out")[0]
+    told = dict(re.findall(r"^\| (`[^|]*`) \| (.*) \|$", section, re.MULTILINE))
+    assert set(re.findall(r"`([\w-]+)`", " ".join(told))) >= set(studies.names())
+    named = told["`wrong-level`"]
+    for column in ("loss", "psnr", "detail", "colour", "loss_too_strong", "detail_right"):
+        assert f"`{column}`" in named, column
 
 
 def test_modules_that_say_they_import_no_torch_import_none():

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark import mirrored, tasks
-from tests.wandb_files import build
+from tests.wandb_files import LPIPS, PSNR, build
 
 
 def test_run_ids_depend_on_who_was_trained_but_not_on_the_numbers(tmp_path):
@@ -38,3 +38,9 @@ def test_reports_of_networks_trained_on_other_sets_are_other_runs(tmp_path):
         for name in ("t91", "bsds500-train")
     }
     assert len(ids) == 2
+
+
+def test_keys_of_metrics_hold_the_release_only_to_tell_two_apart():
+    names = mirrored.short_names([PSNR, LPIPS, "niqe@pyiqa-0.1.16", "niqe@dialbench-bsds"])
+    keys = ["psnr-y601", "lpips-alex", "niqe-pyiqa-0-1-16", "niqe-dialbench-bsds"]
+    assert list(names.values()) == keys

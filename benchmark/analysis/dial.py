@@ -76,7 +76,7 @@ FIGURES = {
         Figure("monotonicity", "along the level", "monotone", "net change over the sum of all changes, 1 if there is no way back", 2),
         Figure("largest-step", "along the level", "max step", "largest change between neighbouring levels"),
         Figure("smoothness", "along the level", "bend", "mean second difference, 0 for a straight line"),
-        Figure("drift-mean", "colour drift", "mean", "mean over levels of how far the mean colour moves"),
+        Figure("drift-mean", "colour drift", "mean", "mean over levels of how far the mean colour moves, of 255"),
         Figure("drift-max", "colour drift", "max", "largest of these over the levels"),
         Figure("pairs-best", "best level", "score", "mean over images at the level that is best for all of them together"),
         Figure("pairs-level", "best level", "level", "that level", 3),

@@ -45,20 +45,7 @@ class Line:
 
 def file_name(metric: str) -> str:
     """Returns the stem of a metric's figure: its whole id, whatever else has values."""
-    return f"levels_{_plain(metric)}"
-
-
-def short_names(metrics: Sequence[str]) -> dict[str, str]:
-    """Returns a name per metric id; a release is in it only where it tells two of them apart."""
-    short = [metric.partition("@")[0] for metric in metrics]
-    return {
-        metric: _plain(metric if short.count(name) > 1 else name)
-        for metric, name in zip(metrics, short, strict=True)
-    }
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", text)
+    return "levels_" + re.sub(r"[^A-Za-z0-9.-]+", "-", metric)
 
 
 def curves(long: pd.DataFrame, task: Task) -> dict[str, bytes]:

@@ -71,7 +71,9 @@ def about(task: Task, preset: str, long: pd.DataFrame, derived: Derived) -> byte
     ]
     own = long[(long["metric"] == task.headline) & long["dataset"].isin(first)]
     means = {
-        one: own.loc[(own[["method", "backbone", "preset"]] == list(one)).all(axis=1), "mean"].mean()
+        one: own.loc[
+            (own[["method", "backbone", "preset"]] == list(one)).all(axis=1), "mean"
+        ].mean()
         for one in contest
     }
     facts = {

@@ -107,7 +107,9 @@ def test_dial_quality_names_the_metric_where_it_is_not_only_the_headline(crossed
     text = markdown(document(results, dataclasses.replace(task, headline="ssim-rgb"), "laptop"))
     assert "## Dial quality on set5 (3 images)\n" in text
     named = section(text, "## Dial quality")["dni"]
-    assert {"dial, PSNR-RGB linear", "best dial, PSNR-RGB R²", "colour drift, of 255 mean"} <= set(named)
+    assert {"dial, PSNR-RGB linear", "best dial, PSNR-RGB R²", "colour drift, of 255 mean"} <= set(
+        named
+    )
     assert {"gap to experts, SSIM-RGB start", "along the level, SSIM-RGB bend"} <= set(named)
 
 

@@ -45,16 +45,6 @@ def labels_of(figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_names_outside_reports_hold_the_release_only_to_tell_two_apart():
-    names = curves.short_names([PSNR, LPIPS, NIQE, BSDS])
-    assert list(names.values()) == [
-        "psnr-y601",
-        "lpips-alex",
-        "niqe-pyiqa-0.1.16",
-        "niqe-dialbench-bsds",
-    ]
-
-
 def test_files_of_curves_are_called_after_the_whole_metric_whatever_else_has_values(make):
     assert curves.file_name(LPIPS) == "levels_lpips-alex-lpips-0.1.4"
     results, task = make(methods=("dni",), levels=("0", "1"), null=("lpips", NIQE))

@@ -194,7 +194,9 @@ def _map(axes: Axes, own: pd.DataFrame, column: str, norm, colours: str) -> None
             seen = [255 * part for part in matplotlib.colormaps[colours](norm(value))[:3]]
             dark = contrast(seen, (255, 255, 255)) > contrast(seen, (0, 0, 0))
             ink = "white" if dark else "black"
-            axes.text(x, y, cell_text(column, value), ha="center", va="center", fontsize=6.5, color=ink)
+            axes.text(
+                x, y, cell_text(column, value), ha="center", va="center", fontsize=6.5, color=ink
+            )
     axes.set(xticks=range(len(order)), yticks=range(len(order)), aspect="equal")
     axes.set_xticklabels([names[one] for one in order], fontsize=7)
     axes.set_yticklabels([names[one] for one in order], fontsize=7)
