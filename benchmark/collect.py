@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import collector
 from benchmark.errors import Failure
-from benchmark.report.results import CLEAN, INPUT, MAP, ROW_COLUMNS, TARGET, Results
+from benchmark.results import CLEAN, INPUT, MAP, ROW_COLUMNS, TARGET, Results
 from benchmark.store import LATER, Cell, Row, Store
 
 if TYPE_CHECKING:

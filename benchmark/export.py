@@ -22,10 +22,10 @@ from benchmark.control import Level, level_text
 from benchmark.errors import JobError, UserError, to_get
 from benchmark.method import ControlMethod, WeightSpaceMethod
 from benchmark.plan import Plan, stored_jobs, untrained
-from benchmark.planning import spec
-from benchmark.planning.discovery import backbone_source
 from benchmark.planning.jobs import SweepJob
 from benchmark.planning.keys import preset_text
+from benchmark.registry import spec
+from benchmark.registry.discovery import backbone_source
 from benchmark.store import Store, write
 from benchmark.sweep import loaded
 from benchmark.tasks import Task

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from baselines.external import KINDS, Kind, stored_name
 from benchmark.errors import UserError, unknown
-from benchmark.planning.spec import Spec
+from benchmark.registry.spec import Spec
 from benchmark.store import IMPORTED, Store
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark.planning.digest import digest
-from benchmark.report.results import CLEAN, INPUT, Results
+from benchmark.registry.digest import digest
+from benchmark.results import CLEAN, INPUT, Results
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,11 +18,12 @@ from benchmark.errors import Failure, JobError, UserError, one_line
 from benchmark.method import ControlMethod
 from benchmark.metrics.needs import needed
 from benchmark.metrics.scorer import availability
-from benchmark.planning import discovery, keys, spec
-from benchmark.planning.digest import digest, weights_digest
+from benchmark.planning import keys
 from benchmark.planning.jobs import Job, Point, SweepJob, TrainJob
 from benchmark.planning.leakage import Pair, leaks
 from benchmark.planning.request import Choice, Request
+from benchmark.registry import discovery, spec
+from benchmark.registry.digest import digest, weights_digest
 from benchmark.scoring.dialling import ESTIMATOR
 from benchmark.store import IMPORTED, Cell, Store
 from benchmark.tasks import Task

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.errors import Failure, JobError, UserError
-from benchmark.planning.digest import LENGTH
+from benchmark.registry.digest import LENGTH
 
 if TYPE_CHECKING:
     from torch import Tensor

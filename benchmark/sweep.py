@@ -24,9 +24,9 @@ from benchmark.method import ControlMethod
 from benchmark.metrics.needs import needed
 from benchmark.metrics.scorer import Score, Scorer, availability, side_by_side
 from benchmark.planning import keys
-from benchmark.planning.digest import weights_digest
-from benchmark.planning.discovery import create_method
 from benchmark.planning.jobs import SweepJob
+from benchmark.registry.digest import weights_digest
+from benchmark.registry.discovery import create_method
 from benchmark.scoring import blind, cost
 from benchmark.scoring.dialling import ESTIMATOR, AtLevel, ByEstimate, ByMap, Dial, level_of
 from benchmark.store import LATER, NEEDS, SCHEMA, Cell, Row, Store, now

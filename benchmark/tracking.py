@@ -25,7 +25,7 @@ from benchmark.errors import UserError, unknown
 from benchmark.mirrored import LOSSES, Mirrored, Models, runs
 
 if TYPE_CHECKING:
-    from benchmark.report.results import Results
+    from benchmark.results import Results
     from benchmark.tasks import Task
 
 PROJECT = "dialbench"

@@ -28,7 +28,7 @@ from benchmark.errors import JobError
 from benchmark.method import ControlMethod
 from benchmark.objectives import MixedObjective
 from benchmark.objectives.choice import resolved
-from benchmark.planning.discovery import create_method
+from benchmark.registry.discovery import create_method
 from benchmark.training import stopping
 from benchmark.training.learner import Recipe
 from benchmark.training.stage import At, Stage

@@ -1,7 +1,7 @@
 """From stored cells to tables."""
 
 from benchmark.collect import collect
-from benchmark.report.results import CLEAN, INPUT, MAP
+from benchmark.results import CLEAN, INPUT, MAP
 from benchmark.store import Cell, Row, Store
 
 FACTS = {

@@ -13,7 +13,7 @@ from benchmark import cli, tasks
 from benchmark.analysis import studies
 from benchmark.analysis.dial import FIGURES
 from benchmark.leaderboard import results
-from benchmark.planning import discovery
+from benchmark.registry import discovery
 from benchmark.scoring import cost
 from benchmark.tuning.build import build_method
 

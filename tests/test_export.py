@@ -16,8 +16,8 @@ from torch import nn
 
 from benchmark import cli, export, plan, tasks
 from benchmark.errors import JobError
-from benchmark.planning.discovery import create_method
 from benchmark.planning.request import request_of
+from benchmark.registry.discovery import create_method
 from benchmark.store import Store
 from benchmark.sweep import loaded
 from benchmark.tuning.build import build_method

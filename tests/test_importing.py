@@ -18,8 +18,8 @@ from benchmark import cli, plan, tasks
 from benchmark.engines import local
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
-from benchmark.planning.discovery import create_method
 from benchmark.planning.request import request_of
+from benchmark.registry.discovery import create_method
 from benchmark.scoring import blind
 from benchmark.store import Store
 from benchmark.tuning import build

@@ -11,7 +11,7 @@ from benchmark.data.patches import to_tensor
 from benchmark.data.sources import open_set
 from benchmark.method import Stage
 from benchmark.objectives import TARGETS, TERMS, MixedObjective
-from benchmark.planning.discovery import create_method
+from benchmark.registry.discovery import create_method
 from benchmark.training.batch import Batch
 from benchmark.training.learner import Recipe
 from benchmark.training.stage import start_stage

@@ -10,7 +10,8 @@ import pytest
 
 from benchmark import cli, skeleton
 from benchmark.errors import JobError, UserError
-from benchmark.planning import discovery, keys
+from benchmark.planning import keys
+from benchmark.registry import discovery
 
 
 def load(path: Path):

@@ -9,7 +9,7 @@ from benchmark import cli, tasks
 from benchmark.control import Axis, ControlSpace
 from benchmark.errors import UserError
 from benchmark.metrics.protocol import PROTOCOLS
-from benchmark.planning import digest
+from benchmark.registry import digest
 from benchmark.tasks import Objective, Term
 from benchmark.tasks.fault import fault
 

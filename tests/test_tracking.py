@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmark import cli, mirrored, tasks, tracking
-from benchmark.report.results import Results
+from benchmark.results import Results
 from benchmark.verbs import bench
 from tests.wandb_files import (
     LEVELS,

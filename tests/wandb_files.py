@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmark.report.results import CLEAN, INPUT, Results
+from benchmark.results import CLEAN, INPUT, Results
 
 BLOCK, HEADER = 32768, 7
 FULL, FIRST, LAST = 1, 2, 4

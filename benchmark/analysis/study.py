@@ -80,7 +80,7 @@ class Part:
 
     @functools.cached_property
     def rows(self) -> pd.DataFrame:
-        """All scores, one line per number; see ``benchmark.report.results``."""
+        """All scores, one line per number; see ``benchmark.results``."""
         from benchmark.collect import collect
         from benchmark.plan import stored_cells
 
@@ -106,7 +106,7 @@ class Part:
         """The methods on a fresh backbone: enough for what does not depend on weights."""
         from pathlib import Path
 
-        from benchmark.planning import discovery
+        from benchmark.registry import discovery
         from benchmark.tuning import build
 
         request, found = self.plan.request, {}

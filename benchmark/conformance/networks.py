@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmark import tasks
 from benchmark.control import Axis, ControlSpace
-from benchmark.planning.discovery import create_backbone
+from benchmark.registry.discovery import create_backbone
 from benchmark.tasks import Task
 
 

@@ -16,7 +16,7 @@ from benchmark.conformance.subject import Broken, Factory, Skipped
 from benchmark.conformance.tuned import connections_refused
 from benchmark.errors import UserError, one_line
 from benchmark.method import ControlMethod
-from benchmark.planning.discovery import create_method
+from benchmark.registry.discovery import create_method
 
 OK, FAILED, SKIPPED = "ok", "FAILED", "skipped"
 

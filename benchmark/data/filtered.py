@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from benchmark import operators
-from benchmark.planning.digest import code_digest, digest
+from benchmark.registry.digest import code_digest, digest
 from benchmark.store import Store, write
 
 

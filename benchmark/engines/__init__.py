@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.errors import UserError, to_get, unknown
-from benchmark.planning import spec
-from benchmark.planning.spec import Spec
+from benchmark.registry import spec
+from benchmark.registry.spec import Spec
 
 if TYPE_CHECKING:
     from benchmark.planning.jobs import Job

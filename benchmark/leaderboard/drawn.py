@@ -17,7 +17,7 @@ from benchmark.collect import collect
 from benchmark.leaderboard import folder, loaded, rows
 from benchmark.leaderboard.drawing import panels
 from benchmark.leaderboard.standings import Group, Standing
-from benchmark.report.results import Results
+from benchmark.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd

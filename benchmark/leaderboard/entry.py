@@ -16,7 +16,7 @@ from benchmark.leaderboard import rows, schema
 from benchmark.leaderboard.faults import Fault, shown
 from benchmark.leaderboard.rows import Layout
 from benchmark.metrics.records import METRICS
-from benchmark.planning.digest import digest, weights_digest
+from benchmark.registry.digest import digest, weights_digest
 from benchmark.report.series import Series
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from benchmark.report.matrices import matrices
 from benchmark.report.page import BANDS, live
 from benchmark.report.plots import cost_data, plots, series_of
 from benchmark.report.plots import rules as colours
-from benchmark.report.results import Results
 from benchmark.report.series import Series
+from benchmark.results import Results
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task

@@ -32,10 +32,10 @@ from benchmark.leaderboard.sampling import Part
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Score, Scorer, availability
 from benchmark.planning import keys
-from benchmark.planning.digest import digest
-from benchmark.planning.discovery import create_method, find
 from benchmark.planning.jobs import SweepJob
-from benchmark.planning.spec import parse
+from benchmark.registry.digest import digest
+from benchmark.registry.discovery import create_method, find
+from benchmark.registry.spec import parse
 from benchmark.scoring.dialling import ESTIMATOR
 from benchmark.store import Store
 from benchmark.train import steps_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.leaderboard import folder
 from benchmark.leaderboard.stored import Incomplete, Scored
-from benchmark.planning.digest import weights_digest
+from benchmark.registry.digest import weights_digest
 from benchmark.store import WEIGHTS
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _halved(store: Store, key: str) -> str:
     """Stores the weights of a stage as float16, and returns the key of that."""
     import torch
 
-    from benchmark.planning.digest import digest
+    from benchmark.registry.digest import digest
 
     stage = store.read_stage(key)
     if stage is None:

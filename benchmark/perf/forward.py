@@ -13,7 +13,7 @@ import torch
 
 from benchmark import tasks
 from benchmark.perf.measure import Figure, rivals
-from benchmark.planning.discovery import create_method
+from benchmark.registry.discovery import create_method
 from benchmark.scoring import cost
 from benchmark.sweep import ready, restored
 from benchmark.tasks import Task

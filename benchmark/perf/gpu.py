@@ -14,7 +14,7 @@ from torch.profiler import ProfilerActivity, profile
 from benchmark import config, tasks
 from benchmark.perf.measure import Figure, rivals, seconds
 from benchmark.perf.training import LIMITS, TASK, plain_of, script_of, step_of
-from benchmark.planning.discovery import create_method
+from benchmark.registry.discovery import create_method
 from benchmark.train import choosing_kernels, steps_of
 from benchmark.training.stage import Stage, start_stage
 from benchmark.tuning.build import build_method

@@ -17,7 +17,7 @@ from benchmark.engines.local import threads_each
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Scorer, availability
 from benchmark.perf.measure import Figure, elsewhere, rivals
-from benchmark.planning.discovery import create_method
+from benchmark.registry.discovery import create_method
 from benchmark.sweep import batches, ready, restored, scored
 from benchmark.tasks import Task
 from benchmark.tuning.build import build_method

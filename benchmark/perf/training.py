@@ -18,7 +18,7 @@ from benchmark.engines.local import threads_each
 from benchmark.method import ControlMethod
 from benchmark.objectives import MixedObjective
 from benchmark.perf.measure import Figure, elsewhere, rivals
-from benchmark.planning.discovery import create_method
+from benchmark.registry.discovery import create_method
 from benchmark.scoring import cost
 from benchmark.train import Plain, Progress, precision_of, trainer
 from benchmark.training.batch import Batch

@@ -12,9 +12,9 @@ from benchmark.control import Level, level_text
 from benchmark.data.filtered import operator_digest
 from benchmark.data.sources import ImageSet
 from benchmark.objectives.choice import resolved
-from benchmark.planning.digest import code_digest, digest, package_digest
-from benchmark.planning.discovery import backbone_source, package_of, source_of
 from benchmark.planning.jobs import Point, SweepJob, TrainJob
+from benchmark.registry.digest import code_digest, digest, package_digest
+from benchmark.registry.discovery import backbone_source, package_of, source_of
 from benchmark.tasks import Objective, Task
 
 TRAINING_CODE = (

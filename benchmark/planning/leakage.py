@@ -14,7 +14,7 @@ from benchmark.amount import amount
 from benchmark.data.pictures import of_each
 from benchmark.data.sources import WITHOUT, ImageSet
 from benchmark.errors import UserError
-from benchmark.planning.digest import digest
+from benchmark.registry.digest import digest
 from benchmark.store import Store, read_json, write_json
 
 REVISION = 1

@@ -16,7 +16,7 @@ from benchmark.config import Preset
 from benchmark.control import Level, parse_level
 from benchmark.engines import engine
 from benchmark.errors import UserError
-from benchmark.planning import discovery, spec
+from benchmark.registry import discovery, spec
 
 FILE = re.compile(r"(.+?\.py)((?::\w+=[^:]*)*)")
 """A method file and its options; folders on the way may be called anything, like ``.pyenv``."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmark.report.results import Results
+    from benchmark.results import Results
     from benchmark.tasks import Task
 
 __all__ = ["index", "table", "write"]

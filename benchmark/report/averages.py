@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from benchmark.analysis.statistics import mean_and_deviation
 from benchmark.control import level_key
 from benchmark.report import words
-from benchmark.report.results import Results
 from benchmark.report.series import Series, place
+from benchmark.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd

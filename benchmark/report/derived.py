@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from benchmark.analysis.scores import Found
-    from benchmark.report.results import Results
+    from benchmark.results import Results
     from benchmark.tasks import Task
 
 DIGITS = 6

@@ -8,10 +8,10 @@ import io
 import math
 from typing import TYPE_CHECKING, Any
 
-from benchmark.report.results import CLEAN, INPUT, MAP, TARGET, Results
 from benchmark.report.series import Series, labels, ordered
 from benchmark.report.strip import captions, most_detailed, read, shown
 from benchmark.report.ticks import along, strokes
+from benchmark.results import CLEAN, INPUT, MAP, TARGET, Results
 
 if TYPE_CHECKING:
     import pandas as pd

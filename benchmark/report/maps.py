@@ -9,10 +9,10 @@ from benchmark.control import level_key
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import matched
-from benchmark.report.results import CLEAN, INPUT, MAP, Results
 from benchmark.report.series import Series, labels, ordered
 from benchmark.report.strip import APART, read, shown
 from benchmark.report.style import drawing, files
+from benchmark.results import CLEAN, INPUT, MAP, Results
 
 if TYPE_CHECKING:
     from PIL import Image

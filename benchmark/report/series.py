@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from benchmark.planning.discovery import METHODS, baselines
+from benchmark.registry.discovery import METHODS, baselines
 
 
 class Series(NamedTuple):

@@ -13,8 +13,8 @@ from benchmark.control import level_key
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import matched
-from benchmark.report.results import CLEAN, INPUT, MAP, TARGET, Results
 from benchmark.report.series import Series, labels, ordered
+from benchmark.results import CLEAN, INPUT, MAP, TARGET, Results
 
 if TYPE_CHECKING:
     import numpy as np

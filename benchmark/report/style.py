@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmark.planning.discovery import METHODS, baselines
+from benchmark.registry.discovery import METHODS, baselines
 from benchmark.report.series import Series, ordered
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from benchmark.report.averages import KEYS, costs, means
 from benchmark.report.derived import Derived, derive
 from benchmark.report.dials import dial_grids, remarks
 from benchmark.report.grids import Cell, Grid, Line, Notes, without_empty
-from benchmark.report.results import Results
 from benchmark.report.series import Series, labels, ordered
+from benchmark.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 
 from benchmark.errors import UserError
-from benchmark.planning import discovery
+from benchmark.registry import discovery
 from benchmark.store import disk_trouble
 
 METHOD = {"$name.py": "method.py", "test_$name.py": "test.py"}

@@ -11,7 +11,7 @@ from benchmark.control import Axis, ControlSpace
 from benchmark.errors import UserError, unknown
 from benchmark.metrics.protocol import Protocol
 from benchmark.metrics.records import METRICS
-from benchmark.planning.digest import table_keys
+from benchmark.registry.digest import table_keys
 from benchmark.tasks.base import Objective, Task, Term
 
 KINDS = ("degradation", "objective", "operator")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmark.errors import JobError
 from benchmark.method import ControlMethod
-from benchmark.planning.discovery import create_backbone
+from benchmark.registry.discovery import create_backbone
 from benchmark.tasks import Task
 from benchmark.training.stage import Stage
 

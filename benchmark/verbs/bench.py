@@ -19,7 +19,7 @@ from benchmark.store import Store
 if TYPE_CHECKING:
     from benchmark.plan import Plan
     from benchmark.planning.request import Request
-    from benchmark.report.results import Results
+    from benchmark.results import Results
 
 
 def run(args: argparse.Namespace) -> int:

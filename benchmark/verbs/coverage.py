@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from benchmark import tasks
 from benchmark.conformance.networks import TINY
 from benchmark.errors import JobError, UserError, one_line
-from benchmark.planning import discovery
-from benchmark.planning.discovery import Entry, create_backbone, create_method
+from benchmark.registry import discovery
+from benchmark.registry.discovery import Entry, create_backbone, create_method
 from benchmark.store import Store
 from benchmark.tuning.spatial import refusal
 

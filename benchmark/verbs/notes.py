@@ -13,7 +13,7 @@ from benchmark.control import level_text
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
-    from benchmark.report.results import Results
+    from benchmark.results import Results
     from benchmark.store import Store
 
 NAMES = ("", "level", "seed", "test set")

@@ -10,8 +10,8 @@ from pathlib import Path
 from benchmark import config, tasks
 from benchmark.errors import JobError, UserError
 from benchmark.metrics.protocol import PROTOCOLS
-from benchmark.planning import discovery
 from benchmark.planning.request import choice_of, sets_in
+from benchmark.registry import discovery
 from benchmark.store import Store
 from benchmark.verbs.bench import debugs
 

@@ -20,7 +20,7 @@ from benchmark.data.samples import Samples
 from benchmark.data.sources import ImageSet, open_set
 from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.metrics.scorer import Scorer
-from benchmark.planning.discovery import create_method
+from benchmark.registry.discovery import create_method
 from benchmark.scoring import blind
 from benchmark.store import Store
 from benchmark.tasks import Task

@@ -26,8 +26,8 @@ from benchmark.analysis.studies import (
     wrong_level,
 )
 from benchmark.analysis.study import Part
-from benchmark.planning.discovery import create_method
 from benchmark.planning.request import request_of
+from benchmark.registry.discovery import create_method
 from benchmark.store import Store
 from benchmark.tuning.build import build_method
 

@@ -16,7 +16,7 @@ from benchmark.conformance.subject import Factory, Skipped, scrambled
 from benchmark.conformance.trial import examine
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
-from benchmark.planning.discovery import create_method, entries
+from benchmark.registry.discovery import create_method, entries
 from benchmark.tasks import Task
 
 BROKEN = Path(__file__).parent / "broken"

@@ -10,7 +10,7 @@ from baselines.external.srvgg import SRVGG
 from benchmark.conformance.networks import TINY
 from benchmark.control import Axis, ControlSpace
 from benchmark.method import ControlMethod
-from benchmark.planning.discovery import create_backbone, create_method
+from benchmark.registry.discovery import create_backbone, create_method
 from benchmark.scoring.cost import macs
 from benchmark.tuning.layers import layers, parameters_of
 

@@ -11,7 +11,7 @@ import torch
 
 from benchmark import tasks
 from benchmark.demo.session import Session
-from benchmark.planning import discovery
+from benchmark.registry import discovery
 from benchmark.tuning.build import build_method
 
 SMALL = "small:blocks=1:width=8"

@@ -11,7 +11,7 @@ from benchmark import tasks
 from benchmark.conformance.networks import Chain, Tangle
 from benchmark.control import Axis, ControlSpace
 from benchmark.errors import LevelError
-from benchmark.planning.discovery import create_backbone, create_method
+from benchmark.registry.discovery import create_backbone, create_method
 from benchmark.scoring import cost
 from benchmark.tuning.build import build_method
 

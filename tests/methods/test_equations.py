@@ -11,7 +11,7 @@ from benchmark import tasks
 from benchmark.control import Axis, ControlSpace
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod, Sparse, Uniform
-from benchmark.planning.discovery import create_backbone, create_method
+from benchmark.registry.discovery import create_backbone, create_method
 from benchmark.tuning.build import build_method
 from benchmark.tuning.layers import (
     free_parameters,

@@ -6,7 +6,7 @@ import pytest
 
 from benchmark import tasks
 from benchmark.errors import LevelError
-from benchmark.planning.discovery import create_backbone, create_method
+from benchmark.registry.discovery import create_backbone, create_method
 
 
 @pytest.mark.parametrize(

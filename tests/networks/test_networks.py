@@ -12,7 +12,7 @@ from torch import nn
 from baselines.networks import decouple_net, swinir
 from benchmark.conformance.networks import TINY
 from benchmark.errors import JobError
-from benchmark.planning.discovery import create_backbone
+from benchmark.registry.discovery import create_backbone
 from benchmark.scoring.cost import macs
 from benchmark.tuning.layers import parameters_of
 

@@ -15,7 +15,7 @@ from PIL import Image
 from benchmark import tasks
 from benchmark.control import level_text, parse_level
 from benchmark.errors import Failure
-from benchmark.report.results import CLEAN, INPUT, Results
+from benchmark.results import CLEAN, INPUT, Results
 
 EIGHT = ("decouple", "dni", "adafm", "cfsnet", "dynamic_net", "ftn", "tunable_conv", "hypernet")
 EXPERTS = ("0", "0.5", "1")

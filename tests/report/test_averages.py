@@ -8,7 +8,7 @@ import pytest
 
 from benchmark import report
 from benchmark.report.averages import means
-from benchmark.report.results import Results
+from benchmark.results import Results
 
 LPIPS = "lpips-alex@lpips-0.1.4"
 

@@ -12,8 +12,8 @@ from benchmark.report.heat import heat
 from benchmark.report.latex import latex
 from benchmark.report.markdown import markdown
 from benchmark.report.page import page
-from benchmark.report.results import Results
 from benchmark.report.summary import document
+from benchmark.results import Results
 
 LEVELS = ("0", "0.5", "1")
 SMALL = {"methods": ("dni", "ftn", "experts", "floor"), "levels": LEVELS, "pictures": False}

@@ -16,7 +16,6 @@ from benchmark.control import level_text
 from benchmark.report import curves, marks, ticks
 from benchmark.report.averages import means
 from benchmark.report.panels import PANEL
-from benchmark.report.results import Results
 from benchmark.report.series import Series
 from benchmark.report.strip import ACROSS, TILE, few, most_detailed, strip
 from benchmark.report.style import (
@@ -28,6 +27,7 @@ from benchmark.report.style import (
     drawing,
     styles,
 )
+from benchmark.results import Results
 
 PSNR, SSIM, LPIPS, NIQE = "psnr-y601", "ssim-y601", "lpips-alex@lpips-0.1.4", "niqe@pyiqa-0.1.16"
 BSDS = "niqe@dialbench-bsds"

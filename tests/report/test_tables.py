@@ -8,10 +8,10 @@ import pytest
 from benchmark.errors import Failure
 from benchmark.report.latex import escape, latex
 from benchmark.report.markdown import markdown
-from benchmark.report.results import Results
 from benchmark.report.series import Series, ordered
 from benchmark.report.style import styles
 from benchmark.report.summary import document
+from benchmark.results import Results
 
 
 def lines_of(text: str, heading: str) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmark import report
 from benchmark.errors import Failure, JobError
-from benchmark.report.results import Results
+from benchmark.results import Results
 
 NAMES = {
     "rows.csv",
@@ -173,7 +173,7 @@ def test_importing_the_report_imports_neither_torch_nor_matplotlib_nor_pandas():
     import sys
 
     code = (
-        "import sys, benchmark.report, benchmark.report.results; "
+        "import sys, benchmark.report, benchmark.results; "
         "assert not {'torch', 'matplotlib', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

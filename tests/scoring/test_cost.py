@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.planning.discovery import create_backbone, create_method
+from benchmark.registry.discovery import create_backbone, create_method
 from benchmark.scoring import cost
 from benchmark.tasks import get
 from benchmark.tuning.build import build_method

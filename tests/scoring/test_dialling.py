@@ -19,7 +19,7 @@ from benchmark.degradations.noise import gaussian_noise
 from benchmark.degradations.patterns import WEAKEST, pattern
 from benchmark.errors import LevelError, UserError
 from benchmark.method import Batch
-from benchmark.planning.discovery import create_method
+from benchmark.registry.discovery import create_method
 from benchmark.scoring import dialling
 
 SMALL = ("--preset", "smoke", "--offline", "--jobs", "1", "--set", "steps=1", "--set", "patch=16")

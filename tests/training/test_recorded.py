@@ -17,7 +17,7 @@ from benchmark.conformance.networks import TINY
 from benchmark.conformance.recording import batches
 from benchmark.conformance.subject import own_stages
 from benchmark.objectives import MixedObjective, style
-from benchmark.planning.discovery import create_method
+from benchmark.registry.discovery import create_method
 from benchmark.training import learner
 from benchmark.training.batch import Batch
 from benchmark.training.learner import Recipe

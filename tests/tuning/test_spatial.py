@@ -11,7 +11,7 @@ from benchmark.conformance.networks import TINY, tiny
 from benchmark.control import Axis, ControlSpace
 from benchmark.errors import LevelError
 from benchmark.method import ControlMethod
-from benchmark.planning.discovery import create_backbone, create_method
+from benchmark.registry.discovery import create_backbone, create_method
 from benchmark.tuning.layers import TOKENS, resized, spread
 from benchmark.tuning.spatial import refusal
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from benchmark import cli, config, plan, tasks
-from benchmark.planning.discovery import default_methods, entries
 from benchmark.planning.request import Choice, Request
+from benchmark.registry.discovery import default_methods, entries
 from benchmark.store import Store
 from benchmark.verbs import coverage
 

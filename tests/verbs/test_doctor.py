@@ -10,7 +10,7 @@ import tomllib
 import pytest
 
 from benchmark import assets
-from benchmark.planning.digest import ROOT
+from benchmark.registry.digest import ROOT
 from benchmark.verbs import doctor
 
 OWN = ("benchmark", "baselines", "methods")

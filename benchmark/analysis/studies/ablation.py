@@ -10,8 +10,8 @@ from benchmark.analysis.comparison import level_means
 from benchmark.analysis.scores import scores
 from benchmark.analysis.study import Part, Study, Tables
 from benchmark.errors import JobError
-from benchmark.planning import spec
 from benchmark.planning.request import Choice, Request
+from benchmark.registry import spec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -65,7 +65,7 @@ def tunable_layer(k: int, p: int, channels: int) -> ControlMethod:
     from torch import nn
 
     from benchmark.control import Axis, ControlSpace
-    from benchmark.planning.discovery import create_method
+    from benchmark.registry.discovery import create_method
 
     axes = tuple(Axis(f"objective {at + 2}", 0.0, 1.0) for at in range(p - 1))
     with torch.random.fork_rng():

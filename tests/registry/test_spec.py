@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.planning.spec import parse
+from benchmark.registry.spec import parse
 
 
 def test_options_are_parsed_as_python_literals():

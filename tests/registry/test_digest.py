@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.control import Axis
-from benchmark.planning.digest import canonical, code_digest, digest, weights_digest
+from benchmark.registry.digest import canonical, code_digest, digest, weights_digest
 
 SOURCE = '''
 """Module."""
@@ -300,7 +300,7 @@ def test_a_table_counts_where_its_whole_module_does(module):
 )
 def test_what_moves_a_number_of_this_repository_is_in_its_keys(file, old, new, kinds, monkeypatch):
     from benchmark import tasks
-    from benchmark.planning import digest as digests
+    from benchmark.registry import digest as digests
     from benchmark.planning import keys
     from benchmark.tasks import Objective, Term
 

@@ -22,8 +22,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import JobError, UserError, one_line, unknown
-from benchmark.planning.digest import ROOT
-from benchmark.planning.spec import Spec, Value, parse
+from benchmark.registry.digest import ROOT
+from benchmark.registry.spec import Spec, Value, parse
 
 if TYPE_CHECKING:
     from torch import nn

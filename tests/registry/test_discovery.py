@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark.errors import JobError, UserError
-from benchmark.planning import discovery
+from benchmark.registry import discovery
 
 METHOD = """
 from benchmark.method import ControlMethod, start_stage

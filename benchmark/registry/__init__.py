@@ -1,0 +1,1 @@
+"""What there is: methods, baselines and networks by their files, their specifications, and digests of code."""
