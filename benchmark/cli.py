@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 
 import benchmark
 from benchmark import config, tasks
-from benchmark.engines import OPTIONS
 from benchmark.errors import JobError, UserError, one_line, unknown
 from benchmark.importing import KINDS
+from benchmark.registry.engines import OPTIONS
 from benchmark.training.stopping import Stopped
 from benchmark.verbs import bench, tools
 

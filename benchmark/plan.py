@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark import assets, collector, tasks
+from benchmark import assets, build, collector, tasks
 from benchmark.amount import amount
 from benchmark.control import Level, level_text
 from benchmark.data.pairs import default_tests, open_test
@@ -22,14 +22,13 @@ from benchmark.planning import keys
 from benchmark.planning.jobs import Job, Point, SweepJob, TrainJob
 from benchmark.planning.leakage import Pair, leaks
 from benchmark.planning.request import Choice, Request
-from benchmark.registry import discovery, spec
+from benchmark.registry import spec
 from benchmark.registry.digest import digest, weights_digest
 from benchmark.scoring.dialling import ESTIMATOR
 from benchmark.store import IMPORTED, Cell, Store
 from benchmark.tasks import Task
 from benchmark.train import steps_of
 from benchmark.training.stage import Stage, fault
-from benchmark.tuning import build
 from benchmark.tuning.spatial import refusal
 
 
@@ -198,7 +197,7 @@ def _asked(plan: Plan, choice: Choice) -> Needs | None:
     request, task = plan.request, plan.task
     file = Path(choice.file) if choice.file else None
     try:
-        method = discovery.create_method(choice.method, file)
+        method = build.create_method(choice.method, file)
         reason = method.skip(task) or _unfit(method, request, task)
         if not reason:
             stages = tuple(method.stages(task))
@@ -250,8 +249,7 @@ def _add_method(
     if task.dial == "estimate":
         estimator = Choice(ESTIMATOR)
         owners += [
-            (estimator, one)
-            for one in discovery.create_method(ESTIMATOR).stages(tasks.get(task.base))
+            (estimator, one) for one in build.create_method(ESTIMATOR).stages(tasks.get(task.base))
         ]
     for owner, stage in owners:
         if stage.imported:

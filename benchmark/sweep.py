@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import benchmark
 from benchmark import importing, tasks
+from benchmark.build import build_method, create_method, load_states
 from benchmark.control import Level, level_text
 from benchmark.data.pairs import open_test
 from benchmark.data.patches import to_png
@@ -26,13 +27,11 @@ from benchmark.metrics.scorer import Score, Scorer, availability, side_by_side
 from benchmark.planning import keys
 from benchmark.planning.jobs import SweepJob
 from benchmark.registry.digest import weights_digest
-from benchmark.registry.discovery import create_method
 from benchmark.scoring import blind, cost
 from benchmark.scoring.dialling import ESTIMATOR, AtLevel, ByEstimate, ByMap, Dial, level_of
 from benchmark.store import LATER, NEEDS, SCHEMA, Cell, Row, Store, now
 from benchmark.tasks import Task
 from benchmark.training import stopping
-from benchmark.tuning.build import build_method, load_states
 from benchmark.tuning.layers import channels_last
 
 AT_ONCE = 640_000

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.backends import cudnn
 
 from benchmark import tasks
+from benchmark.build import build_backbone, build_method, create_method, load_stage, seeded
 from benchmark.config import Preset
 from benchmark.control import ControlSpace
 from benchmark.data.patches import WHOLE, Part, PatchData, Patches
@@ -28,11 +29,9 @@ from benchmark.errors import JobError
 from benchmark.method import ControlMethod
 from benchmark.objectives import MixedObjective
 from benchmark.objectives.choice import resolved
-from benchmark.registry.discovery import create_method
 from benchmark.training import stopping
 from benchmark.training.learner import Recipe
 from benchmark.training.stage import At, Stage
-from benchmark.tuning.build import build_backbone, build_method, load_stage, seeded
 from benchmark.tuning.layers import channels_last
 
 if TYPE_CHECKING:

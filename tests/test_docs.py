@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import cli, tasks
-from benchmark.analysis import studies
+from benchmark import build, cli, studies, tasks
 from benchmark.analysis.dial import FIGURES
+from benchmark.build import build_method
 from benchmark.leaderboard import results
 from benchmark.registry import discovery
 from benchmark.scoring import cost
-from benchmark.tuning.build import build_method
 
 ROOT = Path(__file__).parent.parent
 STDLIB = sys.stdlib_module_names
@@ -39,7 +38,7 @@ def test_every_default_method_has_a_row_with_the_figures_of_the_code():
     assert {*discovery.default_methods()} <= {*rows}
     task = tasks.get("denoise")
     for name, (stored, folded, gmacs) in rows.items():
-        method = build_method(discovery.create_method(name), "small", task, 0).eval()
+        method = build_method(build.create_method(name), "small", task, 0).eval()
         at = (method.only_levels(task) or (task.space.end,))[-1]
         found = cost.of_method(method, method.tuned(at))
         assert f"{found['params_stored']:,} {found['params_folded']:,}" == f"{stored} {folded}", (

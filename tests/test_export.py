@@ -15,12 +15,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from benchmark import cli, export, plan, tasks
+from benchmark.build import build_method, create_method
 from benchmark.errors import JobError
 from benchmark.planning.request import request_of
-from benchmark.registry.discovery import create_method
 from benchmark.store import Store
 from benchmark.sweep import loaded
-from benchmark.tuning.build import build_method
 
 METHODS = "dni,tunable_conv,hypernet,cfsnet,experts,floor"
 WORDS = ("--preset", "smoke", "--offline", "--jobs", "1", "--set", "steps=2")

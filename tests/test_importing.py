@@ -14,15 +14,14 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from baselines.external.noise_estimator import NoiseEstimator
-from benchmark import cli, plan, tasks
+from benchmark import build, cli, plan, tasks
+from benchmark.build import create_method
 from benchmark.engines import local
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
 from benchmark.planning.request import request_of
-from benchmark.registry.discovery import create_method
 from benchmark.scoring import blind
 from benchmark.store import Store
-from benchmark.tuning import build
 
 RUN = ("--preset", "smoke", "--offline")
 

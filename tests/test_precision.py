@@ -7,15 +7,14 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmark import config, tasks, train
+from benchmark.build import build_method, create_method
 from benchmark.data.patches import to_tensor
 from benchmark.data.sources import open_set
 from benchmark.method import Stage
 from benchmark.objectives import TARGETS, TERMS, MixedObjective
-from benchmark.registry.discovery import create_method
 from benchmark.training.batch import Batch
 from benchmark.training.learner import Recipe
 from benchmark.training.stage import start_stage
-from benchmark.tuning.build import build_method
 
 METHODS = (
     "decouple",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import cli, skeleton
+from benchmark import build, cli, skeleton
 from benchmark.errors import JobError, UserError
 from benchmark.planning import keys
 from benchmark.registry import discovery
@@ -166,13 +166,13 @@ def test_an_entry_point_names_its_class_wherever_that_is_defined(tmp_path, monke
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     assert Path(discovery.source_of("one")) == package / "touch.py"
-    assert type(discovery.create_method("one")).__name__ == "First"
-    assert type(discovery.create_method("two")).__name__ == "Second"
+    assert type(build.create_method("one")).__name__ == "First"
+    assert type(build.create_method("two")).__name__ == "Second"
     assert Path(discovery.source_of("four")) == package / "touch.py"
-    assert type(discovery.create_method("four")).__name__ == "First"
+    assert type(build.create_method("four")).__name__ == "First"
     assert discovery._file_of("two_touches.a:Nobody") in (package / "a.py", package / "b.py")
     with pytest.raises(JobError, match="Third is no subclass"):
-        discovery.create_method("three")
+        build.create_method("three")
     # What the class uses of its package counts, as what it uses of ours does.
     # So does a change of an import; what does not parse, like a template, counts by its bytes.
     found = [keys.method_digest("one", None, "small")]

@@ -12,7 +12,7 @@ from benchmark.data.patches import draw_levels
 from benchmark.errors import LevelError
 from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.metrics.scorer import Scorer
-from benchmark.objectives.style import STYLES, Content, Style, bank, features, style_image
+from benchmark.texture import STYLES, Content, Style, bank, features, style_image
 from benchmark.training.stage import Uniform
 
 SPACE = ControlSpace((Axis("a", 0.0, 1.0), Axis("b", 0.0, 1.0)), simplex=True)
@@ -81,7 +81,7 @@ def test_levels_of_a_simplex_add_up_to_one_at_most():
 
 
 def test_networks_of_the_corners_are_mixed_convexly():
-    from benchmark.registry.discovery import create_backbone, create_method
+    from benchmark.build import create_backbone, create_method
 
     assert SPACE.corners == ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))
     assert ControlSpace(SPACE.axes).corners[-1] == (1.0, 1.0)
@@ -102,7 +102,7 @@ def test_networks_of_the_corners_are_mixed_convexly():
 
 
 def test_methods_refuse_levels_outside_the_simplex():
-    from benchmark.registry.discovery import create_backbone, create_method
+    from benchmark.build import create_backbone, create_method
 
     network = create_backbone("small:width=8:blocks=1", 1)
     method = create_method("decouple").assemble(network, SPACE)

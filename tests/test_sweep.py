@@ -164,7 +164,7 @@ def test_batches_hold_images_of_one_size_and_few_pixels():
 
 
 def test_an_image_is_restored_the_same_alone_and_in_a_batch():
-    from benchmark.tuning.build import build_backbone
+    from benchmark.build import build_backbone
 
     network = ready(build_backbone("small", tasks.get("denoise"), 0).eval(), torch.device("cpu"))
     images = [torch.rand(3, 48, 64, generator=torch.Generator().manual_seed(at)) for at in range(3)]

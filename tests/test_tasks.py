@@ -96,7 +96,7 @@ def test_levels_that_number_things_are_written_by_name():
 
 
 def test_networks_that_only_denoise_skip_tasks_that_also_keep_noise():
-    from benchmark.registry.discovery import create_method
+    from benchmark.build import create_method
 
     for name in ("ffdnet", "cdncnn"):
         made = create_method(name, None)

@@ -9,13 +9,13 @@ import torch
 import torch.utils.deterministic
 
 from benchmark import config, degradations, tasks, train
+from benchmark.build import build_backbone
 from benchmark.control import Axis, ControlSpace
 from benchmark.data.patches import Patches, draw_levels
 from benchmark.errors import JobError, UserError
 from benchmark.planning.jobs import TrainJob
 from benchmark.training import learner
 from benchmark.training.stage import Anchors, At, Sparse, Stage, Uniform, start_stage
-from benchmark.tuning.build import build_backbone
 
 SMOKE = config.preset("smoke", ["steps=6"])
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmark import tasks
+from benchmark.build import create_backbone
 from benchmark.control import Axis, ControlSpace
-from benchmark.registry.discovery import create_backbone
 from benchmark.tasks import Task
 
 

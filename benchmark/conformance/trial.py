@@ -10,13 +10,13 @@ from pathlib import Path
 
 import torch
 
+from benchmark.build import create_method
 from benchmark.conformance import CHECKS
 from benchmark.conformance.networks import Place, places
 from benchmark.conformance.subject import Broken, Factory, Skipped
 from benchmark.conformance.tuned import connections_refused
 from benchmark.errors import UserError, one_line
 from benchmark.method import ControlMethod
-from benchmark.registry.discovery import create_method
 
 OK, FAILED, SKIPPED = "ok", "FAILED", "skipped"
 

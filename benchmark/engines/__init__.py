@@ -3,76 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.errors import UserError, to_get, unknown
-from benchmark.registry import spec
 from benchmark.registry.spec import Spec
 
 if TYPE_CHECKING:
     from benchmark.planning.jobs import Job
     from benchmark.store import Store
-
-OPTIONS: dict[str, dict[str, type]] = {
-    "local": {"timeout": float},
-    "ray": {"address": str, "cpus": int, "gpus": float, "retries": int, "timeout": float},
-    "slurm": {
-        "account": str,
-        "chunk": int,
-        "cpus": int,
-        "gpus": int,
-        "memory": float,
-        "minutes": int,
-        "partition": str,
-        "qos": str,
-    },
-}
-"""Every engine with its options; ``docs/engines.md`` says what they mean."""
-
-LOWEST = {"gpus": 0, "retries": 0}
-"""The smallest value of options for which it is not 1."""
-
-PACKAGES = {"ray": "ray", "slurm": "submitit"}
-
-
-def engine(text: str) -> Spec:
-    """Returns the engine and options behind text like ``slurm:partition=gpu:chunk=4``.
-
-    Raises:
-        UserError: If there is no such engine or option, a value is wrong, or a package is missing.
-    """
-    chosen = spec.parse(text)
-    name = chosen.name
-    if name not in OPTIONS:
-        raise UserError(unknown("engine", name, OPTIONS))
-    for key, value in chosen.options.items():
-        if key not in OPTIONS[name]:
-            known = ", ".join(OPTIONS[name])
-            raise UserError(f"--engine {text}: there is no option '{key}'; {name} takes: {known}")
-        kind = OPTIONS[name][key]
-        if kind is str:
-            continue
-        given = isinstance(value, int if kind is int else int | float)
-        if not given or isinstance(value, bool) or value < LOWEST.get(key, 1):
-            what = "a whole number" if kind is int else "a number"
-            raise UserError(
-                f"--engine {text}: {key} must be {what} of {LOWEST.get(key, 1)} or more"
-            )
-    if name in PACKAGES and not _installed(PACKAGES[name]):
-        raise UserError(f"--engine {name} needs the package {PACKAGES[name]}; {to_get(name)}")
-    if name == "slurm" and shutil.which("sbatch") is None:
-        raise UserError("--engine slurm: there is no sbatch here; run on a host that submits jobs")
-    return chosen
-
-
-def _installed(package: str) -> bool:
-    try:
-        return importlib.util.find_spec(package) is not None
-    except ValueError:
-        return False
 
 
 def run(chosen: Spec, jobs: Sequence[Job], store: Store, workers: int | None) -> dict[str, str]:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from benchmark import config, sweep, tasks
+from benchmark.build import build_method, create_method
 from benchmark.config import Preset
 from benchmark.control import parse_level
 from benchmark.data.samples import Samples
@@ -34,12 +35,11 @@ from benchmark.metrics.scorer import Score, Scorer, availability
 from benchmark.planning import keys
 from benchmark.planning.jobs import SweepJob
 from benchmark.registry.digest import digest
-from benchmark.registry.discovery import create_method, find
+from benchmark.registry.discovery import find
 from benchmark.registry.spec import parse
 from benchmark.scoring.dialling import ESTIMATOR
 from benchmark.store import Store
 from benchmark.train import steps_of
-from benchmark.tuning.build import build_method
 
 PATIENCE = 20
 """Seconds to wait for a server that holds weights."""

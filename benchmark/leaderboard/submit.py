@@ -187,7 +187,7 @@ def _canary(plan: Plan, store: Store, sweep: Scored) -> Mapping[str, Any]:
 
 
 def _paper(choice: Choice) -> str:
-    from benchmark.registry.discovery import create_method
+    from benchmark.build import create_method
 
     method = create_method(choice.method, Path(choice.file) if choice.file else None)
     return str(getattr(method, "paper", ""))

@@ -16,6 +16,7 @@ from benchmark.leaderboard import canary, check, entry, folder, loaded, proof, r
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault
 from benchmark.metrics import records
+from benchmark.registry.engines import engine
 
 if TYPE_CHECKING:
     from benchmark.leaderboard.recompute import Subject
@@ -318,7 +319,7 @@ def _retrained(subject: Subject) -> dict[rows.Key, float]:
         sets = [(one.name, one.digest) for one in plan.training]
         if sets != [(one["name"], one["digest"]) for one in facts["training"]]:
             raise UserError("its training sets hold other images here")
-        failed = engines.run(engines.engine("local"), plan.jobs(), store, None)
+        failed = engines.run(engine("local"), plan.jobs(), store, None)
         if failed:
             raise JobError(f"training again failed: {next(iter(failed.values()))}")
         try:

@@ -4,7 +4,7 @@ Mittal, Soundararajan and Bovik, "Making a completely blind image quality analyz
 of normalised luminance in 96 x 96 blocks at two scales, and the distance of their Gaussian from that
 of good photographs. The features are those of the authors' code, in one of two precisions:
 
-- double, with a model fitted by ``benchmark.metrics.fit_niqe`` and shipped as text. Its photographs
+- double, with a model fitted by ``benchmark.niqe.fit`` and shipped as text. Its photographs
   are not the authors', so ``niqe@dialbench-bsds`` is never compared with another NIQE.
 - single, with the authors' model from ``benchmark.assets``: what pyiqa 0.1.16 holds in single
   precision (luma, window, table of shapes, halved image) is rounded as there, the rest is double.

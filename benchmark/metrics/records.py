@@ -15,7 +15,7 @@ numbers of two ids are never compared. What every id means:
   unit of the axis; where its values are whole (JPEG quality), of the whole value that is estimated.
 - ``objective``: the loss that training minimises at the level, of the output.
 - ``content``, ``style-brick``, ``style-gravel``, ``style-grass``: the losses of style transfer
-  (``benchmark.objectives.style``), of the output clamped to [0, 1].
+  (``benchmark.texture``), of the output clamped to [0, 1].
 - ``step-lpips-alex``: LPIPS between the output and that at the level before on the grid (the mean over
   the axes on which there is one).
 - ``mse-y601``: the mean squared error itself, of 8-bit levels.

@@ -197,7 +197,7 @@ def _measure(metric: str, protocol: Protocol, offline: bool) -> Measure:
         case "colour-drift":
             return drift
         case "content" | "style-brick" | "style-gravel" | "style-grass" as name:
-            from benchmark.objectives.style import SMALLEST, Content, Style
+            from benchmark.texture import SMALLEST, Content, Style
 
             loss = Content() if name == "content" else Style(name.removeprefix("style-"))
 

@@ -12,9 +12,9 @@ from benchmark.objectives.adversarial import Adversarial
 from benchmark.objectives.batch import batch_mean
 from benchmark.objectives.perceptual import PerceptualSqueeze, PerceptualVGG19
 from benchmark.objectives.pixel import L1, L2, LowFrequencyL1
-from benchmark.objectives.style import Content, Style
 from benchmark.objectives.targets import TARGETS
 from benchmark.tasks.base import Objective
+from benchmark.texture import Content, Style
 
 TERMS: dict[str, Callable[..., nn.Module]] = {
     "l1": L1,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from benchmark.degradations.blur import gaussian_blur
-from benchmark.objectives.precision import in_full
+from benchmark.precision import in_full
 
 KEPT = 0.9
 """Share of the noise that is kept at the end of the dial (nu of tunable convolutions)."""

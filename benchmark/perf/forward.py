@@ -12,12 +12,11 @@ from typing import Any
 import torch
 
 from benchmark import tasks
+from benchmark.build import build_backbone, build_method, create_method
 from benchmark.perf.measure import Figure, rivals
-from benchmark.registry.discovery import create_method
 from benchmark.scoring import cost
 from benchmark.sweep import ready, restored
 from benchmark.tasks import Task
-from benchmark.tuning.build import build_backbone, build_method
 from benchmark.tuning.layers import channels_last
 
 SIDE = 2048

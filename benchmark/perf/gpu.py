@@ -12,12 +12,11 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from benchmark import config, tasks
+from benchmark.build import build_method, create_method
 from benchmark.perf.measure import Figure, rivals, seconds
 from benchmark.perf.training import LIMITS, TASK, plain_of, script_of, step_of
-from benchmark.registry.discovery import create_method
 from benchmark.train import choosing_kernels, steps_of
 from benchmark.training.stage import Stage, start_stage
-from benchmark.tuning.build import build_method
 
 PRESET = dataclasses.replace(config.PRESETS["gpu"], workers=0)
 SMALL_PATCH = 64

@@ -11,16 +11,15 @@ import torch
 from torch import Tensor
 
 from benchmark import tasks
+from benchmark.build import build_method, create_method
 from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
 from benchmark.engines.local import threads_each
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Scorer, availability
 from benchmark.perf.measure import Figure, elsewhere, rivals
-from benchmark.registry.discovery import create_method
 from benchmark.sweep import batches, ready, restored, scored
 from benchmark.tasks import Task
-from benchmark.tuning.build import build_method
 
 BACKBONE, METHOD = "adafm_net", "adafm"
 SIZE, IMAGES = (321, 481), 4

@@ -12,20 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from benchmark import config, tasks
+from benchmark.build import build_backbone, build_method, create_method
 from benchmark.data.patches import PatchData, Patches
 from benchmark.data.sources import open_set
 from benchmark.engines.local import threads_each
 from benchmark.method import ControlMethod
 from benchmark.objectives import MixedObjective
 from benchmark.perf.measure import Figure, elsewhere, rivals
-from benchmark.registry.discovery import create_method
 from benchmark.scoring import cost
 from benchmark.train import Plain, Progress, precision_of, trainer
 from benchmark.training.batch import Batch
 from benchmark.training.learner import Recipe
 from benchmark.training.recorded import recorder_for
 from benchmark.training.stage import At, Stage, start_stage
-from benchmark.tuning.build import build_backbone, build_method
 from benchmark.tuning.layers import channels_last
 
 CPU = torch.device("cpu")

@@ -21,8 +21,8 @@ from benchmark.metrics.fidelity import SSIM_WINDOW
 from benchmark.metrics.niqe import BLOCK
 from benchmark.metrics.perceptual import SMALLEST as OF_TRUNK
 from benchmark.metrics.protocol import Protocol
-from benchmark.objectives.style import SMALLEST as OF_STYLE
 from benchmark.tasks import Task
+from benchmark.texture import SMALLEST as OF_STYLE
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan

@@ -18,6 +18,7 @@ from benchmark.registry.discovery import backbone_source, package_of, source_of
 from benchmark.tasks import Objective, Task
 
 TRAINING_CODE = (
+    "benchmark.build",
     "benchmark.control",
     "benchmark.data.filtered",
     "benchmark.data.patches",
@@ -28,7 +29,9 @@ TRAINING_CODE = (
     "benchmark.metrics.colour",
     "benchmark.metrics.perceptual",
     "benchmark.objectives",
+    "benchmark.precision",
     "benchmark.tasks.base",
+    "benchmark.texture",
     "benchmark.train",
     "benchmark.training.batch",
     "benchmark.training.learner",
@@ -40,8 +43,9 @@ METHOD_CODE = ("baselines", "benchmark.method", "benchmark.tuning", "methods")
 SCORING_CODE = (
     "baselines.external.noise_estimator",
     *("benchmark.control", "benchmark.data", "benchmark.degradations", "benchmark.metrics"),
-    *("benchmark.objectives", "benchmark.scoring.blind", "benchmark.scoring.dialling"),
-    *("benchmark.sweep", "benchmark.tasks.base", "benchmark.tuning.spatial"),
+    *("benchmark.objectives", "benchmark.precision", "benchmark.scoring.blind"),
+    *("benchmark.scoring.dialling", "benchmark.sweep", "benchmark.tasks.base"),
+    *("benchmark.texture", "benchmark.tuning.spatial"),
 )
 
 MEANING = (

@@ -14,9 +14,9 @@ from pathlib import Path
 from benchmark import config, tasks
 from benchmark.config import Preset
 from benchmark.control import Level, parse_level
-from benchmark.engines import engine
 from benchmark.errors import UserError
 from benchmark.registry import discovery, spec
+from benchmark.registry.engines import engine
 
 FILE = re.compile(r"(.+?\.py)((?::\w+=[^:]*)*)")
 """A method file and its options; folders on the way may be called anything, like ``.pyenv``."""

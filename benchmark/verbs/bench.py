@@ -14,6 +14,7 @@ from benchmark import tasks, tracking
 from benchmark.amount import amount
 from benchmark.errors import Failure, UserError
 from benchmark.planning.request import names_in, request_of
+from benchmark.registry.engines import engine
 from benchmark.store import Store
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
     _inspected(plan, train, sweep)
     _unseen(plan, store)
     plan.begin(store, sweep)
-    chosen = engines.engine(args.engine)
+    chosen = engine(args.engine)
     failed = engines.run(chosen, plan.jobs(train, sweep), store, args.jobs)
     unmirrored = 0
     if sweep:
@@ -176,7 +177,7 @@ def restore(args: argparse.Namespace) -> int:
 
 def analyze(args: argparse.Namespace) -> int:
     """Makes a study: trains and scores what it needs, writes its tables and figure."""
-    from benchmark.analysis import studies
+    from benchmark import studies
 
     if args.list or args.name is None:
         print(studies.listing())
@@ -220,7 +221,7 @@ def analyze(args: argparse.Namespace) -> int:
         _unseen(plan, store)
         plan.begin(store, study.scores)
         jobs.update({job.key: job for job in plan.jobs(True, study.scores)})
-    failed = engines.run(engines.engine(args.engine), list(jobs.values()), store, args.jobs)
+    failed = engines.run(engine(args.engine), list(jobs.values()), store, args.jobs)
     codes = [0]
     for plan in plans if study.trains else ():
         own = {key: why for key, why in failed.items() if key in {**plan.trains, **plan.sweeps}}

@@ -11,10 +11,11 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
 from benchmark import tasks
+from benchmark.build import create_backbone, create_method
 from benchmark.conformance.networks import TINY
 from benchmark.errors import JobError, UserError, one_line
 from benchmark.registry import discovery
-from benchmark.registry.discovery import Entry, create_backbone, create_method
+from benchmark.registry.discovery import Entry
 from benchmark.store import Store
 from benchmark.tuning.spatial import refusal
 

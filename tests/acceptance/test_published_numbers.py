@@ -16,15 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark import importing, tasks
+from benchmark.build import build_method, create_method, load_states
 from benchmark.data.samples import Samples
 from benchmark.data.sources import ImageSet, open_set
 from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.metrics.scorer import Scorer
-from benchmark.registry.discovery import create_method
 from benchmark.scoring import blind
 from benchmark.store import Store
 from benchmark.tasks import Task
-from benchmark.tuning.build import build_method, load_states
 
 SIGMAS = (5, 15, 20, 25, 30, 40, 50, 60, 75, 80)
 

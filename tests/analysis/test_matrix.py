@@ -9,8 +9,8 @@ import pytest
 from benchmark import tasks
 from benchmark.analysis.matrix import averaged
 from benchmark.analysis.scores import scores
-from benchmark.analysis.studies import dial_linearity
 from benchmark.errors import JobError
+from benchmark.studies import dial_linearity
 
 DENOISE = tasks.get("denoise")
 LEVELS = (0, 0.5, 1)

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from benchmark import cli, conformance
+from benchmark.build import create_method
 from benchmark.conformance import devices, outputs, training, tuned
 from benchmark.conformance.networks import TINY, Place, places
 from benchmark.conformance.subject import Factory, Skipped, scrambled
 from benchmark.conformance.trial import examine
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
-from benchmark.registry.discovery import create_method, entries
+from benchmark.registry.discovery import entries
 from benchmark.tasks import Task
 
 BROKEN = Path(__file__).parent / "broken"

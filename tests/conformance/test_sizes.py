@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from baselines.external.srvgg import SRVGG
+from benchmark.build import create_backbone, create_method
 from benchmark.conformance.networks import TINY
 from benchmark.control import Axis, ControlSpace
 from benchmark.method import ControlMethod
-from benchmark.registry.discovery import create_backbone, create_method
 from benchmark.scoring.cost import macs
 from benchmark.tuning.layers import layers, parameters_of
 

@@ -10,9 +10,8 @@ import pytest
 import torch
 
 from benchmark import tasks
+from benchmark.build import build_method, create_method
 from benchmark.demo.session import Session
-from benchmark.registry import discovery
-from benchmark.tuning.build import build_method
 
 SMALL = "small:blocks=1:width=8"
 PATIENCE = 30
@@ -26,7 +25,7 @@ def session_of() -> Callable[..., Session]:
     def make(task: str, *names: str) -> Session:
         judged, found = tasks.get(task), {}
         for name in names:
-            method = discovery.create_method(name)
+            method = create_method(name)
             built = build_method(method, SMALL, judged, 0).eval().requires_grad_(False)
             with torch.no_grad():
                 for index, one in enumerate(built.parameters()):

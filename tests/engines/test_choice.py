@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from benchmark import cli, engines
+from benchmark import cli
 from benchmark.errors import UserError
+from benchmark.registry import engines
 
 RUN = ["run", "sr", "--preset", "smoke", "--methods", "floor", "--dry-run", "--engine"]
 
@@ -64,7 +65,7 @@ def test_options_are_handed_over():
 def test_choosing_an_engine_imports_none():
     code = (
         "import sys\n"
-        "from benchmark import engines\n"
+        "from benchmark.registry import engines\n"
         "engines.engine('ray:cpus=2')\n"
         "sys.exit(bool({'ray', 'submitit', 'torch'} & set(sys.modules)))"
     )

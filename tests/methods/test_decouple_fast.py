@@ -8,12 +8,11 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmark import tasks
+from benchmark.build import build_method, create_backbone, create_method
 from benchmark.conformance.networks import Chain, Tangle
 from benchmark.control import Axis, ControlSpace
 from benchmark.errors import LevelError
-from benchmark.registry.discovery import create_backbone, create_method
 from benchmark.scoring import cost
-from benchmark.tuning.build import build_method
 
 SPACE = ControlSpace((Axis("sigma", 20.0, 80.0),))
 

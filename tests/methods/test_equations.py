@@ -8,11 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmark import tasks
+from benchmark.build import build_method, create_backbone, create_method
 from benchmark.control import Axis, ControlSpace
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod, Sparse, Uniform
-from benchmark.registry.discovery import create_backbone, create_method
-from benchmark.tuning.build import build_method
 from benchmark.tuning.layers import (
     free_parameters,
     layers,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmark import tasks
+from benchmark.build import create_backbone, create_method
 from benchmark.errors import LevelError
-from benchmark.registry.discovery import create_backbone, create_method
 
 
 @pytest.mark.parametrize(

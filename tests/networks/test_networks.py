@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from baselines.networks import decouple_net, swinir
+from benchmark.build import create_backbone
 from benchmark.conformance.networks import TINY
 from benchmark.errors import JobError
-from benchmark.registry.discovery import create_backbone
 from benchmark.scoring.cost import macs
 from benchmark.tuning.layers import parameters_of
 

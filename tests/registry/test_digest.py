@@ -300,8 +300,8 @@ def test_a_table_counts_where_its_whole_module_does(module):
 )
 def test_what_moves_a_number_of_this_repository_is_in_its_keys(file, old, new, kinds, monkeypatch):
     from benchmark import tasks
-    from benchmark.registry import digest as digests
     from benchmark.planning import keys
+    from benchmark.registry import digest as digests
     from benchmark.tasks import Objective, Term
 
     perceptual = Objective(((Term("perceptual_squeeze"),),))

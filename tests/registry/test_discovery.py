@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmark import build
 from benchmark.errors import JobError, UserError
 from benchmark.registry import discovery
 
@@ -37,11 +38,11 @@ def test_every_default_method_is_found_and_usable():
     for name in discovery.default_methods():
         assert found[name].error is None
         assert found[name].summary
-        assert discovery.create_method(name) is not None
+        assert build.create_method(name) is not None
 
 
 def test_options_reach_the_constructor():
-    assert discovery.create_method("ftn:groups=4").groups == 4
+    assert build.create_method("ftn:groups=4").groups == 4
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_options_reach_the_constructor():
 )
 def test_an_unknown_name_or_option_names_the_nearest(spec, part):
     with pytest.raises(UserError, match=part):
-        discovery.create_method(spec)
+        build.create_method(spec)
 
 
 @pytest.mark.parametrize(
@@ -66,37 +67,37 @@ def test_an_unknown_name_or_option_names_the_nearest(spec, part):
 )
 def test_an_option_of_another_kind_is_refused(spec, wanted):
     with pytest.raises(UserError, match=wanted):
-        discovery.create_method(spec)
+        build.create_method(spec)
 
 
 def test_an_annotation_says_that_a_whole_default_stands_for_any_number():
-    assert discovery.create_method("cdncnn:sigma=12.5").sigma == 12.5
+    assert build.create_method("cdncnn:sigma=12.5").sigma == 12.5
     with pytest.raises(UserError, match="cdncnn:sigma=low: give a number"):
-        discovery.create_method("cdncnn:sigma=low")
+        build.create_method("cdncnn:sigma=low")
 
 
 @pytest.mark.parametrize("spec", ["ftn:groups=0", "ftn:groups=-4", "ftn:depth=0", "adafm:k=2"])
 def test_an_option_out_of_range_says_what_is_needed(spec):
     with pytest.raises(JobError, match="(needs|must be)"):
-        discovery.create_method(spec)
+        build.create_method(spec)
 
 
 def test_whole_floats_and_texts_that_look_like_numbers_are_taken():
-    assert discovery.create_method("ftn:groups=4.0").groups == 4
-    assert len(discovery.create_backbone("nafnet:width=4:enc=1:mid=1:dec=1", 1).encoders) == 1
+    assert build.create_method("ftn:groups=4.0").groups == 4
+    assert len(build.create_backbone("nafnet:width=4:enc=1:mid=1:dec=1", 1).encoders) == 1
     with pytest.raises(UserError, match="blocks=-1: give a number that is not negative"):
-        discovery.create_backbone("small:blocks=-1", 1)
+        build.create_backbone("small:blocks=-1", 1)
 
 
 def test_a_backbone_is_built_with_scale_and_options():
-    network = discovery.create_backbone("small:width=8:blocks=1", scale=2)
+    network = build.create_backbone("small:width=8:blocks=1", scale=2)
     assert sum(p.numel() for p in network.parameters()) > 0
     with pytest.raises(UserError, match="unknown backbone"):
-        discovery.create_backbone("ftn", scale=1)
+        build.create_backbone("ftn", scale=1)
 
 
 def test_a_method_can_come_from_a_file(file):
-    assert discovery.create_method(f"{file.stem}:gain=2.5", file).gain == 2.5
+    assert build.create_method(f"{file.stem}:gain=2.5", file).gain == 2.5
 
 
 @pytest.mark.parametrize("code", ["import nothing_like_it", "def broken(:", "x = 1", METHOD * 2])
@@ -105,7 +106,7 @@ def test_a_broken_file_is_a_failure_of_that_method_alone(file, code):
     if code == METHOD * 2:
         file.write_text(METHOD + METHOD.replace("class Mine", "class Other"))
     with pytest.raises(JobError):
-        discovery.create_method(file.stem, file)
+        build.create_method(file.stem, file)
 
 
 def test_listing_shows_what_a_file_cannot_import(file):
@@ -119,4 +120,4 @@ def test_listing_shows_what_a_file_cannot_import(file):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.py"):
-        discovery.create_method("nowhere", tmp_path / "nowhere.py")
+        build.create_method("nowhere", tmp_path / "nowhere.py")

@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.registry.discovery import create_backbone, create_method
+from benchmark.build import build_method, create_backbone, create_method
 from benchmark.scoring import cost
 from benchmark.tasks import get
-from benchmark.tuning.build import build_method
 
 
 def test_multiply_accumulates_of_a_convolution_are_exact():

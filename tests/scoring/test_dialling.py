@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from baselines.level_estimator import cosines
 from benchmark import cli, config, tasks
+from benchmark.build import create_method
 from benchmark.control import Axis, ControlSpace
 from benchmark.data.patches import Patches
 from benchmark.data.samples import Samples
@@ -19,7 +20,6 @@ from benchmark.degradations.noise import gaussian_noise
 from benchmark.degradations.patterns import WEAKEST, pattern
 from benchmark.errors import LevelError, UserError
 from benchmark.method import Batch
-from benchmark.registry.discovery import create_method
 from benchmark.scoring import dialling
 
 SMALL = ("--preset", "smoke", "--offline", "--jobs", "1", "--set", "steps=1", "--set", "patch=16")

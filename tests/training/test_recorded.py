@@ -12,18 +12,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from benchmark import config, tasks, train
+from benchmark.build import build_method, create_method
 from benchmark.conformance.devices import pretend
 from benchmark.conformance.networks import TINY
 from benchmark.conformance.recording import batches
 from benchmark.conformance.subject import own_stages
 from benchmark.objectives import MixedObjective, style
-from benchmark.registry.discovery import create_method
 from benchmark.training import learner
 from benchmark.training.batch import Batch
 from benchmark.training.learner import Recipe
 from benchmark.training.recorded import WARM, Recorder
 from benchmark.training.stage import At, Stage, Uniform
-from benchmark.tuning.build import build_method
 
 METHODS = (
     *("decouple", "decouple_fast", "dni:apart=true", "adafm", "adafm:k=5", "cfsnet", "dynamic_net"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.registry.discovery import create_backbone
+from benchmark.build import create_backbone
 from benchmark.tuning.layers import (
     after_blocks,
     from_output_rows,

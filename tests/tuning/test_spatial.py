@@ -7,11 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from benchmark.build import create_backbone, create_method
 from benchmark.conformance.networks import TINY, tiny
 from benchmark.control import Axis, ControlSpace
 from benchmark.errors import LevelError
 from benchmark.method import ControlMethod
-from benchmark.registry.discovery import create_backbone, create_method
 from benchmark.tuning.layers import TOKENS, resized, spread
 from benchmark.tuning.spatial import refusal
 

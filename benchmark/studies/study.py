@@ -106,13 +106,12 @@ class Part:
         """The methods on a fresh backbone: enough for what does not depend on weights."""
         from pathlib import Path
 
-        from benchmark.registry import discovery
-        from benchmark.tuning import build
+        from benchmark import build
 
         request, found = self.plan.request, {}
         for choice in request.methods:
             file = Path(choice.file) if choice.file else None
-            method = discovery.create_method(choice.method, file)
+            method = build.create_method(choice.method, file)
             if not method.skip(self.task):
                 built = build.build_method(method, request.backbone, self.task, request.seeds[0])
                 found[choice.method] = built.eval().requires_grad_(False)

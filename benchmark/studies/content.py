@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from benchmark.analysis import matrix
 from benchmark.analysis.matrix import Matrix
 from benchmark.analysis.scores import NoValue, Run, pictures, places
-from benchmark.analysis.study import Part, Study, Tables
 from benchmark.errors import JobError
+from benchmark.studies.study import Part, Study, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,8 +107,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def tables(parts: Sequence[Part]) -> Tables:
     """Returns the summary (``content``), and the best dial of every image (``images``)."""
-    from benchmark.analysis.studies.dial_linearity import matrices
-    from benchmark.analysis.studies.wrong_level import detail
+    from benchmark.studies.dial_linearity import matrices
+    from benchmark.studies.wrong_level import detail
 
     (part,) = parts
     task, samples = part.task, part.samples
@@ -125,7 +125,7 @@ def tables(parts: Sequence[Part]) -> Tables:
 
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws how far the best dial is beyond the true level against texture, a point an image."""
-    from benchmark.analysis.studies import drawing
+    from benchmark.studies import drawing
 
     table, about = tables["images"], tables["content"].set_index("method")
     looks = drawing.looks(about.index)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from benchmark.analysis.comparison import level_means
 from benchmark.analysis.scores import scores
-from benchmark.analysis.study import Part, Study, Tables
 from benchmark.errors import JobError
 from benchmark.planning.request import Choice, Request
+from benchmark.studies.study import Part, Study, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,9 +78,9 @@ def tables(parts: Sequence[Part]) -> Tables:
 
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws the difference at every level, one panel per data set and backbone."""
-    from benchmark.analysis.studies import drawing
     from benchmark.metrics.records import METRICS
     from benchmark.report.words import axis_name
+    from benchmark.studies import drawing
 
     levels = tables["levels"]
     groups = list(levels.groupby(["dataset", "backbone"], sort=False))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmark import tasks
-from benchmark.analysis.studies import content, dial_linearity
 from benchmark.errors import JobError
+from benchmark.studies import content, dial_linearity
 
 DENOISE = tasks.get("denoise")
 

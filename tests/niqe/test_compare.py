@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from benchmark.metrics import compare
+from benchmark.niqe import compare
 
 
 def test_it_prints_a_rank_correlation_for_every_set_and_version(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from benchmark.analysis import matrix
 from benchmark.analysis.matrix import Matrix
 from benchmark.analysis.scores import NoValue, Run, places, scores
-from benchmark.analysis.study import Part, Study, Tables
 from benchmark.errors import JobError
+from benchmark.studies.study import Part, Study, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,8 +71,8 @@ def tables(parts: Sequence[Part]) -> Tables:
 
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws the best dial against the true level, and how far it is off the straight line."""
-    from benchmark.analysis.studies import drawing
     from benchmark.report.words import axis_name
+    from benchmark.studies import drawing
 
     points, fit = tables["best_dials"], tables["linearity"]
     methods = list(dict.fromkeys(fit["method"]))

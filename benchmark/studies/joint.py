@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.study import Part, Study, Tables
 from benchmark.errors import JobError, UserError
 from benchmark.planning.request import Choice, Request
+from benchmark.studies.study import Part, Study, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,8 +133,8 @@ def tables(parts: Sequence[Part]) -> Tables:
 
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws what each operator loses when it shares its network."""
-    from benchmark.analysis.studies import drawing
     from benchmark.metrics.records import METRICS
+    from benchmark.studies import drawing
 
     table = tables["joint"]
     operators, joint = (list(dict.fromkeys(table[key])) for key in ("operator", "task"))

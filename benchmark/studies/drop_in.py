@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Sequence
 
 from benchmark import config
-from benchmark.analysis.studies import experts
-from benchmark.analysis.study import Part, Study, Tables
 from benchmark.errors import JobError
 from benchmark.planning.request import Request
 from benchmark.registry import spec
+from benchmark.studies import experts
+from benchmark.studies.study import Part, Study, Tables
 
 FULL = ("swinir", "nafnet")
 SMALL = ("swinir:depths=2-2:heads=4:width=32", "nafnet:dec=1-1:enc=1-1:mid=2:width=16")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.analysis.study import Part, Study, Tables
+from benchmark.studies.study import Part, Study, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,8 +64,8 @@ def tunable_layer(k: int, p: int, channels: int) -> ControlMethod:
     import torch
     from torch import nn
 
+    from benchmark.build import create_method
     from benchmark.control import Axis, ControlSpace
-    from benchmark.registry.discovery import create_method
 
     axes = tuple(Axis(f"objective {at + 2}", 0.0, 1.0) for at in range(p - 1))
     with torch.random.fork_rng():
@@ -184,7 +184,7 @@ def tables(parts: Sequence[Part]) -> Tables:
 
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws methods as bars over their backbone, and the overhead of one layer over p."""
-    from benchmark.analysis.studies import drawing
+    from benchmark.studies import drawing
 
     methods, layer = tables["cost"], tables["layer"]
     timed = bool(layer["overhead_time"].notna().any())

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from benchmark.analysis.comparison import level_means
 from benchmark.analysis.scores import scores
-from benchmark.analysis.study import Part, Study, Tables
 from benchmark.errors import JobError
 from benchmark.planning.request import Choice, Request
 from benchmark.registry import spec
+from benchmark.studies.study import Part, Study, Tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,9 +75,9 @@ def _sizes(method) -> dict[str, int]:
 
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws variants of FTN over the level, and the hypernetwork over its size."""
-    from benchmark.analysis.studies import drawing
     from benchmark.metrics.records import METRICS
     from benchmark.report.words import axis_name
+    from benchmark.studies import drawing
 
     table, levels = tables["ablation"], tables["levels"]
     metric = METRICS[task.headline]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.study import Part, Study, Tables
+from benchmark.studies.study import Part, Study, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,9 +70,9 @@ def tables(parts: Sequence[Part]) -> Tables:
     """Returns the worst of every method (``wrong_level``), and every pair of levels (``matrix``)."""
     import pandas as pd
 
-    from benchmark.analysis.studies.dial_linearity import matrices
     from benchmark.control import parse_level
     from benchmark.report.words import physical
+    from benchmark.studies.dial_linearity import matrices
 
     (part,) = parts
     task, samples, lines = part.task, part.samples, []
@@ -133,8 +133,8 @@ def draw(tables: Tables, task: Task) -> Figure:
     """Draws three maps of true level against dial for every method: loss, detail, colour."""
     from matplotlib.cm import ScalarMappable
 
-    from benchmark.analysis.studies import drawing
     from benchmark.report.words import axis_name
+    from benchmark.studies import drawing
 
     table = tables["matrix"]
     methods = list(dict.fromkeys(table["method"]))

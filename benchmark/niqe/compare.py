@@ -1,4 +1,4 @@
-"""How two metrics rank the same images: ``python -m benchmark.metrics.compare ID ID SET ...``.
+"""How two metrics rank the same images: ``python -m benchmark.niqe.compare ID ID SET ...``.
 
 Prints tables in Markdown: every image of the named test sets, degraded in a dozen ways, scored by
 both. With ``--store`` also the pictures that the sweeps in the store kept: outputs of all methods

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmark.objectives.precision import in_full
+from benchmark.precision import in_full
 
 CPU = torch.device("cpu")
 SCALES = 3

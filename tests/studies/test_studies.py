@@ -10,9 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark import cli, plan, tasks
-from benchmark.analysis import studies
-from benchmark.analysis.studies import (
+from benchmark import cli, plan, studies, tasks
+from benchmark.build import build_method, create_method
+from benchmark.planning.request import request_of
+from benchmark.store import Store
+from benchmark.studies import (
     ablation,
     cost,
     dial_linearity,
@@ -25,11 +27,7 @@ from benchmark.analysis.studies import (
     single_layer,
     wrong_level,
 )
-from benchmark.analysis.study import Part
-from benchmark.planning.request import request_of
-from benchmark.registry.discovery import create_method
-from benchmark.store import Store
-from benchmark.tuning.build import build_method
+from benchmark.studies.study import Part
 
 DENOISE = tasks.get("denoise")
 

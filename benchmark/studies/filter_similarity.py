@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.study import Part, Study, Tables, folding, kernels
+from benchmark.studies.study import Part, Study, Tables, folding, kernels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ def tables(parts: Sequence[Part]) -> Tables:
 
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws cosine and difference of every layer, one line per method."""
-    from benchmark.analysis.studies import drawing
+    from benchmark.studies import drawing
 
     layers, totals = tables["layers"], tables["similarity"].set_index("method")
     looks = drawing.looks(totals.index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.study import Part, Study, Tables
+from benchmark.studies.study import Part, Study, Tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -124,8 +124,8 @@ def draw(tables: Tables, task: Task) -> Figure:
     """Draws the counts, and the maps of the first method at the first and last level."""
     import numpy as np
 
-    from benchmark.analysis.studies import drawing
     from benchmark.report.words import axis_name
+    from benchmark.studies import drawing
 
     table, maps = tables["receptive_field"], tables["maps"]
     kinds = list(dict.fromkeys(table["point"]))

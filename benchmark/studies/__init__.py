@@ -12,8 +12,8 @@ import pkgutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.study import Part, Study
 from benchmark.errors import UserError, unknown
+from benchmark.studies.study import Part, Study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = ["get", "listing", "names", "perform"]
 
+FORM = ("drawing", "study")
+"""Modules here that are no studies: what they share."""
+
 
 def names() -> list[str]:
     """Returns the names of all studies."""
     found = (module.name for module in pkgutil.iter_modules(__path__))
-    return sorted(name.replace("_", "-") for name in found if name != "drawing")
+    return sorted(name.replace("_", "-") for name in found if name not in FORM)
 
 
 def get(name: str) -> Study:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from benchmark.analysis.comparison import level_means
 from benchmark.analysis.scores import scores
-from benchmark.analysis.study import Part, Study, Tables, folding
 from benchmark.errors import JobError
+from benchmark.studies.study import Part, Study, Tables, folding
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,9 +122,9 @@ def tables(parts: Sequence[Part]) -> Tables:
 
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws quality at every level, and how much of the network runs again after a switch."""
-    from benchmark.analysis.studies import drawing
     from benchmark.metrics.records import METRICS
     from benchmark.report.words import axis_name
+    from benchmark.studies import drawing
 
     table, levels = tables["single_layer"], tables["levels"]
     first = levels["dataset"].iloc[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.study import Part, Study, Tables, folding, kernels
+from benchmark.studies.study import Part, Study, Tables, folding, kernels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -157,7 +157,7 @@ def tables(parts: Sequence[Part]) -> Tables:
 
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws the maps, one panel per method, coloured by operator or by level."""
-    from benchmark.analysis.studies import drawing
+    from benchmark.studies import drawing
 
     points = tables["points"]
     methods = list(dict.fromkeys(points["method"]))

@@ -1,4 +1,4 @@
-"""Fits the model of ``niqe@dialbench-bsds``: ``python -m benchmark.metrics.fit_niqe``.
+"""Fits the model of ``niqe@dialbench-bsds``: ``python -m benchmark.niqe.fit``.
 
 As in the authors' ``estimatemodelparam``: of every photograph, the blocks whose sharpness (mean local
 deviation) is above 0.75 of its sharpest block are kept, and one Gaussian is fitted to the features
@@ -35,7 +35,7 @@ def fit(images: ImageSet) -> dict:
         "metric": "niqe@dialbench-bsds",
         "photographs": f"BSDS500 train, {len(images.pictures)} images, set digest {images.digest}",
         "blocks": f"{len(blocks)} of {niqe.BLOCK}x{niqe.BLOCK}, sharpness above {SHARP} of the sharpest",
-        "command": f"python -m benchmark.metrics.fit_niqe {images.name}",
+        "command": f"python -m benchmark.niqe.fit {images.name}",
         "mean": _rounded(blocks.mean(axis=0)),
         "covariance": [_rounded(row[: index + 1]) for index, row in enumerate(covariance)],
     }
