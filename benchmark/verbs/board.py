@@ -74,8 +74,7 @@ def check(args: argparse.Namespace) -> int:
 
 def verify(args: argparse.Namespace) -> int:
     """Computes entries again from their weights; records those that are true."""
-    from benchmark.leaderboard import check as referee
-    from benchmark.leaderboard import proof
+    from benchmark.leaderboard import loaded, proof
     from benchmark.leaderboard.verify import MODES, verify
     from benchmark.store import Store, write
 
@@ -101,7 +100,7 @@ def verify(args: argparse.Namespace) -> int:
         failed += bool(found.faults)
         status = "good so far"
         if found.record is not None:
-            status, known = proof.MODES[args.mode], referee.status_known(path)
+            status, known = proof.MODES[args.mode], loaded.status_known(path)
             if known == "retrained" and status != known:
                 status = f"{status} again, and stays {known}"
             else:
