@@ -30,7 +30,7 @@ class Experts(WeightSpaceMethod):
         count: Number of experts, at evenly spaced levels from start to end; an axis whose values
             have names gets one for each of them.
         alone: Whether each is trained from its own beginning, with the whole budget, instead.
-        at: Where they stand besides the start instead, in the task's unit: ``15+25+50``.
+        at: Where they stand besides the start instead, in the task's unit: ``25+50``.
     """
 
     axes = range(2)
@@ -44,12 +44,22 @@ class Experts(WeightSpaceMethod):
             # A single number is read as one.
             self.at = [float(value) for value in str(at).split("+")] if at != "" else []
         except ValueError:
-            raise ValueError(f"at={at} is not like at=15+25+50") from None
+            raise ValueError(f"at={at} is not like at=25+50") from None
+        if self.at and count != 3:
+            raise ValueError(
+                f"experts stand evenly (count={count}) or where at={at} says, not both"
+            )
 
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         # Where nothing turns there is one level, and the start network is its expert.
         self.points: list[Level] = [(point,) for point in control.axes[0].line(self.count)]
         if self.at:
+            axis = control.axes[0]
+            for value in self.at:
+                if axis.integer and value % 1:
+                    raise LevelError(
+                        f"{axis.name} {value:g} is no whole number; choose one for at="
+                    )
             asked = (control.level_of((value,)) for value in self.at)
             self.points = sorted({self.points[0], *asked})
         self.networks = nn.ModuleList(copy.deepcopy(backbone) for _ in self.points[1:])

@@ -286,9 +286,12 @@ def _add_method(
         if choice.method in request.force and owner == choice and (not plain or start):
             plan.forced[0].add(job.key)
     levels = tuple(one for one in plan.levels if answers is None or one in answers)
-    if answers is not None and len(levels) < len(plan.levels):
+    unasked = [level_text(one) for one in answers or () if one not in plan.levels]
+    if answers is not None and (unasked or len(levels) < len(plan.levels)):
         have = ", ".join(level_text(one) for one in answers)
-        text = f"answers only at levels {have}; the others are left out"
+        left = "the others are left out" if len(levels) < len(plan.levels) else ""
+        lacks = f"of them --levels lacks {', '.join(unasked)}" if unasked else ""
+        text = f"answers only at levels {have}; {', and '.join(filter(None, (left, lacks)))}"
         plan.skipped.append(Failure(choice.method, request.backbone, None, text))
     for dataset in request.test:
         job = SweepJob(

@@ -54,7 +54,7 @@ def ready() -> None:
     # Offline runs of others leave folders called wandb, which Python takes for packages.
     if found is None or found.origin is None:
         raise UserError("to mirror results wandb is needed; run pip install wandb")
-    mode = os.environ.get("WANDB_MODE", MODES[0])
+    mode = os.environ.get("WANDB_MODE") or MODES[0]
     if mode not in MODES:
         raise UserError(unknown("WANDB_MODE", mode, MODES))
 
@@ -129,9 +129,9 @@ def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path, offline: bool) ->
     folder = out / "wandb"
     folder.mkdir(parents=True, exist_ok=True)
     ledger = _read(folder / LEDGER)
-    for run, known in ledger.items():
+    for known in ledger.values():
         # Written down, as the copy that says so may be gone the next time.
-        if (copies := _offline_folders(folder, run)) and _uploaded(copies[-1]):
+        if known.get("copy") and _uploaded(folder / known["copy"]):
             known["uploaded"] = known["digests"]
     logged, failed, troubles = 0, 0, []
     for one in wanted:
@@ -144,6 +144,7 @@ def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path, offline: bool) ->
             continue
         for path in waiting:
             shutil.rmtree(path, ignore_errors=True)
+            known.pop("copy", None)
         try:
             try:
                 _log(wandb, one, task, out, mode, silent, kept)
@@ -162,6 +163,8 @@ def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path, offline: bool) ->
         logged += 1
         uploaded = digests if mode == "online" else kept
         ledger[one.id] = {"name": one.name, "digests": digests, "uploaded": uploaded}
+        if mode == "offline":
+            ledger[one.id]["copy"] = _offline_folders(folder, one.id)[-1].name
         _write(folder / LEDGER, ledger)
     _write(folder / LEDGER, ledger)
     said = (

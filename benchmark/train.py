@@ -9,7 +9,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import lightning as L
 import torch
@@ -49,7 +49,7 @@ class TrainResult(NamedTuple):
     """The weights of a finished stage, and what is known about the run."""
 
     state: dict[str, Tensor]
-    facts: dict[str, float | int | str]
+    facts: dict[str, Any]
 
 
 class Plain(ControlMethod):
@@ -258,7 +258,7 @@ class Progress(Callback):
             since, first = self.began
             left = (now - since) / max(1, done - first) * (self.steps - done)
             self.say(f"{done}/{self.steps} steps, {left:.0f} s left")
-        if trainer.world_size > 1 and done % AGREE_EVERY and done < self.steps:
+        if trainer.world_size > 1 and module.device.type == "cuda" and done % AGREE_EVERY:
             return
         stop = self._agreed(trainer, stopping.asked())
         due = self._agreed(trainer, now - self.saved >= self.every)

@@ -233,7 +233,10 @@ def test_after_an_upload_only_changed_levels_are_logged(tmp_path, wandb):
     tracking.mirror(build(tmp_path / "pictures", levels=("0", "1")), task, out)
     old = runs_of(out)["sr · dni · small · laptop · seed 0"]
     # Two copies of one second would share a folder.
+    fresh = old.name
     old = old.rename(old.with_name(f"offline-run-20260101_000000-{old.name[-16:]}"))
+    ledger = out / "wandb" / tracking.LEDGER
+    ledger.write_text(ledger.read_text().replace(fresh, old.name))
     (path,) = old.glob("run-*.wandb")
     path.with_name(f"{path.name}.synced").touch()
     results = build(tmp_path / "pictures", levels=("0", "1"))
@@ -260,6 +263,26 @@ def test_what_was_uploaded_is_not_sent_again_when_its_copy_is_gone(tmp_path, wan
     tracking.mirror(results, task, fresh)
     shutil.rmtree(offline(fresh)[0])
     assert "1 run mirrored offline, 2 unchanged" in tracking.mirror(results, task, fresh).text
+
+
+def test_a_change_that_never_reached_the_server_is_not_taken_for_uploaded(tmp_path, wandb):
+    task, out = tasks.get("sr"), tmp_path / "report"
+    tracking.mirror(build(tmp_path / "pictures"), task, out)
+    old = runs_of(out)["sr · dni · small · laptop · seed 0"]
+    # Two copies of one second would share a folder, and the ledger knows them by name.
+    early = old.with_name(f"offline-run-20260101_000000-{old.name[-16:]}")
+    old.rename(early)
+    ledger = out / "wandb" / tracking.LEDGER
+    ledger.write_text(ledger.read_text().replace(old.name, early.name))
+    (path,) = early.glob("run-*.wandb")
+    path.with_name(f"{path.name}.synced").touch()
+    changed = build(tmp_path / "pictures", gain=1.0)
+    tracking.mirror(changed, task, out)
+    (new,) = [one for one in offline(out) if one != early and one.name.endswith(old.name[-16:])]
+    shutil.rmtree(new)
+    tracking.mirror(changed, task, out)
+    (new,) = [one for one in offline(out) if one != early and one.name.endswith(old.name[-16:])]
+    assert [one["level"] for one in history(new) if "level" in one] == [0, 0.5, 1]
 
 
 def test_what_waits_to_be_uploaded_lies_below_the_report(tmp_path, wandb, monkeypatch):
@@ -359,7 +382,7 @@ def test_what_forbids_a_mirror_is_said_before_any_work(words, tmp_path, monkeypa
         assert cli.main(words.split()) == 2
         return capsys.readouterr().err
 
-    for mode in ("banana", "OFFLINE", ""):
+    for mode in ("banana", "OFFLINE"):
         monkeypatch.setenv("WANDB_MODE", mode)
         assert said() == (
             f"dialbench: unknown WANDB_MODE '{mode}'; choose from: online, offline, disabled, dryrun\n"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from benchmark.precision import in_full
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -27,7 +29,8 @@ class PerceptualVGG19(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        features = [self.network((image - self.mean) / self.std) for image in (output, target)]
+        with in_full(output, target) as images:
+            features = [self.network((image - self.mean) / self.std) for image in images]
         return (features[0] - features[1]).abs().mean(dim=(1, 2, 3))
 
 
@@ -45,4 +48,5 @@ class PerceptualSqueeze(nn.Module):
         return super().train(False)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        return self.network(output * 2 - 1, target * 2 - 1).reshape(-1)
+        with in_full(output, target) as images:
+            return self.network(*(image * 2 - 1 for image in images)).reshape(-1)

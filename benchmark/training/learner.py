@@ -158,11 +158,10 @@ class Learner(L.LightningModule, ABC):
                     f"the loss of stage '{self.stage.name}' is not finite at step {self.steps_done}; "
                     "try a smaller learning rate with --set lr=..."
                 )
-            # What was recorded is overwritten by the next step.
-            mean = self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")
-            self.log("loss", mean)
             apart = NAN_CHECK_EVERY * math.ceil(self.recipe.steps / NAN_CHECK_EVERY / LOSSES)
             if self.steps_done % apart == 0 or self.steps_done == self.recipe.steps:
+                # Of all processes; what was recorded is overwritten by the next step.
+                mean = self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")
                 self.losses.append((self.steps_done, float(mean)))
 
     def update(

@@ -20,6 +20,10 @@ NAMES = ("", "level", "seed", "test set")
 """What the parts of a wanted cell are called; a method goes by its name alone."""
 
 
+KINDS = ("preset", "backbone", "dataset", "method")
+"""Columns of a report's table in which one report may have less than another."""
+
+
 def absent(plan: Plan, store: Store) -> str:
     """Returns which cells of a plan are not stored, or an empty text.
 
@@ -48,16 +52,17 @@ def absent(plan: Plan, store: Store) -> str:
 def replaced(folder: Path, results: Results) -> str:
     """Returns what to say of the report in a folder, if the one of these results leaves some out.
 
-    That is one of another preset, or with methods that the new one lacks; else an empty text.
+    That is one of another preset, backbone or test set, or with methods that the new one lacks; else an
+    empty text.
     """
     try:
         with (folder / "table.csv").open(newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file))
-        presets = dict.fromkeys(one["preset"] for one in lines)
-        methods = {one["method"] for one in lines}
+        before = {name: dict.fromkeys(one[name] for one in lines) for name in KINDS}
     except (OSError, ValueError, KeyError, csv.Error):
         return ""  # no report, or nothing that one has written
-    rows = results.rows
-    if {*presets} <= {*rows["preset"]} and methods <= {*rows["method"]}:
+    if all({*values} <= {*results.rows[name].fillna("")} for name, values in before.items()):
         return ""
-    return f"this replaces the report of preset {', '.join(presets)} with {amount(len(methods), 'method')}"
+    methods = amount(len(before.pop("method")), "method")
+    what = ", ".join(", ".join(values) for values in before.values())
+    return f"this replaces the report of {what} with {methods}"

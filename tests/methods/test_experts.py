@@ -6,7 +6,7 @@ import pytest
 
 from benchmark import tasks
 from benchmark.build import create_backbone, create_method
-from benchmark.errors import LevelError
+from benchmark.errors import JobError, LevelError
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,15 @@ def test_experts_refuse_the_levels_between():
     experts = create_method("experts").assemble(backbone, tasks.get("sr").space)
     with pytest.raises(LevelError, match="no expert at level 0.25; ask for one of: 0, 0.5, 1"):
         experts.tuned((0.25,))
+
+
+@pytest.mark.parametrize("options", ["count=5:at=25", "at=a"])
+def test_experts_stand_evenly_or_where_they_are_told(options):
+    with pytest.raises(JobError, match="at="):
+        create_method(f"experts:{options}")
+
+
+def test_a_whole_dial_has_experts_at_whole_values():
+    task = tasks.get("dejpeg")
+    with pytest.raises(LevelError, match="12.5 is no whole number"):
+        create_method("experts:at=12.5").assemble(create_backbone("small", 1), task.space)

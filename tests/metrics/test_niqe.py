@@ -9,10 +9,11 @@ import torch
 
 from benchmark.data.sources import open_set
 from benchmark.errors import UserError
-from benchmark.metrics import fit_niqe, niqe
+from benchmark.metrics import niqe
 from benchmark.metrics.protocol import Protocol
 from benchmark.metrics.records import METRICS, Unscorable
 from benchmark.metrics.scorer import Scorer
+from benchmark.niqe import fit as fit_niqe
 
 ID = "niqe@dialbench-bsds"
 

@@ -11,13 +11,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from benchmark import config, tasks, train
+from benchmark import config, tasks, texture, train
 from benchmark.build import build_method, create_method
 from benchmark.conformance.devices import pretend
 from benchmark.conformance.networks import TINY
 from benchmark.conformance.recording import batches
 from benchmark.conformance.subject import own_stages
-from benchmark.objectives import MixedObjective, style
+from benchmark.objectives import MixedObjective
 from benchmark.training import learner
 from benchmark.training.batch import Batch
 from benchmark.training.learner import Recipe
@@ -197,8 +197,8 @@ class Copies(TorchDispatchMode):
 def nothing_stays():
     """What is kept for a device must not be there for a real one of that name."""
     yield
-    style.bank.cache_clear()
-    style._mixing.cache_clear()
+    texture.bank.cache_clear()
+    texture._mixing.cache_clear()
 
 
 def copies_in_a_step(name, backbone, task):

@@ -64,7 +64,9 @@ def test_publish_says_it_too_and_of_which_task(stored, monkeypatch):
 
 def test_a_report_that_replaces_one_with_more_says_so(stored, home):
     floor = ("--methods", "floor", "--levels", "0.2,0.6")
-    said = "note: this replaces the report of preset smoke:steps=2 with {}\n"
+    said = (
+        "note: this replaces the report of smoke:steps=2, small:blocks=2:width=8, builtin with {}\n"
+    )
     assert stored("report", "denoise", *floor) == (0, said.format("2 methods"))
     assert stored("report", "denoise", *floor) == (0, "")
     code, err = stored("run", "denoise", *floor, "--set", "batch=3", "--jobs", "1")
