@@ -289,9 +289,9 @@ def _add_method(
     unasked = [level_text(one) for one in answers or () if one not in plan.levels]
     if answers is not None and (unasked or len(levels) < len(plan.levels)):
         have = ", ".join(level_text(one) for one in answers)
-        left = "the others are left out" if len(levels) < len(plan.levels) else ""
-        lacks = f"of them --levels lacks {', '.join(unasked)}" if unasked else ""
-        text = f"answers only at levels {have}; {', and '.join(filter(None, (left, lacks)))}"
+        lacks = f", of which --levels lacks {', '.join(unasked)}" if unasked else ""
+        left = "; the others are left out" if len(levels) < len(plan.levels) else ""
+        text = f"answers only at levels {have}{lacks}{left}"
         plan.skipped.append(Failure(choice.method, request.backbone, None, text))
     for dataset in request.test:
         job = SweepJob(

@@ -147,7 +147,7 @@ def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path, offline: bool) ->
             known.pop("copy", None)
         try:
             try:
-                _log(wandb, one, task, out, mode, silent, kept)
+                _log(wandb, one, task, out, mode, silent, digests, kept)
             except Exception as error:
                 if mode == "offline":
                     raise
@@ -155,7 +155,7 @@ def _mirror(wanted: Sequence[Mirrored], task: Task, out: Path, offline: bool) ->
                 mode = "offline"
                 _forget(wandb, folder, one.id)
                 wandb.setup(settings=silent)
-                _log(wandb, one, task, out, mode, silent, kept)
+                _log(wandb, one, task, out, mode, silent, digests, kept)
         except Exception as error:  # noqa: BLE001 - the other runs are still worth mirroring
             failed += 1
             troubles.append(f"{one.name} failed ({_reason(error)})")
@@ -226,6 +226,7 @@ def _log(
     out: Path,
     mode: str,
     settings: Any,
+    digests: dict[str, str],
     kept: dict[str, str],
 ) -> None:
     run = wandb.init(
@@ -249,7 +250,6 @@ def _log(
         logged = [*one.levels.values(), *one.pictures.values()]
         _define(run, across, {key for entry in logged for key in entry})
         _define(run, "training_step", {f"loss/{stage}" for stage in one.losses})
-        digests = one.digests()
         if kept.get(LOSSES) != digests[LOSSES]:
             for stage, losses in one.losses.items():
                 for step, loss in losses:

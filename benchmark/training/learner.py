@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import lightning as L
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import JobError
+from benchmark.precision import in_full
 from benchmark.training.batch import Batch
 from benchmark.training.recorded import Recorder, recorder_for
 from benchmark.training.stage import Stage
@@ -185,7 +185,8 @@ class Learner(L.LightningModule, ABC):
                 f"the loss of stage '{self.stage.name}' does not depend on what the stage trains "
                 f"({', '.join(self.stage.trains)}); nothing would be learnt"
             )
-        with _as_in_forward(loss):
+        # Autocasting would round products that were taken in full, such as those that merge kernels.
+        with in_full(loss):
             backward(loss)
         # Lightning's own clipping refuses fused optimisers where precision is mixed.
         moving = [one for group in own.param_groups for one in group["params"]]
@@ -194,7 +195,7 @@ class Learner(L.LightningModule, ABC):
         for other in others:
             other.zero_grad()
             loss_of_critic = self.objective.critic_loss()
-            with _as_in_forward(loss_of_critic):
+            with in_full(loss_of_critic):
                 backward(loss_of_critic)
             other.step()
         return loss
@@ -211,14 +212,6 @@ class Learner(L.LightningModule, ABC):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.steps_done = int(checkpoint["steps_done"])
         self.losses = [*checkpoint.get("losses", [])]
-
-
-def _as_in_forward(loss: Tensor) -> AbstractContextManager[object]:
-    """Lets gradients have the precision of their forward pass, which autocasting would lower again.
-
-    Products that were taken in full precision, such as those that merge kernels, would lose it.
-    """
-    return torch.autocast(loss.device.type, enabled=False)
 
 
 def set_rate(group: dict[str, Any], rate: float) -> None:
