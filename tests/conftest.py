@@ -9,14 +9,27 @@ import pytest
 from PIL import Image
 
 
+@pytest.fixture(scope="session")
+def at_home():
+    """Returns a context with the store at a path, no data of one's own, and no weights."""
+
+    @contextlib.contextmanager
+    def at(store: Path):
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("DIALBENCH_DATA", "DIALBENCH_WEIGHTS"):
+                patch.delenv(name, raising=False)
+            patch.setenv("DIALBENCH_HOME", str(store))
+            patch.setenv("TORCH_HOME", str(store.parent / "torch"))
+            yield patch
+
+    return at
+
+
 @pytest.fixture
-def home(tmp_path, monkeypatch) -> Path:
+def home(tmp_path, at_home):
     """An empty store, no data of one's own, and no weights."""
-    for name in ("DIALBENCH_DATA", "DIALBENCH_WEIGHTS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("DIALBENCH_HOME", str(tmp_path / "runs"))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    return tmp_path / "runs"
+    with at_home(tmp_path / "runs"):
+        yield tmp_path / "runs"
 
 
 @pytest.fixture

@@ -20,14 +20,10 @@ def one_thread(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def local_table(tmp_path_factory) -> bytes:
+def local_table(tmp_path_factory, at_home) -> bytes:
     """The table of the campaign as the local engine writes it."""
     home = tmp_path_factory.mktemp("local") / "runs"
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DIALBENCH_DATA", "DIALBENCH_WEIGHTS"):
-            patch.delenv(name, raising=False)
-        patch.setenv("DIALBENCH_HOME", str(home))
-        patch.setenv("TORCH_HOME", str(home))
+    with at_home(home) as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         assert cli.main([*CAMPAIGN, "--jobs", "1"]) == 0
     return table(home)

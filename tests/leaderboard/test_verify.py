@@ -30,14 +30,10 @@ WANTED += ["--matrix"]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, at_home):
     """The store and the entry of a network that was trained for a moment."""
     root = tmp_path_factory.mktemp("verify")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DIALBENCH_DATA", "DIALBENCH_WEIGHTS"):
-            patch.delenv(name, raising=False)
-        patch.setenv("DIALBENCH_HOME", str(root / "runs"))
-        patch.setenv("TORCH_HOME", str(root / "torch"))
+    with at_home(root / "runs"):
         assert cli.main(["run", *WANTED, "--jobs", "1"]) == 0
         assert cli.main(["board", "submit", *WANTED, "--boards", str(root / "boards")]) == 0
     (path,) = (root / "boards" / "denoise" / "entries").iterdir()
@@ -73,9 +69,7 @@ def test_weights_are_rounded_and_the_numbers_are_of_these(path):
     assert 0 < moved < 0.01
 
 
-def test_weights_can_go_along_as_they_are_or_stay_away(made, boards, monkeypatch):
-    for name in ("DIALBENCH_DATA", "DIALBENCH_WEIGHTS"):
-        monkeypatch.delenv(name, raising=False)
+def test_weights_can_go_along_as_they_are_or_stay_away(made, home, boards, monkeypatch):
     monkeypatch.setenv("DIALBENCH_HOME", str(made.parents[3] / "runs"))
     monkeypatch.setattr("benchmark.leaderboard.shipped.SMALL", 0)
     submit = ["board", "submit", *WANTED, "--boards", str(boards)]

@@ -308,16 +308,12 @@ SMALL = {
 
 
 @pytest.fixture(scope="module")
-def shared_home(tmp_path_factory):
+def shared_home(tmp_path_factory, at_home):
     """One store for all studies, so that they share what is trained."""
-    folder = tmp_path_factory.mktemp("studies")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DIALBENCH_DATA", "DIALBENCH_WEIGHTS"):
-            patch.delenv(name, raising=False)
-        patch.setenv("DIALBENCH_HOME", str(folder / "runs"))
-        patch.setenv("TORCH_HOME", str(folder / "torch"))
+    store = tmp_path_factory.mktemp("studies") / "runs"
+    with at_home(store) as patch:
         patch.setattr(ablation, "BLOCKS", (1, 2))
-        yield folder / "runs"
+        yield store
 
 
 def test_every_study_is_tested():

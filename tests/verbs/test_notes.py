@@ -10,11 +10,10 @@ SMOKE = ("--preset", "smoke", "--set", "steps=2", "--offline")
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, at_home):
     """A store with two methods at two levels, and their report."""
     folder = tmp_path_factory.mktemp("notes") / "runs"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DIALBENCH_HOME", str(folder))
+    with at_home(folder):
         run = ["run", "denoise", "--methods", "floor,dni", "--levels", "0.2,0.6", *SMOKE]
         assert cli.main([*run, "--jobs", "1"]) == 0
     return folder
