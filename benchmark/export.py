@@ -27,8 +27,8 @@ from benchmark.planning.keys import preset_text
 from benchmark.registry import spec
 from benchmark.registry.discovery import backbone_source
 from benchmark.store import Store, write
-from benchmark.sweep import loaded
 from benchmark.tasks import Task
+from benchmark.trained import loaded
 
 FACTS = "network.json"
 """What is in a folder, and what a program must know to use it."""

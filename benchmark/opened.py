@@ -14,7 +14,7 @@ from benchmark.method import ControlMethod
 from benchmark.plan import looked_at, stored_jobs, untrained
 from benchmark.planning.request import wanted
 from benchmark.store import Store
-from benchmark.sweep import loaded
+from benchmark.trained import loaded
 
 __all__ = ["open_method", "read_image", "stored_jobs", "to_pixels", "untrained"]
 

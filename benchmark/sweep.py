@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import benchmark
 from benchmark import importing, tasks
@@ -20,25 +19,18 @@ from benchmark.data.pairs import open_test
 from benchmark.data.patches import to_png
 from benchmark.data.samples import KEPT, Samples
 from benchmark.data.sources import ImageSet
-from benchmark.errors import JobError
 from benchmark.method import ControlMethod
 from benchmark.metrics.needs import needed
-from benchmark.metrics.scorer import Score, Scorer, availability, side_by_side
+from benchmark.metrics.scorer import Scorer, availability
 from benchmark.planning import keys
 from benchmark.planning.jobs import SweepJob
-from benchmark.registry.digest import weights_digest
 from benchmark.scoring import blind, cost
 from benchmark.scoring.dialling import ESTIMATOR, AtLevel, ByEstimate, ByMap, Dial, level_of
+from benchmark.scoring.forward import batches, best_device, check, ready, restored, scored, warm
 from benchmark.store import LATER, NEEDS, SCHEMA, Cell, Row, Store, now
 from benchmark.tasks import Task
+from benchmark.trained import loaded, training_of
 from benchmark.training import stopping
-from benchmark.tuning.layers import channels_last
-
-AT_ONCE = 640_000
-"""Pixels of a batch: four photographs of 481x321. More is hardly faster and takes more memory."""
-
-SCORED_AT_ONCE = 4 * AT_ONCE
-"""Pixels of outputs that wait to be scored side by side."""
 
 NETWORKS = 16
 """Networks kept in memory where an image is restored at several dials."""
@@ -47,86 +39,6 @@ ORIGIN = ("torch", "device", "harness_version", "created_utc")
 """Facts that say when and where numbers were made."""
 
 Say = Callable[[str], None]
-
-
-def batches(sizes: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Returns the indices of images in batches of one size each, of no more than ``AT_ONCE`` pixels.
-
-    Args:
-        sizes: Height and width of each image.
-    """
-    found: dict[tuple[int, int], list[list[int]]] = {}
-    for index, (height, width) in enumerate(sizes):
-        groups = found.setdefault((height, width), [[]])
-        if len(groups[-1]) >= max(1, AT_ONCE // (height * width)):
-            groups.append([])
-        groups[-1].append(index)
-    return sorted(group for groups in found.values() for group in groups)
-
-
-def restored(
-    network: nn.Module, images: Sequence[Tensor], device: torch.device
-) -> tuple[list[Tensor], float]:
-    """Returns the outputs (3, H, W) of a tuned network, and milliseconds per image.
-
-    Args:
-        network: The network.
-        images: Inputs (3, h, w) of one size.
-        device: Where the network is.
-    """
-    x = torch.stack(list(images)).to(device).contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        y, milliseconds = cost.timed(lambda: network(x), device)
-    if len(y) != len(images):
-        raise JobError(f"the network gives {len(y)} images for {len(images)}")
-    return [one.contiguous() for one in y.cpu()], milliseconds / len(images)
-
-
-def scored(
-    network: nn.Module,
-    given: Callable[[int], Tensor],
-    samples: Samples,
-    level: Level,
-    groups: Sequence[Sequence[int]],
-    scorer: Scorer,
-    device: torch.device,
-) -> Iterator[tuple[int, Tensor, float, dict[str, Score]]]:
-    """Yields (index, output, milliseconds, scores) of every image of a test set.
-
-    Args:
-        network: The network at one level, made ``ready``.
-        given: Returns its input for an index.
-        samples: The test set.
-        level: The true level.
-        groups: Output of ``batches``.
-        scorer: The metrics.
-        device: Where the network is.
-
-    Raises:
-        JobError: If an output has the wrong shape or is not finite.
-    """
-    unscored: list[tuple[int, Tensor, float]] = []
-    for at, group in enumerate(groups, 1):
-        outputs, milliseconds = restored(network, [given(index) for index in group], device)
-        for index, output in zip(group, outputs, strict=True):
-            _check(output, samples.clean(index), samples.name(index))
-            unscored.append((index, output, milliseconds))
-        pixels = sum(output[0].numel() for _, output, _ in unscored)
-        # Not while the network runs: it would be slowed down, and its time is measured.
-        if pixels >= SCORED_AT_ONCE or at == len(groups):
-            found = side_by_side([_scoring(scorer, samples, level, *one) for one in unscored])
-            for one, scores in zip(unscored, found, strict=True):
-                yield *one, scores
-            unscored = []
-
-
-def _scoring(
-    scorer: Scorer, samples: Samples, level: Level, index: int, output: Tensor, *_: float
-) -> Callable[[], dict[str, Score]]:
-    judged = output.clamp(0, 1) if samples.task.protocol.clamp else output
-    reference = samples.reference(index, level)
-    target = samples.target(index, level) if scorer.needs_target else None
-    return lambda: scorer.score(judged, reference, target)
 
 
 def sweep(job: SweepJob, store: Store, say: Say) -> None:
@@ -142,7 +54,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     images = open_test(task, job.dataset, job.preset.crop, job.offline)
     available = availability(task.metrics, job.offline, store)
     imported = needed(task.metrics, store)
-    weights, steps = trained(job, store)
+    weights, steps = training_of(job, store)
     key_of, todo = keys.cell_keys(job, task, weights, images), []
     for point in job.points():
         key = key_of(point)
@@ -159,7 +71,7 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
         **{NEEDS + metric: one for metric, one in imported.items()},
     }
     price = {
-        **cost.of_method(method, method.tuned(last_level(method, task))),
+        **cost.of_method(method, method.tuned(cost.last_level(method, task))),
         "train_steps": steps,
     }
     samples = Samples(images, task, store)
@@ -171,12 +83,8 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
     given_at = functools.lru_cache(KEPT if job.crossed else 0)(samples.degraded)
     groups = batches([samples.clean(index).shape[1:] for index in range(len(samples))])
     if device.type == "cuda" and job.preset.timing and not task.compares_dials:
-        # Kernels are chosen when a size is first met, which must not count as the first level's time.
         (level, dial), *_ = todo[0]
-        for group in {
-            (len(group), samples.clean(group[0]).shape): group for group in groups
-        }.values():
-            restored(network_at(dial), [given_at(index, level=level) for index in group], device)
+        warm(network_at(dial), functools.partial(given_at, level=level), groups, device)
     setter = dial_of(job, task, method, samples, store, device) if task.compares_dials else None
     clock = _Clock(len(todo) * len(samples), say)
     for (level, dial), key, old, metrics in todo:
@@ -241,7 +149,7 @@ def dial_of(
         network = ready(method.tuned(dial), device) if still else network_at(dial)
         (output,), milliseconds = restored(network, [image], device)
         sides = [side * task.scale for side in image.shape[1:]]
-        _check(output, image.new_zeros(3, *sides), "of the test set")
+        check(output, image.new_zeros(3, *sides), "of the test set")
         return output, milliseconds
 
     if task.dial == "map":
@@ -257,43 +165,6 @@ def dial_of(
             blind.estimated_level, blind.estimator(store), task.space
         )
     return ByEstimate(task, samples, restore, job.offline, estimators=estimators)
-
-
-def trained(job: SweepJob, store: Store) -> tuple[str, int]:
-    """Returns the hash of a method's weights and the training steps behind them.
-
-    Raises:
-        JobError: If a stage is missing or damaged.
-    """
-    hashes, steps = {}, 0
-    for name, key in job.stage_keys.items():
-        stage = store.read_stage(key)
-        if stage is None:
-            raise JobError(f"stage '{name}' is missing or damaged; train it first")
-        hashes[name] = stage.weights_sha256
-        steps += int(stage.facts["steps"])
-    return weights_digest(hashes), steps
-
-
-def loaded(job: SweepJob, task: Task, store: Store) -> ControlMethod:
-    """Returns a method with its trained weights, in evaluation mode."""
-    file = Path(job.method_file) if job.method_file else None
-    method = build_method(create_method(job.method, file), job.backbone, task, job.seed)
-    states = {name: store.load_stage(key) for name, key in job.stage_keys.items()}
-    load_states(method, task, states)
-    return method.eval().requires_grad_(False)
-
-
-def best_device() -> torch.device:
-    """Returns where networks run: on a GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def ready(network: nn.Module, device: torch.device) -> nn.Module:
-    """Returns a network on a device, laid out for the sweep."""
-    network = network.to(device)
-    channels_last(network)
-    return network
 
 
 def merged(old: Cell, new: Cell, metrics: Sequence[str]) -> Cell:
@@ -359,20 +230,6 @@ def _switch(method: ControlMethod, task: Task, device: torch.device) -> float | 
         return None
     network = ready(method.tuned(task.grid[0]), device)
     return cost.of_switch(method, network, task.grid, device)
-
-
-def last_level(method: ControlMethod, task: Task) -> Level:
-    """Returns the level at which a method's cost is taken."""
-    return (method.only_levels(task) or (task.space.end,))[-1]
-
-
-def _check(output: Tensor, clean: Tensor, name: str) -> None:
-    where = f"for image '{name}'"
-    if output.shape != clean.shape:
-        found, wanted = tuple(output.shape), tuple(clean.shape)
-        raise JobError(f"the network gives an image of shape {found} instead of {wanted} {where}")
-    if not bool(torch.isfinite(output).all()):
-        raise JobError(f"the network's output is not finite {where}")
 
 
 def _write_pictures(

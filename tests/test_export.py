@@ -19,7 +19,7 @@ from benchmark.build import build_method, create_method
 from benchmark.errors import JobError
 from benchmark.planning.request import request_of
 from benchmark.store import Store
-from benchmark.sweep import loaded
+from benchmark.trained import loaded
 
 METHODS = "dni,tunable_conv,hypernet,cfsnet,experts,floor"
 WORDS = ("--preset", "smoke", "--offline", "--jobs", "1", "--set", "steps=2")

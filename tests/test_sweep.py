@@ -13,7 +13,6 @@ from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
 from benchmark.planning.request import request_of
 from benchmark.store import Store
-from benchmark.sweep import batches, ready, restored
 
 WORDS = ("--methods", "floor", "--preset", "smoke", "--offline", "--levels", "0,0.5,1")
 
@@ -154,21 +153,3 @@ def test_times_of_a_method_are_medians_over_its_cells(floor):
         # Cells of before it was measured.
         del cell.cost["switch_ms"]
     assert collect(store, cells).costs["switch_ms"].isna().all()
-
-
-def test_batches_hold_images_of_one_size_and_few_pixels():
-    photograph, tall, huge = (321, 481), (481, 321), (2000, 2000)
-    sizes = [photograph, tall, *[photograph] * 5, huge, huge]
-    assert batches(sizes) == [[0, 2, 3, 4], [1], [5, 6], [7], [8]]
-    assert batches([]) == []
-
-
-def test_an_image_is_restored_the_same_alone_and_in_a_batch():
-    from benchmark.build import build_backbone
-
-    network = ready(build_backbone("small", tasks.get("denoise"), 0).eval(), torch.device("cpu"))
-    images = [torch.rand(3, 48, 64, generator=torch.Generator().manual_seed(at)) for at in range(3)]
-    together, _ = restored(network, images, torch.device("cpu"))
-    for image, output in zip(images, together, strict=True):
-        (alone,), _ = restored(network, [image], torch.device("cpu"))
-        assert torch.equal(alone, output)

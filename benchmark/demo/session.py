@@ -25,9 +25,10 @@ from benchmark.errors import UserError
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Scorer
 from benchmark.plan import Plan, stored_jobs, untrained
+from benchmark.scoring.forward import best_device, ready
 from benchmark.store import Store
-from benchmark.sweep import best_device, loaded, ready
 from benchmark.tasks import Task
+from benchmark.trained import loaded
 
 SIDE = 512
 """Larger images are cut to a square of this side around their centre, so that the dial stays quick."""

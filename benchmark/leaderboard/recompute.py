@@ -37,9 +37,11 @@ from benchmark.planning.jobs import SweepJob
 from benchmark.registry.digest import digest
 from benchmark.registry.discovery import find
 from benchmark.registry.spec import parse
+from benchmark.scoring import forward
 from benchmark.scoring.dialling import ESTIMATOR
 from benchmark.store import Store
 from benchmark.train import steps_of
+from benchmark.trained import loaded
 
 PATIENCE = 20
 """Seconds to wait for a server that holds weights."""
@@ -116,7 +118,7 @@ class Subject:
                 f"its method has the stages {', '.join(stages) or 'none'}, but the entry has "
                 f"weights of {', '.join(job.stage_keys) or 'none'}"
             )
-        return sweep.loaded(job, task, self.store)
+        return loaded(job, task, self.store)
 
     def budget(self) -> dict[str, list[int | str]]:
         """Returns what training may have taken, by the preset; nothing for what is not trained here."""
@@ -204,10 +206,12 @@ class Subject:
             setter = sweep.dial_of(job, task, method, samples, self.store, device)
             found = setter.scored(at, metrics)
         else:
-            network = sweep.ready(method.tuned(parse_level(dial)), device)
+            network = forward.ready(method.tuned(parse_level(dial)), device)
             given = functools.partial(samples.degraded, level=at)
-            groups = sweep.batches([samples.clean(n).shape[1:] for n in range(len(samples))])
-            found = sweep.scored(network, given, samples, at, groups, self.scorer(metrics), device)
+            groups = forward.batches([samples.clean(n).shape[1:] for n in range(len(samples))])
+            found = forward.scored(
+                network, given, samples, at, groups, self.scorer(metrics), device
+            )
         for index, output, _, scores in found:
             yield samples.name(index), output, scores
 

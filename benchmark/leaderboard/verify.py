@@ -145,12 +145,11 @@ def _canary(subject: Subject, outcome: Outcome) -> dict[str, Any]:
 
 def _costs(subject: Subject, outcome: Outcome) -> None:
     """Compares parameters and arithmetic; times are of the machine that took them."""
-    from benchmark import sweep
     from benchmark.scoring import cost
 
     claimed, task = subject.entry.facts["cost"], subject.entry.task
     method = subject.method(subject.entry.layout.seeds[0])
-    found = cost.of_method(method, method.tuned(sweep.last_level(method, task)))
+    found = cost.of_method(method, method.tuned(cost.last_level(method, task)))
     outcome.faults += [
         f"cost: {name} is {claimed[name]}, but {found[name]} here"
         for name in ("folds", "params_stored", "params_folded", "macs")

@@ -15,7 +15,7 @@ from benchmark import tasks
 from benchmark.build import build_backbone, build_method, create_method
 from benchmark.perf.measure import Figure, rivals
 from benchmark.scoring import cost
-from benchmark.sweep import ready, restored
+from benchmark.scoring.forward import ready, restored
 from benchmark.tasks import Task
 from benchmark.tuning.layers import channels_last
 

@@ -18,7 +18,7 @@ from benchmark.engines.local import threads_each
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Scorer, availability
 from benchmark.perf.measure import Figure, elsewhere, rivals
-from benchmark.sweep import batches, ready, restored, scored
+from benchmark.scoring.forward import batches, ready, restored, scored
 from benchmark.tasks import Task
 
 BACKBONE, METHOD = "adafm_net", "adafm"

@@ -44,8 +44,8 @@ SCORING_CODE = (
     "baselines.external.noise_estimator",
     *("benchmark.control", "benchmark.data", "benchmark.degradations", "benchmark.metrics"),
     *("benchmark.objectives", "benchmark.precision", "benchmark.scoring.blind"),
-    *("benchmark.scoring.dialling", "benchmark.sweep", "benchmark.tasks.base"),
-    *("benchmark.texture", "benchmark.tuning.spatial"),
+    *("benchmark.scoring.dialling", "benchmark.scoring.forward", "benchmark.sweep"),
+    *("benchmark.tasks.base", "benchmark.texture", "benchmark.tuning.spatial"),
 )
 
 MEANING = (
@@ -173,8 +173,8 @@ def scoring_digest(task: Task) -> str:
         (
             "benchmark.data.patches:clean_pixels",
             "benchmark.data.samples:Samples",
-            "benchmark.sweep:ready",
-            "benchmark.sweep:scored",
+            "benchmark.scoring.forward:ready",
+            "benchmark.scoring.forward:scored",
             *MEANING,
             *_degradations(task),
             f"benchmark.objectives.targets:TARGETS[{task.target}]",

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.control import Level
 from benchmark.method import ControlMethod
+from benchmark.tasks import Task
 from benchmark.tuning.layers import parameters_of
 
 SIDE = 256
@@ -46,6 +47,11 @@ def counted(run: Callable[[], object]) -> int:
     with counter, torch.no_grad():
         run()
     return counter.get_total_flops() // 2
+
+
+def last_level(method: ControlMethod, task: Task) -> Level:
+    """Returns the level at which a method's cost is taken."""
+    return (method.only_levels(task) or (task.space.end,))[-1]
 
 
 def of_method(method: ControlMethod, tuned: nn.Module) -> dict[str, int | bool]:

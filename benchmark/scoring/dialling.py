@@ -62,7 +62,7 @@ class Dial(ABC):
     def scored(
         self, level: Level, metrics: Sequence[str]
     ) -> Iterator[tuple[int, Tensor, float, dict[str, Score]]]:
-        """Yields (index, output, milliseconds, scores) of every image, as ``sweep.scored`` does."""
+        """Yields (index, output, milliseconds, scores) of every image, as ``forward.scored`` does."""
         plain = tuple(one for one in metrics if not records.get(one).of_dial)
         for index in range(len(self.samples)):
             given = self.samples.degraded(index, level)

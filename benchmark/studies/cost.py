@@ -118,7 +118,7 @@ def of_methods(methods: dict[str, ControlMethod], task: Task, timed: bool) -> pd
     import torch
 
     from benchmark.scoring import cost
-    from benchmark.sweep import best_device
+    from benchmark.scoring.forward import best_device
     from benchmark.tuning.layers import parameters_of
 
     lines, x = [], torch.rand(1, 3, SIDE, SIDE, device=best_device())

@@ -94,7 +94,7 @@ class Part:
             JobError: If none is trained.
         """
         from benchmark.plan import stored_jobs
-        from benchmark.sweep import loaded
+        from benchmark.trained import loaded
 
         jobs = stored_jobs(self.plan, self.store)
         if not jobs:

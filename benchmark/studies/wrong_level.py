@@ -50,7 +50,7 @@ def measured(
     """Returns the mean effects on the first images, by true level and dial."""
     import torch
 
-    from benchmark.sweep import best_device, ready
+    from benchmark.scoring.forward import best_device, ready
 
     device = best_device()
     networks = {dial: ready(method.tuned(dial), device) for dial in levels}

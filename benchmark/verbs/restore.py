@@ -16,8 +16,9 @@ from benchmark.errors import UserError
 from benchmark.export import safe
 from benchmark.opened import read_image
 from benchmark.plan import Plan, stored_jobs, untrained
+from benchmark.scoring.forward import best_device, ready
 from benchmark.store import Store, write
-from benchmark.sweep import best_device, loaded, ready
+from benchmark.trained import loaded
 
 
 def run(

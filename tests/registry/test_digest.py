@@ -290,7 +290,7 @@ def test_a_table_counts_where_its_whole_module_does(module):
         ("tasks/base.py", "self.space.physical(level)", "self.space.physical(level)[::-1]", "stm"),
         ("control.py", "value = self.start + level", "value = self.start - level", "stm"),
         ("control.py", "(value - a) / (b - a or 1.0)", "(value - a) / (b - a or 2.0)", "stm"),
-        ("sweep.py", "output.clamp(0, 1) if", "output.clamp(0, 2) if", "sm"),
+        ("scoring/forward.py", "output.clamp(0, 1) if", "output.clamp(0, 2) if", "sm"),
         ("scoring/dialling.py", "(image[None].to(device))[0]", "(image[None].to(device))[-1]", "m"),
         ("scoring/blind.py", "min(1.0, max(0.0, axis", "min(0.9, max(0.0, axis", "m"),
         ("metrics/perceptual.py", "2 * image[None] - 1", "2 * image[None] - 2", "sm"),

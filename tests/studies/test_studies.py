@@ -69,7 +69,7 @@ def test_of_the_seeds_of_a_method_the_first_that_is_trained_is_looked_at(home, m
     for key, job in made.trains.items():
         if job.seed == 0:
             store.write_stage(key, {"w": torch.ones(1)}, {"steps": 1})
-    monkeypatch.setattr("benchmark.sweep.loaded", lambda job, task, store: job.seed)
+    monkeypatch.setattr("benchmark.trained.loaded", lambda job, task, store: job.seed)
     assert Part(made, store).methods == {"dni": 0}
 
 
