@@ -52,6 +52,10 @@ class Progress:
         outcome = f"failed: {failure}" if failure else f"done{took}"
         self._print(f"[{self.done}/{self.total}] {label} {outcome}")
 
+    def note(self, text: str) -> None:
+        """Leaves one line about the run as a whole."""
+        self._print(text)
+
     def close(self) -> None:
         """Removes the live lines."""
         self.lines.clear()

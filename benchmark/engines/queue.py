@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from benchmark.errors import JobError
 
@@ -13,18 +14,42 @@ PATIENCE = 600
 TIMEOUT = 60
 
 
-def states() -> dict[str, str] | None:
-    """Returns the state of the user's jobs and array elements that have not ended, by id.
+class Entry(NamedTuple):
+    """A job or array element that has not ended.
+
+    Args:
+        name: Name of its job: numbers come again where a cluster is set up anew, names of ours do not.
+        state: Such as ``PENDING``.
+        reason: Why it waits, as SLURM says it.
+    """
+
+    name: str
+    state: str
+    reason: str
+
+
+def entries() -> dict[str, Entry] | None:
+    """Returns the user's jobs and array elements that have not ended, by id.
 
     ``squeue`` needs no accounting data base, which many small clusters lack; ``sacct`` does.
     None means that SLURM did not answer, which says nothing about any job.
     """
     try:
-        found = _run("squeue", "--me", "--noheader", "--array", "--format=%i|%T")
+        found = _run("squeue", "--me", "--noheader", "--array", "--format=%i|%T|%j|%r")
     except JobError:
         return None
-    pairs = (line.strip().partition("|") for line in found.splitlines() if "|" in line)
-    return {one: state for one, _, state in pairs}
+    lines = (line.strip().split("|") for line in found.splitlines() if line.count("|") >= 3)
+    return {one: Entry(name, state, reason) for one, state, name, reason, *_ in lines}
+
+
+def setting(name: str) -> str:
+    """Returns a setting of the cluster, such as ``ClusterName``; empty if it does not say."""
+    try:
+        shown = _run("scontrol", "show", "config")
+    except JobError:
+        return ""
+    pairs = (line.partition("=") for line in shown.splitlines())
+    return next((value.strip() for key, _, value in pairs if key.strip() == name), "")
 
 
 def split(one: str) -> None:
@@ -44,7 +69,7 @@ def wait_for(one: str, others: Iterable[str]) -> None:
         JobError: If SLURM refuses.
     """
     # Those that ended meanwhile may be unknown to SLURM by now.
-    known = states()
+    known = entries()
     ids = sorted(set(others) if known is None else set(others) & known.keys())
     if ids:
         _run("scontrol", "update", f"JobId={one}", f"Dependency=afterany:{':'.join(ids)}")

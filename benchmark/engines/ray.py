@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import socket
 import time
 import uuid
@@ -34,6 +35,9 @@ POLL = 0.5
 
 KNOCK = 5
 """Seconds in which a cluster must answer."""
+
+OLD = 24 * 3600
+"""Seconds after which notes in which nobody writes any more are removed."""
 
 MEMORY = 100 << 20
 """Bytes of Ray's shared memory on this machine; tasks pass nothing but text."""
@@ -71,6 +75,7 @@ def run(
 
     graph, progress = Graph(jobs), Progress(len(jobs))
     notes = Notes(store.home / "notes" / uuid.uuid4().hex)
+    _sweep(notes.folder.parent)
     with _cluster(address or os.environ.get("RAY_ADDRESS", ""), workers, cpus):
         if gpus is None:
             gpus = 1 if ray.cluster_resources().get("GPU") else 0
@@ -107,6 +112,14 @@ def run(
                 ray.wait(list(running), num_returns=len(running), timeout=FAREWELL)
             progress.close()
             notes.clear()
+
+
+def _sweep(folder: Path) -> None:
+    """Removes notes of runs that were killed; those that are alive write some all the time."""
+    for one in folder.glob("*/"):
+        with contextlib.suppress(OSError):
+            if time.time() - one.stat().st_mtime > OLD:
+                shutil.rmtree(one, ignore_errors=True)
 
 
 def _silent(

@@ -6,15 +6,24 @@ folder that all machines see, so every engine that starts jobs elsewhere uses th
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.engines.graph import label, needed
 from benchmark.engines.perform import fail, perform
 from benchmark.engines.progress import Progress
+from benchmark.errors import JobError
 from benchmark.planning.jobs import Job
 from benchmark.store import Store, read_json, write_json
+
+EVERY = 5
+"""Seconds between two notes of a job: a thousand of them write into one folder."""
+
+PAUSES = (1, 4, 15, 60, 120)
+"""Seconds to wait before it is tried again to note how a job ended."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +53,22 @@ class Notes:
         self.shown: dict[str, str] = {}
 
     def say(self, key: str, text: str) -> None:
-        """Notes how far a job is."""
-        self._write(key, Note(text, False, None))
+        """Notes how far a job is, if it can: no training ends for a line that was not written."""
+        with contextlib.suppress(JobError):
+            self._write(key, Note(text, False, None))
 
     def end(self, key: str, failure: str | None) -> None:
-        """Notes how a job ended."""
-        self._write(key, Note("", True, failure))
+        """Notes how a job ended; waits for a disk that is full or away for a while.
+
+        Raises:
+            JobError: If it is still so after the last of ``PAUSES``.
+        """
+        for pause in PAUSES:
+            try:
+                return self._write(key, Note("", True, failure))
+            except JobError:
+                time.sleep(pause)
+        return self._write(key, Note("", True, failure))
 
     def _write(self, key: str, note: Note) -> None:
         write_json(self.folder / f"{key}.json", vars(note))
@@ -83,11 +102,20 @@ def perform_noted(job: Job, store: Store, notes: Notes) -> None:
 
     Raises:
         Stopped: If a signal asked for it; the job then has not ended, and can be run again.
+        JobError: If it cannot be noted how the job ended.
     """
+    said = time.monotonic()
     notes.say(job.key, "")
+
+    def say(text: str) -> None:
+        nonlocal said
+        if time.monotonic() - said >= EVERY:
+            said = time.monotonic()
+            notes.say(job.key, text)
+
     lost = next((one for one in sorted(needed(job)) if store.read_stage(one) is None), None)
     if lost is None:
-        failure = perform(job, store, lambda text: notes.say(job.key, text))
+        failure = perform(job, store, say)
     else:
         recorded = store.read_failure(lost)
         reason = recorded.reason if recorded else f"stage {lost} is missing; run again to train it"

@@ -9,6 +9,8 @@ queued, and hands in only what is missing beyond them.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import shutil
 import signal
@@ -16,8 +18,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +29,28 @@ from benchmark.engines.graph import Graph, close
 from benchmark.engines.perform import fail
 from benchmark.engines.process import settle
 from benchmark.engines.progress import Progress
-from benchmark.engines.remote import Notes, perform_noted
+from benchmark.engines.remote import perform_noted
+from benchmark.engines.submission import Place, Submission, covers, live, own_folder
 from benchmark.errors import JobError, UserError
-from benchmark.planning.jobs import Job, TrainJob, read, to_json
-from benchmark.store import Store, read_json, write, write_json
+from benchmark.planning.jobs import Job, to_json
+from benchmark.store import Store, write
 from benchmark.training import stopping
 
 POLL = 2
-"""Seconds between two looks at the queue and the notes."""
+"""Seconds between two looks at the queue and the notes; with many jobs there are more."""
+
+AT_ONCE = 50
+"""Jobs that a second between two looks is enough for: all of them leave notes in one folder."""
+
+TOLD = 60
+"""Seconds between two lines about what waits in the queue."""
+
+STUCK = (
+    *("AccountNotAllowed", "BadConstraints", "InvalidAccount", "InvalidQOS", "JobHeldAdmin"),
+    *("PartitionConfig", "PartitionNodeLimit", "PartitionTimeLimit", "QOSNotAllowed"),
+    *("DependencyNeverSatisfied", "launch failed requeued held"),
+)
+"""Reasons to wait that do not go away by themselves."""
 
 GRACE = 5
 """Seconds that a note may take to be seen here after its element left the queue."""
@@ -44,66 +60,6 @@ MINUTES = 240
 
 RESTARTS = 20
 """How often an element that came to its time limit queues again, to go on."""
-
-OLD = 24 * 3600
-"""Seconds after which the folder of a submission that nothing is left of is removed."""
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What was handed in at once.
-
-    Args:
-        folder: Holds the job files, the notes and SLURM's logs.
-        array: Number of the SLURM job.
-        elements: Keys of the jobs that each array element runs, one after the other.
-        cpus: Cores of one element.
-    """
-
-    folder: Path
-    array: str
-    elements: tuple[tuple[str, ...], ...]
-    cpus: int = 1
-
-    @property
-    def notes(self) -> Notes:
-        """Where its jobs say how far they are."""
-        return Notes(self.folder / "notes")
-
-    def id(self, index: int) -> str:
-        """Returns what SLURM calls an element."""
-        return f"{self.array}_{index}" if len(self.elements) > 1 else self.array
-
-    def job(self, key: str) -> Job:
-        """Reads one of its jobs."""
-        return read(self.folder / "jobs" / f"{key}.json")
-
-    def write(self) -> None:
-        """Commits the submission: from here on another run follows it."""
-        record = {"array": self.array, "elements": self.elements, "cpus": self.cpus}
-        write_json(self.folder / "submission.json", record)
-
-    @classmethod
-    def read(cls, folder: Path) -> Submission | None:
-        """Returns the submission in a folder, or None if it was not committed."""
-        record = read_json(folder / "submission.json")
-        if record is None:
-            return None
-        elements = tuple(tuple(one) for one in record["elements"])
-        return cls(folder, record["array"], elements, record["cpus"])
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a job is: an element of a submission."""
-
-    submission: Submission
-    index: int
-
-    @property
-    def id(self) -> str:
-        """What SLURM calls it."""
-        return self.submission.id(self.index)
 
 
 def run(
@@ -129,10 +85,11 @@ def run(
     Raises:
         UserError: If SLURM does not take the jobs.
     """
-    graph, progress = Graph(jobs), Progress(len(jobs))
-    known = _live(store)
-    places = {key: place for key, place in known.items() if key in graph.jobs}
-    followed = {key: one for key, one in places.items() if _covers(one, graph.jobs[key])}
+    if "%" in str(store.home):
+        raise UserError("SLURM reads a % in a path as its own; set DIALBENCH_HOME to one without")
+    graph, progress, own = Graph(jobs), Progress(len(jobs)), own_folder(store)
+    places = {key: place for key, place in live(own).items() if key in graph.jobs}
+    followed = {key: one for key, one in places.items() if covers(one, graph.jobs[key])}
     fresh = [key for key in graph.jobs if key not in followed]
     if followed:
         arrays = sorted({one.submission.array for one in followed.values()})
@@ -141,10 +98,9 @@ def run(
         several = amount(len(followed), "job")
         print(f"following {several} of SLURM job {', '.join(arrays)}", file=sys.stderr)
     if fresh:
-        new = _submit(store, graph, fresh, places, workers, chunk, wishes)
-        elements = amount(len(new.elements), "element")
-        print(f"SLURM job {new.array}: {amount(len(fresh), 'job')} in {elements}", file=sys.stderr)
-        places = {**followed, **_places(new)}
+        with stopping.armed(signal.SIGTERM):
+            new = _submit(store, own, graph, fresh, places, workers, chunk, wishes)
+        places = {**followed, **new.places()}
     try:
         return _follow(graph, store, progress, places)
     except KeyboardInterrupt:
@@ -153,53 +109,6 @@ def run(
         raise
     finally:
         progress.close()
-
-
-def _places(submission: Submission) -> dict[str, Place]:
-    return {
-        key: Place(submission, index)
-        for index, keys in enumerate(submission.elements)
-        for key in keys
-    }
-
-
-def _live(store: Store) -> dict[str, Place]:
-    """Returns where jobs are that earlier runs handed in and that have not ended.
-
-    What a run left half handed in (it is on hold) is cancelled and removed, and what is long over
-    removed.
-    """
-    states = queue.states()
-    if states is None:
-        raise UserError("SLURM does not answer (squeue failed); try again when it is up")
-    found: dict[str, Place] = {}
-    for folder in sorted((store.home / "slurm").glob("*/")):
-        submission = Submission.read(folder)
-        age = time.time() - folder.stat().st_mtime
-        if submission is None:
-            # What SLURM could not cancel stays, so that the next run tries again.
-            if age > queue.PATIENCE and queue.command("scancel", f"--name={folder.name}"):
-                shutil.rmtree(folder, ignore_errors=True)
-            continue
-        alive = {
-            index for index in range(len(submission.elements)) if submission.id(index) in states
-        }
-        for key, place in _places(submission).items():
-            note = submission.notes.read(key)
-            if place.index in alive and not (note and note.ended):
-                found[key] = place
-        if not alive and age > OLD:
-            shutil.rmtree(folder, ignore_errors=True)
-    return found
-
-
-def _covers(place: Place, job: Job) -> bool:
-    """Whether a job in the queue does all that another of the same key would do."""
-    try:
-        queued = place.submission.job(job.key)
-    except UserError:
-        return False
-    return isinstance(job, TrainJob) or set(job.points()) <= set(queued.points())
 
 
 def chunks(graph: Graph, keys: Iterable[str], size: int) -> tuple[tuple[str, ...], ...]:
@@ -226,8 +135,27 @@ def chunks(graph: Graph, keys: Iterable[str], size: int) -> tuple[tuple[str, ...
     return tuple(found)
 
 
+def _fitting(graph: Graph, keys: Sequence[str], chunk: int) -> tuple[tuple[str, ...], ...]:
+    """Returns the elements of an array, as many as the cluster takes in one.
+
+    Raises:
+        UserError: If there are more; it says which ``chunk`` would do.
+    """
+    elements = chunks(graph, keys, chunk)
+    limit = queue.setting("MaxArraySize")
+    if not limit.isdigit() or len(elements) <= int(limit):
+        return elements
+    sizes = range(chunk + 1, len(keys) + 1)
+    enough = next((one for one in sizes if len(chunks(graph, keys, one)) <= int(limit)), None)
+    advice = f"use chunk={enough} or more" if enough else "hand in fewer methods or seeds at once"
+    raise UserError(
+        f"these are {len(elements)} array elements, and this cluster takes {limit} at once; {advice}"
+    )
+
+
 def _submit(
     store: Store,
+    own: Path,
     graph: Graph,
     keys: Sequence[str],
     places: dict[str, Place],
@@ -236,31 +164,49 @@ def _submit(
     wishes: dict[str, Any],
 ) -> Submission:
     """Hands jobs in, each to start after those it needs have ended."""
-    folder = store.home / "slurm" / f"dialbench-{uuid.uuid4().hex[:12]}"
-    for key in keys:
-        write(folder / "jobs" / f"{key}.json", to_json(graph.jobs[key]).encode())
-    elements, cpus = chunks(graph, keys, chunk), wishes.get("cpus", 1)
-    array = _hand_in(folder, store, len(elements), workers or len(elements), wishes)
-    submission = Submission(folder, array, elements, cpus)
-    own = _places(submission)
+    elements, cpus = _fitting(graph, keys, chunk), wishes.get("cpus", 1)
+    folder = own / f"dialbench-{uuid.uuid4().hex[:12]}"
     try:
-        if any(graph.needs[key] for key in keys):
-            # Elements wait for earlier ones only, so the last need not be split off.
-            for index in range(len(elements) - 1):
-                queue.split(submission.id(index))
-        for index, element in enumerate(elements):
-            # A job of the same key that does less than is wanted now must not run at the same time.
-            before = {one for key in element for one in graph.needs[key] if one not in element}
-            waits = {(own.get(one) or places[one]).id for one in before if one in own | places}
-            waits |= {places[key].id for key in element if key in places}
-            if waits:
-                queue.wait_for(submission.id(index), waits)
+        for key in keys:
+            write(folder / "jobs" / f"{key}.json", to_json(graph.jobs[key]).encode())
+        array = _hand_in(folder, store, len(elements), workers or len(elements), wishes)
+        several = f"{amount(len(keys), 'job')} in {amount(len(elements), 'element')}"
+        print(f"SLURM job {array}: {several}", file=sys.stderr)
+        submission = Submission(folder, array, elements, cpus)
+        _order(submission, graph, places)
         submission.write()
         queue.command("scontrol", "release", array)
-    except JobError as error:
-        queue.command("scancel", array)
-        raise UserError(f"SLURM did not take the jobs: {error}") from None
+    except BaseException as error:
+        # Nobody would find it, on hold, again; where it cannot be cancelled the next run tries.
+        if queue.command("scancel", f"--name={folder.name}"):
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, JobError):
+            raise UserError(f"SLURM did not take the jobs: {error}") from None
+        raise
     return submission
+
+
+def _order(submission: Submission, graph: Graph, places: dict[str, Place]) -> None:
+    """Tells each element of an array, which is on hold, which others it waits for.
+
+    Raises:
+        JobError: If SLURM refuses.
+    """
+    own, elements = submission.places(), submission.elements
+    if any(graph.needs[key] for key in own):
+        # Elements wait for earlier ones only, so the last need not be split off.
+        for index in range(len(elements) - 1):
+            queue.split(submission.id(index))
+            # Another run cancels what has not moved for long.
+            os.utime(submission.folder)
+    for index, element in enumerate(elements):
+        # A job of the same key that does less than is wanted now must not run at the same time.
+        before = {one for key in element for one in graph.needs[key] if one not in element}
+        waits = {(own.get(one) or places[one]).id for one in before if one in own | places}
+        waits |= {places[key].id for key in element if key in places}
+        if waits:
+            queue.wait_for(submission.id(index), waits)
+            os.utime(submission.folder)
 
 
 def _hand_in(folder: Path, store: Store, count: int, at_once: int, wishes: dict[str, Any]) -> str:
@@ -285,9 +231,11 @@ def _hand_in(folder: Path, store: Store, count: int, at_once: int, wishes: dict[
         **named,
     )
     try:
-        tasks = executor.map_array(
-            run_element, [str(folder)] * count, [str(store.home)] * count, range(count)
-        )
+        # submitit prints what sbatch says; the error says it too.
+        with contextlib.redirect_stderr(io.StringIO()):
+            tasks = executor.map_array(
+                run_element, [str(folder)] * count, [str(store.home)] * count, range(count)
+            )
     except (FailedJobError, FailedSubmissionError, subprocess.CalledProcessError, OSError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         raise UserError(f"SLURM did not take the jobs: {lines[-1] if lines else error}") from None
@@ -300,8 +248,9 @@ def _follow(
     """Shows the progress of jobs until all have ended; returns why jobs failed."""
     notes = {place.submission.folder: place.submission.notes for place in places.values()}
     gone: dict[str, float] = {}
+    told = time.monotonic() - TOLD + GRACE
     while places:
-        states = queue.states()
+        entries = queue.entries()
         for key, place in list(places.items()):
             if key not in places:
                 continue
@@ -309,35 +258,60 @@ def _follow(
             note = notes[place.submission.folder].show(job, progress)
             if note is not None and note.ended:
                 failure = note.failure
-            elif states is None or place.id in states:
+            elif entries is None or place.entry(entries):
                 gone.pop(key, None)
                 continue
             elif time.monotonic() - gone.setdefault(key, time.monotonic()) < GRACE:
                 continue
             else:
                 said = f" after '{note.text}'" if note and note.text else ""
-                logs = place.submission.folder / "log"
                 failure = fail(
                     job,
                     store,
                     f"SLURM job {place.id} ended{said} without a result (cancelled, out of memory or "
-                    f"time?); see {logs} and run again",
+                    f"time?); see {place.log()} and run again",
                 )
             del places[key]
             graph.start(key)
             close(graph, store, progress, job, failure)
             _cancel_lost(graph, places)
+        if places and time.monotonic() - told >= TOLD:
+            told = time.monotonic()
+            text = "SLURM does not answer" if entries is None else waiting(entries, places.values())
+            if text:
+                progress.note(text)
         if places:
-            time.sleep(POLL)
+            time.sleep(POLL + len(places) / AT_ONCE)
     return graph.failures
+
+
+def waiting(entries: Mapping[str, queue.Entry], places: Iterable[Place]) -> str:
+    """Returns a line about elements that wait in the queue, or nothing if none does."""
+    elements = {place.id: place.entry(entries) for place in places}
+    held = {one: entry for one, entry in elements.items() if entry and entry.state == "PENDING"}
+    if not held:
+        return ""
+    reasons = Counter(entry.reason for entry in held.values())
+    why = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common())
+    running = sum(1 for entry in elements.values() if entry) - len(held)
+    text = f"in the queue: {running} running, {len(held)} waiting ({why})"
+    stuck = [(one, entry.reason) for one, entry in held.items() if entry.reason in STUCK]
+    if stuck:
+        one, reason = min(stuck)
+        text += (
+            f"; {reason} does not pass by itself: see 'scontrol show job {one}', "
+            f"'scancel {one.partition('_')[0]}' and ask for what the cluster has"
+        )
+    return text
 
 
 def _cancel_lost(graph: Graph, places: dict[str, Place]) -> None:
     """Stops following jobs that can never run, and cancels elements with nothing else to do."""
-    lost = [key for key in places if key in graph.failures]
-    ids = {places.pop(key).id for key in lost}
-    for one in ids - {place.id for place in places.values()}:
-        queue.command("scancel", one)
+    lost = {places.pop(key) for key in [one for one in places if one in graph.failures]}
+    left = {place.id for place in places.values()}
+    for one in lost:
+        if one.id not in left:
+            queue.command("scancel", f"--name={one.submission.folder.name}", one.id)
 
 
 def run_element(folder: str, home: str, index: int) -> None:
@@ -349,14 +323,23 @@ def run_element(folder: str, home: str, index: int) -> None:
     settle(min(submission.cpus, int(limit)) if limit.isdigit() else submission.cpus)
     notes = submission.notes
     # submitit asks SLURM for SIGUSR2 ahead of the time limit; preemption and scancel send SIGTERM.
+    unsaid = False
     try:
         with stopping.armed(signal.SIGTERM, signal.SIGUSR2):
             for key in submission.elements[index]:
                 note = notes.read(key)
-                if note is None or not note.ended:
+                if note is not None and note.ended:
+                    continue
+                try:
                     perform_noted(submission.job(key), store, notes)
+                except JobError as error:
+                    # How it ended cannot be written; what it made may be stored all the same.
+                    print(f"dialbench: {error}", file=sys.stderr)
+                    unsaid = True
     except stopping.Stopped as stop:
         again = int(os.environ.get("SLURM_RESTART_COUNT", "0")) < RESTARTS
         if stop.number == signal.SIGUSR2 and again:
             queue.command("scontrol", "requeue", submission.id(index))
         sys.exit(128 + stop.number)
+    if unsaid:
+        sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import shutil
 
 from benchmark.errors import UserError, to_get, unknown
@@ -37,6 +38,11 @@ def engine(text: str) -> Spec:
     Raises:
         UserError: If there is no such engine or option, a value is wrong, or a package is missing.
     """
+    address = text.removeprefix("ray:address=")
+    if address != text and ":" in address:
+        raise UserError(
+            f"--engine {text}: an address with a port goes into a variable: RAY_ADDRESS={address}"
+        )
     chosen = spec.parse(text)
     name = chosen.name
     if name not in OPTIONS:
@@ -49,7 +55,7 @@ def engine(text: str) -> Spec:
         if kind is str:
             continue
         given = isinstance(value, int if kind is int else int | float)
-        if not given or isinstance(value, bool) or value < LOWEST.get(key, 1):
+        if not given or isinstance(value, bool) or not LOWEST.get(key, 1) <= value < math.inf:
             what = "a whole number" if kind is int else "a number"
             raise UserError(
                 f"--engine {text}: {key} must be {what} of {LOWEST.get(key, 1)} or more"

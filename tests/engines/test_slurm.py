@@ -1,6 +1,5 @@
 """The SLURM engine: how jobs are put into elements, and runs on a real cluster of one machine."""
 
-import dataclasses
 import json
 import os
 import signal
@@ -22,6 +21,8 @@ pytest.importorskip("submitit")
 
 from benchmark.engines import queue
 from benchmark.engines import slurm as engine
+from benchmark.engines.submission import Submission
+from benchmark.errors import JobError, UserError
 
 
 def train(key: str, start: str | None = None) -> TrainJob:
@@ -52,40 +53,104 @@ def test_small_jobs_share_elements():
     assert [len(one) for one in engine.chunks(graph, graph.jobs, 3)] == [3, 3, 1]
 
 
-def test_a_job_in_the_queue_stands_for_one_that_wants_no_more(tmp_path):
-    queued = sweep("s", "a")
-    submission = engine.Submission(tmp_path, "7", (("s",),))
-    engine.write(tmp_path / "jobs" / "s.json", engine.to_json(queued).encode())
-    place = engine.Place(submission, 0)
-    assert engine._covers(place, queued.only([((1.0,), (1.0,))]))
-    assert not engine._covers(place, dataclasses.replace(queued, levels=((0.5,),)))
+@pytest.fixture
+def answers(monkeypatch):
+    """What SLURM is asked, in order; ``answers.config`` and ``answers.queue`` are what it says."""
+
+    class Answers(list):
+        config = "ClusterName = blue\nMaxArraySize            = 5\n"
+        queue = ""
+
+        def __call__(self, *words):
+            self.append(words)
+            if words[:2] == ("scontrol", "show"):
+                return self.config
+            return self.queue if words[0] == "squeue" else ""
+
+    one = Answers()
+    monkeypatch.setattr(queue, "_run", one)
+    return one
 
 
-def test_a_submission_that_was_not_committed_is_none(tmp_path):
-    engine.Submission(tmp_path, "7", (("s",), ("t",)), 2).write()
-    assert engine.Submission.read(tmp_path).id(1) == "7_1"
-    record = json.loads((tmp_path / "submission.json").read_text())
-    (tmp_path / "submission.json").write_text(json.dumps({**record, "array": "8"}))
-    assert engine.Submission.read(tmp_path) is None
+def test_an_array_that_is_too_large_names_the_chunk_that_would_do(answers):
+    graph = Graph([*(sweep(f"s{index}", "a") for index in range(7)), train("a")])
+    assert len(engine._fitting(graph, graph.jobs, 2)) == 5
+    with pytest.raises(UserError, match="8 array elements.* takes 5 at once; use chunk=2 or more"):
+        engine._fitting(graph, graph.jobs, 1)
+    row = Graph([train("a0"), *(train(f"a{n}", f"a{n - 1}") for n in range(1, 7))])
+    with pytest.raises(UserError, match="hand in fewer"):
+        engine._fitting(row, row.jobs, 1)
+    answers.config = ""
+    assert len(engine._fitting(graph, graph.jobs, 1)) == 8
 
 
-def test_what_was_handed_in_half_is_cancelled_once_and_removed(tmp_path, monkeypatch):
-    told: list[tuple[str, ...]] = []
-    answers = iter([False, True])
-    monkeypatch.setattr(queue, "states", dict)
-    monkeypatch.setattr(queue, "command", lambda *words: told.append(words) or next(answers))
-    old, fresh = (tmp_path / "slurm" / name for name in ("dialbench-old", "dialbench-fresh"))
-    for folder in (old, fresh):
-        (folder / "jobs").mkdir(parents=True)
-    os.utime(old, (time.time() - 2 * queue.PATIENCE,) * 2)
-    for left in ({old, fresh}, {fresh}, {fresh}):
-        assert engine._live(Store(tmp_path)) == {}
-        assert set((tmp_path / "slurm").iterdir()) == left
-    assert told == [("scancel", "--name=dialbench-old")] * 2
+@pytest.mark.parametrize("end", [KeyboardInterrupt, JobError])
+def test_what_is_interrupted_while_it_is_handed_in_is_cancelled(
+    end, answers, tmp_path, monkeypatch
+):
+    graph, own = Graph([train("a"), sweep("s", "a")]), tmp_path / "slurm" / "blue"
+    monkeypatch.setattr(engine, "_hand_in", lambda *_: "7")
+
+    def interrupted(*_):
+        raise end("no")
+
+    monkeypatch.setattr(queue, "split", interrupted)
+    with pytest.raises(KeyboardInterrupt if end is KeyboardInterrupt else UserError):
+        engine._submit(Store(tmp_path), own, graph, list(graph.jobs), {}, None, 1, {})
+    ((program, name),) = [words for words in answers if words[0] == "scancel"]
+    assert name.startswith("--name=dialbench-") and not list(own.iterdir())
+
+
+def test_what_waits_in_the_queue_is_told_with_the_reasons(tmp_path):
+    submission = Submission(tmp_path / "dialbench-x", "7", (("a",), ("b",), ("c", "d"), ("e",)))
+    places = submission.places().values()
+
+    def entries(*states):
+        return {
+            f"7_{at}": queue.Entry("dialbench-x", state, reason)
+            for at, (state, reason) in enumerate(states)
+        }
+
+    assert engine.waiting(entries(("RUNNING", "None")), places) == ""
+    found = entries(("RUNNING", "None"), ("PENDING", "Resources"), ("PENDING", "Dependency"))
+    line = engine.waiting(found, places)
+    assert line == "in the queue: 1 running, 2 waiting (Resources 1, Dependency 1)"
+    line = engine.waiting(entries(*[("PENDING", "BadConstraints")] * 3), places)
+    assert "0 running, 3 waiting (BadConstraints 3); BadConstraints does not pass" in line
+    assert "scontrol show job 7_0" in line and "scancel 7'" in line
+
+
+def test_a_job_whose_end_cannot_be_noted_does_not_stop_those_of_its_element(
+    tmp_path, monkeypatch, capsys
+):
+    submission = Submission(tmp_path / "dialbench-x", "7", (("a", "b"),))
+    submission.write()
+    for key in "ab":
+        engine.write(
+            submission.folder / "jobs" / f"{key}.json", engine.to_json(train(key)).encode()
+        )
+    run = []
+
+    def noted(job, store, notes):
+        run.append(job.key)
+        if job.key == "a":
+            raise JobError("the disk is full")
+
+    monkeypatch.setattr(engine, "perform_noted", noted)
+    monkeypatch.setattr(engine, "settle", lambda cpus: None)
+    with pytest.raises(SystemExit) as ended:
+        engine.run_element(str(submission.folder), str(tmp_path), 0)
+    assert ended.value.code == 1 and run == ["a", "b"]
+    assert "the disk is full" in capsys.readouterr().err
+
+
+def test_a_store_whose_path_slurm_would_read_otherwise_is_refused(tmp_path):
+    with pytest.raises(UserError, match="DIALBENCH_HOME"):
+        engine.run([train("a")], Store(tmp_path / "50%"))
 
 
 def submissions(home: Path) -> list[Path]:
-    return sorted((home / "slurm").glob("*/submission.json"))
+    return sorted((home / "slurm").glob("*/*/submission.json"))
 
 
 @pytest.mark.cluster
@@ -184,10 +249,10 @@ def test_an_element_at_its_time_limit_saves_its_stage_and_queues_again(slurm, ho
         assert queue.command("scancel", "--signal=USR2", f"{array}_0")
         while not list(home.glob("scratch/*/left-*/last.ckpt")) and time.monotonic() < deadline:
             time.sleep(0.1)
-        states = queue.states() or {}
+        states: dict[str, str] = {}
         while states.get(f"{array}_0") != "PENDING" and time.monotonic() < deadline:
             time.sleep(0.2)
-            states = queue.states() or {}
+            states = {one: it.state for one, it in (queue.entries() or {}).items()}
         own = {one: state for one, state in states.items() if one.startswith(f"{array}_")}
         assert own == {f"{array}_0": "PENDING", f"{array}_1": "PENDING"}
         assert list(home.glob("scratch/*/left-*/last.ckpt"))
