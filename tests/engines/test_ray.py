@@ -1,11 +1,16 @@
 """The Ray engine, on clusters that are started here."""
 
+import os
+import time
+
 import pandas as pd
 import pytest
 
 from benchmark import cli
 
 pytest.importorskip("ray")
+
+from benchmark.engines import ray
 
 SMALL = ["run", "sr", "--preset", "smoke", "--set", "steps=1", "--levels", "0", "--offline"]
 DYING = (
@@ -20,6 +25,16 @@ DYING = (
     "        if len(log.read_text()) <= {deaths}: os._exit(9)\n"
     "        return self.backbone(x)\n"
 )
+
+
+def test_notes_of_runs_that_were_killed_are_removed_and_those_of_others_kept(tmp_path):
+    old, alive = tmp_path / "old", tmp_path / "alive"
+    for folder in (old, alive):
+        folder.mkdir()
+        (folder / "a.json").touch()
+    os.utime(old, (time.time() - 2 * ray.OLD,) * 2)
+    ray._sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [alive]
 
 
 @pytest.fixture
