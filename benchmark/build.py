@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.util
@@ -100,7 +101,8 @@ def load_stage(method: ControlMethod, stage: Stage, state: dict[str, Tensor]) ->
     except RuntimeError as error:
         first = str(error).splitlines()[-1].strip()
         raise JobError(
-            f"the weights of stage '{stage.name}' do not fit the method: {first}"
+            f"the weights of stage '{stage.name}' do not fit the method, whose build() must leave what "
+            f"a stage with network= trains as it was: {first}"
         ) from None
 
 
@@ -156,6 +158,10 @@ def _only_class(module: ModuleType, base: type, name: str) -> type:
             f"method '{name}' must be one public subclass of {base.__name__} in its file, "
             f"which has {len(found)}"
         )
+    source = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    again = [one for one in source.body if getattr(one, "name", "") == found[0].__name__]
+    if len(again) > 1:
+        raise JobError(f"{found[0].__name__} is defined twice in the file of '{name}'; remove one")
     return found[0]
 
 
@@ -177,6 +183,11 @@ def _fitting(what: str, value: Value, parameter: inspect.Parameter) -> Value:
         if isinstance(value, bool | str) or (whole and value % 1):
             raise UserError(f"{what}={value}: give a {'whole ' if whole else ''}number")
         return int(value) if whole else value
+    elif default is not None and default is not parameter.empty:
+        raise UserError(
+            f"{what} cannot be set here: its default is {default!r}, and options are numbers, texts, "
+            "or true or false"
+        )
     return value
 
 

@@ -151,7 +151,7 @@ class ControlMethod(Learner):
     backbone: nn.Module
     control: ControlSpace
     _runs: Sequence[int] | None = None
-    """Lengths of the runs of equal levels in the batch under way, where they are known."""
+    """Lengths of the runs of equal levels in a pass, where they are known."""
 
     def assemble(self, backbone: nn.Module, control: ControlSpace) -> ControlMethod:
         """Attaches the backbone and the control space, then calls the author's ``build``."""
@@ -167,6 +167,9 @@ class ControlMethod(Learner):
     @abstractmethod
     def build(self, backbone: nn.Module, control: ControlSpace) -> None:
         """Adds the method's own modules. ``self.backbone`` and ``self.control`` are already set.
+
+        A network of its own that needs no backbone takes its place (``self.backbone = ...``), so that
+        nothing is stored or counted of that; no stage may then have ``network="backbone"``.
 
         Raises:
             UserError: If the method cannot be put on such a backbone; it is then skipped, and the
@@ -206,11 +209,8 @@ class ControlMethod(Learner):
 
     def loss(self, batch: Batch, stage: Stage) -> Tensor:
         """Returns the scalar training loss; by default the task's objective at ``batch.level``."""
-        self._runs = batch.runs
-        try:
+        with self.under_way(batch):
             output = self(batch.x, batch.level)
-        finally:
-            self._runs = None
         return self.objective(output, batch.y, batch.level, batch.x)
 
     def skip(self, task: Task) -> str | None:
@@ -230,7 +230,16 @@ class ControlMethod(Learner):
         if isinstance(x, Batch):
             # With several devices Lightning sends the training step through here.
             return super().__call__(x, level)
-        return super().__call__(x, self._checked(level, x))
+        # Levels that the author made of them are others, and may follow each other otherwise.
+        same = self._batch is not None and level is self._batch.level
+        before, self._runs = self._runs, self._batch.runs if same else None
+        try:
+            output = super().__call__(x, self._checked(level, x))
+        finally:
+            self._runs = before
+        if not isinstance(output, Tensor):
+            raise JobError(f"forward() returns {type(output).__name__}; it must return the images")
+        return output
 
     def _checked(self, level: Tensor | Sequence[float] | float, x: Tensor) -> Tensor:
         """Returns what ``forward`` is given for ``level``: (B, d), or a map (B, d, H, W).

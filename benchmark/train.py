@@ -114,6 +114,7 @@ def train_stage(
     with seeded("training", job.seed), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+        warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")
         # They are: the loader begins with the step that comes next.
         warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
         fitting = trainer(job.preset, progress, part=part)

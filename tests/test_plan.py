@@ -14,7 +14,7 @@ from benchmark.control import Axis, ControlSpace
 from benchmark.engines import local
 from benchmark.planning.request import request_of
 from benchmark.store import Store
-from benchmark.training.stage import At, Stage, corner_stages, fault, start_stage
+from benchmark.training.stage import At, Stage, Uniform, corner_stages, fault, start_stage
 from benchmark.verbs.outline import describe
 
 SMALL = ("--preset", "smoke", "--set", "steps=1", "--levels", "0,1", "--offline")
@@ -202,6 +202,9 @@ TUNE = Stage("tune", ("a.",), At(1.0), starts_from="start")
         ([TUNE], "'start', which is no earlier stage"),
         ([START, START], "two stages 'start'"),
         ([start_stage(2)], "is trained at 2 values"),
+        ([START, replace(TUNE, levels=1.0)], "has levels=1.0; write At(1.0)"),
+        ([START, replace(TUNE, levels=Uniform)], "'tune' has levels=<class"),
+        ([START, replace(TUNE, levels=At(1.5))], "'tune' is trained at 1.5; levels count from 0"),
     ],
 )
 def test_stages_that_would_lose_what_others_trained_are_refused(stages, words):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 
 import torch
@@ -40,8 +43,53 @@ UNFOLLOWED = (
 """What is raised where a step waits for a value, which pretended tensors lack, or nobody can pretend."""
 
 
+PIPE = 4096
+"""Bytes that a pipe takes at once."""
+
+
 def everything_moves_to_a_gpu(factory: Factory, task: Task) -> None:
     """Training and tuned networks work on another device than the processor's."""
+    apart(lambda: _follow(factory, task))
+
+
+def apart(run: Callable[[], None]) -> None:
+    """Runs a check in a process of its own: where torch only pretends, it may break off altogether.
+
+    Raises:
+        Skipped: If the check is, or if the process was ended by a signal.
+        Broken: If the check finds something.
+        Exception: What else it raises, from a second run of it here.
+    """
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        # Threads are not inherited, and whoever waits for one waits for ever.
+        torch.set_num_threads(1)
+        told = b""
+        try:
+            run()
+        except (Skipped, Broken) as error:
+            told = f"{type(error).__name__}:{error}".encode()
+        except BaseException:  # noqa: BLE001 - it is raised again by the run that follows
+            told = b"again:"
+        finally:
+            os.write(theirs, told[:PIPE])
+            os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as pipe:
+        told = pipe.read().decode(errors="replace")
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        name = signal.Signals(os.WTERMSIG(status)).name
+        raise Skipped(f"it cannot be followed without values: torch ended with {name}")
+    kind, _, text = told.partition(":")
+    if kind == "again":
+        run()
+    if kind:
+        raise {"Skipped": Skipped, "Broken": Broken}[kind](text)
+
+
+def _follow(factory: Factory, task: Task) -> None:
     names = [stage.name for stage in own_stages(factory(0), task)]
     for name in names:
         method = factory(0)
@@ -49,7 +97,7 @@ def everything_moves_to_a_gpu(factory: Factory, task: Task) -> None:
         method.begin(stage, MeanDistance(), Recipe(10, 1e-3, "constant"))
         with _pretending(f"stage '{name}'"):
             pretend(method, THERE)
-            loss = method.loss(batches(stage, task, THERE)(), stage)
+            loss = method.measure(batches(stage, task, THERE)())
             require(loss.device.type == THERE, f"the loss of stage '{name}' leaves the GPU")
     method = factory(0).eval()
     # What mixes features looks at the level's value in use, where none is; its steps were followed.
@@ -83,6 +131,8 @@ def _pretending(what: str) -> Iterator[None]:
     Args:
         what: What is looked at, for the sentence.
     """
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    before, log.disabled = log.disabled, True
     try:
         with FakeTensorMode(allow_non_fake_inputs=True), warnings.catch_warnings():
             # torch itself does this where it copies a pretended tensor; no method can help it.
@@ -91,6 +141,10 @@ def _pretending(what: str) -> Iterator[None]:
     except UNFOLLOWED as error:
         raise Skipped(f"it cannot be followed without values: {one_line(error)}") from error
     except RuntimeError as error:
+        if "swap" in str(error):
+            raise Skipped(f"torch cannot pretend that: {one_line(error)}") from error
         if "device" not in str(error):
             raise
         raise Broken(f"{what} is on the GPU in part only: {one_line(error)}") from error
+    finally:
+        log.disabled = before

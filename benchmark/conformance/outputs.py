@@ -30,6 +30,8 @@ COUPLING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
 INTERVALS, STEEPEST, STEP = 16, 4, 1e-6
 
+JUMPS = "the output jumps at level {:.4g}; what has a few levels only says which in only_levels"
+
 
 def mixed_levels_equal_one_by_one(factory: Factory, task: Task) -> None:
     """A batch of different levels gives each sample what it gets alone, training or not."""
@@ -52,13 +54,20 @@ def mixed_levels_equal_one_by_one(factory: Factory, task: Task) -> None:
 
 
 def outputs_have_their_shape(factory: Factory, task: Task) -> None:
-    """A batch of images gives as many, of three channels and as large as the task makes them."""
+    """A batch of images gives as many, of three channels and as large as the task makes them.
+
+    They are numbers of the same kind, and the images that were given stay as they are.
+    """
     method = scrambled(factory)
     x = images(2)
+    given = x.clone()
     batch, channels, *sides = x.shape
     wanted = (batch, channels, *(task.scale * side for side in sides))
-    found = tuple(method(x, levels(points(method, task)[:1] * 2)).shape)
+    output = method(x, levels(points(method, task)[-1:] * 2))
+    found = tuple(output.shape)
     require(found == wanted, f"the output has shape {found} instead of {wanted}")
+    require(output.dtype == x.dtype, f"the output is {output.dtype} for images of {x.dtype}")
+    require(torch.equal(x, given), "forward() changes the images that it is given; work on a copy")
 
 
 def tuned_equals_forward(factory: Factory, task: Task) -> None:
@@ -118,7 +127,7 @@ def output_is_continuous(factory: Factory, task: Task) -> None:
             left = _change(low, middle) >= _change(middle, high)
             low, high = (low, middle) if left else (middle, high)
         limit = 1e-3 * max(1.0, float(high[1].abs().max()))
-        require(_change(low, high) <= limit, f"the output jumps at level {low[0]:.4g}")
+        require(_change(low, high) <= limit, JUMPS.format(low[0]))
 
 
 def level_maps_equal_levels(factory: Factory, task: Task) -> None:

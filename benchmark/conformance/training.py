@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import torch
 from torch import Tensor
@@ -48,11 +49,11 @@ def stages_move_what_they_declare(factory: Factory, task: Task) -> None:
         before = state(method)
         train(method, stage, task)
         keys = moved(before, method)
-        stray = sorted(key for key in keys if not key.startswith(stage.trains))
+        stray = sorted(key for key in keys if not stage.moves(key))
         require(not stray, f"stage '{name}' moves {', '.join(stray[:3])}")
-        for prefix in stage.trains:
-            found = any(key.startswith(prefix) for key in keys)
-            require(found, f"stage '{name}' does not move '{prefix}'")
+        for one in stage.trains:
+            alone = dataclasses.replace(stage, trains=(one,))
+            require(any(map(alone.moves, keys)), f"stage '{name}' does not move '{one}'")
 
 
 def plain_networks_answer_at_their_level(factory: Factory, task: Task) -> None:
@@ -71,11 +72,15 @@ def plain_networks_answer_at_their_level(factory: Factory, task: Task) -> None:
         raise Skipped("no stage of it trains a plain network at one level")
     x = images(2, torch.float32)
     expected = {stage.name: _output(method, stage, x) for stage in plain}
-    _require_networks(method, plain, expected, x, task, "")
+    before = {
+        stage.name: copy.deepcopy(method.get_submodule(str(stage.network)).state_dict())
+        for stage in plain
+    }
+    _require_networks(method, plain, expected, before, x, task, "")
     for stage in own_stages(method, task):
         train(method, stage, task)
         after = f" after stage '{stage.name}'"
-        _require_networks(method.eval(), plain, expected, x, task, after)
+        _require_networks(method.eval(), plain, expected, before, x, task, after)
 
 
 def seeds_decide_weights(factory: Factory, task: Task) -> None:
@@ -100,6 +105,7 @@ def _require_networks(
     method: ControlMethod,
     plain: list[Stage],
     expected: dict[str, Tensor],
+    before: dict[str, dict[str, Tensor]],
     x: Tensor,
     task: Task,
     after: str,
@@ -107,7 +113,10 @@ def _require_networks(
     for stage in plain:
         for point in _levels_of(method, stage, task):
             same = torch.equal(method(x, levels([point], torch.float32)), expected[stage.name])
-            require(same, f"level {level_text(point)} is not exactly its own network{after}")
+            own = method.get_submodule(str(stage.network)).state_dict()
+            moved = [name for name in own if not torch.equal(own[name], before[stage.name][name])]
+            what = f"; its weights moved: {', '.join(moved[:3])}" if moved else ""
+            require(same, f"level {level_text(point)} is not exactly its own network{after}{what}")
 
 
 def _levels_of(method: ControlMethod, stage: Stage, task: Task) -> list[Level]:

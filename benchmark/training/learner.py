@@ -6,9 +6,10 @@ One training step is ``Learner.update``. On a GPU it is recorded once and replay
 
 from __future__ import annotations
 
+import contextlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import lightning as L
@@ -61,6 +62,8 @@ class Learner(L.LightningModule, ABC):
     stage: Stage
     losses: list[tuple[int, float]]
     _recorder: Recorder | None = None
+    _batch: Batch | None = None
+    """The batch under way: nothing about its levels needs to be asked."""
 
     @abstractmethod
     def loss(self, batch: Batch, stage: Stage) -> Tensor:
@@ -74,25 +77,27 @@ class Learner(L.LightningModule, ABC):
         moving = 0
         for name, parameter in self.named_parameters():
             if not name.startswith("objective."):
-                parameter.requires_grad_(name.startswith(stage.trains))
+                parameter.requires_grad_(stage.moves(name))
                 moving += parameter.requires_grad
         if not moving:
-            raise JobError(f"stage '{stage.name}' trains no parameter; its prefixes match nothing")
+            there = dict.fromkeys(name.partition(".")[0] for name, _ in self.named_parameters())
+            there.pop("objective", None)
+            raise JobError(
+                f"stage '{stage.name}' trains no parameter: nothing is named "
+                f"{' or '.join(stage.trains)}; there is {', '.join(there) or 'none at all'}"
+            )
         self.train()
 
     def train(self, mode: bool = True) -> Learner:
-        """Sets training mode, but keeps frozen parts (and their running statistics) still."""
+        """Sets training mode, but keeps frozen parts still: running statistics, and dropout."""
         super().train(mode)
         stage = getattr(self, "stage", None)
         if mode and stage is not None:
+            moving = [name for name, one in self.named_parameters() if one.requires_grad]
             for name, module in self.named_modules():
-                own = list(module.named_buffers(recurse=False))
-                if (
-                    own
-                    and not name.startswith("objective")
-                    and not f"{name}.".startswith(stage.trains)
-                ):
-                    module.eval()
+                around = not name or any(one.startswith(f"{name}.") for one in moving)
+                if not around and not name.startswith("objective") and not stage.moves(name):
+                    module.training = False
         return self
 
     def weights_to_keep(self) -> dict[str, Tensor]:
@@ -156,13 +161,40 @@ class Learner(L.LightningModule, ABC):
             if not bool(torch.isfinite(loss)):
                 raise JobError(
                     f"the loss of stage '{self.stage.name}' is not finite at step {self.steps_done}; "
-                    "try a smaller learning rate with --set lr=..."
+                    "try a smaller learning rate with --set lr=..., or look at the loss"
                 )
             apart = NAN_CHECK_EVERY * math.ceil(self.recipe.steps / NAN_CHECK_EVERY / LOSSES)
             if self.steps_done % apart == 0 or self.steps_done == self.recipe.steps:
                 # Of all processes; what was recorded is overwritten by the next step.
                 mean = self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")
                 self.losses.append((self.steps_done, float(mean)))
+
+    @contextlib.contextmanager
+    def under_way(self, batch: Batch) -> Iterator[None]:
+        """Remembers a batch while its loss is taken."""
+        before, self._batch = self._batch, batch
+        try:
+            yield
+        finally:
+            self._batch = before
+
+    def measure(self, batch: Batch) -> Tensor:
+        """Returns the loss of a batch in the stage under way.
+
+        Raises:
+            JobError: If it is no single number.
+        """
+        with self.under_way(batch):
+            loss = self.loss(batch, self.stage)
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            given = (
+                f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+            )
+            raise JobError(
+                f"the loss of stage '{self.stage.name}' is of {given}; loss() must return one number, "
+                "as a tensor"
+            )
+        return loss
 
     def update(
         self,
@@ -179,7 +211,7 @@ class Learner(L.LightningModule, ABC):
         """
         own, *others = optimizers
         own.zero_grad()
-        loss = self.loss(batch, self.stage)
+        loss = self.measure(batch)
         if not loss.requires_grad:
             raise JobError(
                 f"the loss of stage '{self.stage.name}' does not depend on what the stage trains "

@@ -66,7 +66,8 @@ class Stage:
 
     Args:
         name: Unique inside the method.
-        trains: Prefixes of the parameter names that move; everything else stays frozen.
+        trains: Names of what moves, parameters or modules with all that is in them ("" for
+            everything); what is not named stays frozen.
         levels: Which levels the samples are trained at.
         share: Training steps as a multiple of the preset's ``steps``.
         starts_from: Name of the stage whose weights this one begins with, or None.
@@ -87,6 +88,11 @@ class Stage:
     network: str | None = None
     imported: str | None = None
 
+    def moves(self, name: str) -> bool:
+        """Whether a parameter or module of that name is among what the stage trains."""
+        heads = (f"{one.removesuffix('.')}." for one in self.trains)
+        return any(head == "." or f"{name}.".startswith(head) for head in heads)
+
 
 def fault(stages: Sequence[Stage], d: int) -> str:
     """Returns what is wrong with the stages of a method on a task of ``d`` axes, or an empty text."""
@@ -99,6 +105,19 @@ def fault(stages: Sequence[Stage], d: int) -> str:
         if stage.starts_from and stage.starts_from not in known:
             return (
                 f"stage '{stage.name}' starts from '{stage.starts_from}', which is no earlier stage"
+            )
+        if not isinstance(stage.levels, Levels):
+            return (
+                f"stage '{stage.name}' has levels={stage.levels!r}; write At(1.0), Anchors(3), "
+                "Uniform() or Sparse()"
+            )
+        if isinstance(stage.levels, At) and not all(
+            0 <= value <= 1 for value in stage.levels.level
+        ):
+            where = ", ".join(f"{value:g}" for value in stage.levels.level)
+            return (
+                f"stage '{stage.name}' is trained at {where}; levels count from 0, the first that is "
+                "trained, to 1, the last"
             )
         if isinstance(stage.levels, At) and len(stage.levels.level) != d:
             return (

@@ -1,0 +1,124 @@
+"""Mistakes that authors make, and what the checks say of them."""
+
+import os
+import signal
+
+import pytest
+import torch
+
+from benchmark.conformance import devices
+from benchmark.conformance.networks import places
+from benchmark.conformance.subject import Broken, Skipped
+from benchmark.conformance.trial import examine
+
+HEAD = (
+    "import torch\n"
+    "from torch import nn\n"
+    "from benchmark.method import At, ControlMethod, Stage, Uniform, start_stage\n\n\n"
+    "class Mine(ControlMethod):\n"
+)
+JOINT = "    def stages(self, task):\n        return [Stage('joint', ('',), Uniform())]\n"
+PLAIN = "    def build(self, backbone, control):\n        pass\n"
+
+
+@pytest.fixture
+def reason(tmp_path):
+    """Returns what a check says of a method with some body, on one backbone."""
+
+    def ask(check: str, body: str) -> str:
+        # A process reads each file once.
+        file = tmp_path / f"mine{len(list(tmp_path.iterdir()))}.py"
+        file.write_text(HEAD + body)
+        found = {
+            one.check: one for one in examine("mine", file, [places("small:width=8:blocks=1")[0]])
+        }
+        assert found["it_can_be_built"].verdict == "ok", found["it_can_be_built"].reason
+        return f"{found[check].verdict} {found[check].reason}"
+
+    return ask
+
+
+def test_images_that_are_changed_and_other_numbers_are_named(reason):
+    forward = "    def forward(self, x, level):\n        {}\n"
+    add = "x += level.reshape(-1, 1, 1, 1)\n        return self.backbone(x)"
+    check = "outputs_have_their_shape"
+    assert "changes the images" in reason(check, PLAIN + JOINT + forward.format(add))
+
+
+def test_numbers_of_another_kind_are_named(reason):
+    body = (
+        PLAIN + JOINT + "    def forward(self, x, level):\n        return self.backbone(x).half()\n"
+    )
+    assert "the output is torch.float16 for images of torch.float64" in reason(
+        "outputs_have_their_shape", body
+    )
+
+
+def test_what_moved_of_a_network_that_must_not_is_named(reason):
+    body = (
+        "    def build(self, backbone, control):\n"
+        "        self.b = nn.Parameter(torch.zeros(3, 1, 1))\n"
+        "    def stages(self, task):\n"
+        "        tune = Stage('tune', ('b', 'backbone'), At(1.0), starts_from='start')\n"
+        "        return [start_stage(), tune]\n"
+        "    def forward(self, x, level):\n"
+        "        return self.backbone(x) + self.b * level.reshape(-1, 1, 1, 1)\n"
+    )
+    check = "plain_networks_answer_at_their_level"
+    said = reason(check, body)
+    assert "after stage 'tune'; its weights moved: " in said and ".weight" in said
+    assert reason(check, body.replace("('b', 'backbone')", "('b',)")).startswith("ok")
+
+
+def test_a_loss_of_its_own_can_be_recorded_and_followed(reason):
+    body = (
+        PLAIN.replace("pass", "self.gain = nn.Parameter(torch.ones(3, 1, 1))")
+        + JOINT
+        + (
+            "    recordable = True\n"
+            "    def forward(self, x, level):\n"
+            "        return self.backbone(x) * (1 + self.gain * level.reshape(-1, 1, 1, 1))\n"
+            "    def loss(self, batch, stage):\n"
+            "        return (self(batch.x, batch.level) - batch.y).square().mean()\n"
+        )
+    )
+    assert reason("recorded_steps_are_the_same_work", body).startswith("ok")
+    assert reason("everything_moves_to_a_gpu", body).startswith("ok")
+
+
+def test_a_network_of_its_own_costs_nothing_of_the_backbone(reason, tmp_path):
+    from benchmark.build import create_method
+    from benchmark.conformance.networks import places
+
+    body = (
+        "    def build(self, backbone, control):\n"
+        "        self.backbone = nn.Conv2d(4, 3, 3, padding=1)\n"
+        + JOINT.replace("('',)", "('backbone',)")
+        + (
+            "    def forward(self, x, level):\n"
+            "        plane = level.reshape(-1, 1, 1, 1).expand(-1, 1, *x.shape[-2:])\n"
+            "        return x + self.backbone(torch.cat([x, plane], 1))\n"
+        )
+    )
+    assert reason("stages_move_what_they_declare", body).startswith("ok")
+    place = places("small:width=8:blocks=1")[0]
+    method = create_method("mine", tmp_path / "mine0.py").assemble(
+        place.backbone(), place.task.space
+    )
+    assert sum(one.numel() for one in method.weights_to_keep().values()) == 4 * 3 * 9 + 3
+
+
+def test_where_torch_breaks_off_the_check_is_skipped():
+    def raises(error):
+        raise error
+
+    devices.apart(lambda: None)
+    with pytest.raises(Skipped, match="ended with SIGSEGV"):
+        devices.apart(lambda: os.kill(os.getpid(), signal.SIGSEGV))
+    with pytest.raises(Skipped, match="no GPU"):
+        devices.apart(lambda: raises(Skipped("no GPU")))
+    with pytest.raises(Broken, match="in part"):
+        devices.apart(lambda: raises(Broken("in part")))
+    with pytest.raises(ZeroDivisionError):
+        devices.apart(lambda: 1 / 0)
+    assert torch.get_num_threads() >= 1

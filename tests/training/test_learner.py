@@ -1,0 +1,97 @@
+"""What the harness adds to a network that learns."""
+
+import pytest
+import torch
+from torch import nn
+
+from benchmark.control import Axis, ControlSpace
+from benchmark.errors import JobError
+from benchmark.method import At, Batch, ControlMethod, Stage, Uniform
+from benchmark.training.learner import Recipe
+
+SPACE = ControlSpace((Axis("a", 0, 1),))
+X = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+LEVELS = torch.tensor([[0.2], [0.2], [0.7], [0.7]])
+
+
+class Mine(ControlMethod):
+    """Adds to a backbone with dropout."""
+
+    def build(self, backbone, control):
+        self.s = nn.Parameter(torch.zeros(3, 1, 1))
+        self.scale = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Dropout(0.5))
+
+    def stages(self, task):
+        return []
+
+    def forward(self, x, level):
+        self.seen = self._runs
+        return self.backbone(x) + self.scale(x) * self.s
+
+
+def begun(trains, kind=Mine, levels=None):
+    backbone = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Dropout(0.5), nn.BatchNorm2d(3))
+    method = kind().assemble(backbone, SPACE)
+    method.begin(Stage("joint", trains, levels or Uniform()), nn.MSELoss(), Recipe(1, 1e-3, ""))
+    return method
+
+
+def moving(method):
+    return {name for name, one in method.named_parameters() if one.requires_grad}
+
+
+def test_a_stage_trains_what_it_names_whole():
+    assert moving(begun(("s",))) == {"s"}
+    assert moving(begun(("s.",))) == {"s"}
+    both = {"scale.0.weight", "scale.0.bias"}
+    assert moving(begun(("scale",))) == moving(begun(("scale.",))) == both
+    assert moving(begun(("scale.0.bias",))) == {"scale.0.bias"}
+    assert moving(begun(("",))) == {*dict(begun(("",)).named_parameters())}
+    with pytest.raises(JobError, match="nothing is named sca; there is s, backbone, scale"):
+        begun(("sca",))
+
+
+def test_what_is_frozen_is_still_and_what_is_trained_is_not():
+    method = begun(("scale",))
+    assert method.training and method.scale.training and method.scale[1].training
+    assert not method.backbone[1].training and not method.backbone[2].training
+    assert begun(("",)).backbone[1].training
+
+
+def test_of_levels_of_the_batch_nothing_is_asked_and_of_others_it_is():
+    class Own(Mine):
+        def loss(self, batch, stage):
+            seen = []
+            for level in (batch.level, batch.level.flip(0), batch.level[:1]):
+                output = self(batch.x[: len(level)], level)
+                seen.append(self.seen)
+            self.found = seen
+            return output.mean()
+
+    method = begun(("",), Own)
+    method.measure(Batch(X, X, LEVELS, [2, 2]))
+    assert method.found == [[2, 2], None, None]
+    method(X, LEVELS)
+    assert method.seen is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [(None, "NoneType"), (0.5, "float"), (torch.zeros(2, 3), r"shape \(2, 3\)")],
+)
+def test_a_loss_that_is_no_number_is_named(answer, words):
+    class Own(Mine):
+        def loss(self, batch, stage):
+            return answer
+
+    with pytest.raises(JobError, match=f"the loss of stage 'joint' is of {words}; loss\\(\\) must"):
+        begun(("",), Own).measure(Batch(X, X, LEVELS))
+
+
+def test_a_forward_that_returns_nothing_is_named():
+    class Own(Mine):
+        def forward(self, x, level):
+            self.backbone(x)
+
+    with pytest.raises(JobError, match="forward\\(\\) returns NoneType"):
+        begun(("",), Own, At(1.0)).measure(Batch(X, X, LEVELS))
