@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from benchmark.control import level_key
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import KEYS
-from benchmark.report.panels import END, START, band, legend, panels
+from benchmark.report.panels import END, FIRST, START, band, legend, panels
 from benchmark.report.series import Series, ordered
 from benchmark.report.style import Style, drawing, files, styles
 from benchmark.report.ticks import along, beside, mark, places, strokes
@@ -89,7 +89,7 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
     """Returns perception against distortion, one panel per data set, one line per method.
 
     Where the level says how bad the input is, all lines run alike; a second row then shows the
-    distance to the best value at every level.
+    distance of several methods to the best value at every level.
     """
     chosen = pair(scored_metrics(long, task))
     if chosen is None:
@@ -101,18 +101,18 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
         if any(one.startswith(PERCEPTION) for one in task.metrics):
             title += " (no perception metric has values)"
     sets = sorted(long["dataset"].unique())
-    gaps = task.has_true_level and task.space.dials > 0
+    looks = styles(series_of(long))
+    gaps = _gaps(task, looks)
     # There is no line through a plane of levels, nor through names.
     scattered = task.space.d > 1 or along(task) is None
     figure, rows = panels(len(sets), 2 if gaps else 1, title)
-    looks = styles(series_of(long))
     shown: set[Series] = set()
     outside: set[Series] = set()
     for at, dataset in enumerate(sets):
         x, y = (lines_of(long, dataset, metric) for metric in chosen)
         paths = _paths(x, y, {}, {})
         for one, path in paths.items():
-            _path(rows[0][at], path, looks[one], scattered or one.family in ("experts", "floor"))
+            _path(rows[0][at], path, one, looks[one], scattered or one.family == "floor")
         shown |= set(paths)
         outside |= _without_floor(rows[0][at], paths)
         rows[0][at].set(title=dataset, xlabel=_label(across, "→"), ylabel=_label(up, "↑"))
@@ -120,11 +120,13 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
             ahead = best(x, across), best(y, up)
             for one, path in (_paths(x, y, *ahead) if all(ahead) else {}).items():
                 if one.family != "floor":
-                    _path(rows[1][at], path, looks[one], scattered or one.family == "experts")
-            rows[1][at].set(xlabel=_gap_label(across), ylabel=_gap_label(up, "\n"))
+                    _path(rows[1][at], path, one, looks[one], scattered)
+            rows[1][at].set(xlabel=_gap_label(across, "→"), ylabel=_gap_label(up, "↑", "\n"))
     extra = dict.fromkeys(outside, " (off the scale)")
     extra |= {one: " (no value)" for one in looks if one not in shown}
-    legend(figure, looks, extra, [START, END], joined=not scattered)
+    # Of several dials, the last of all levels is the end of no line.
+    signs = [START, END] if task.space.d == 1 else [FIRST]
+    legend(figure, looks, extra, signs, joined=not scattered)
     return figure
 
 
@@ -153,16 +155,18 @@ def _paths(
     return found
 
 
-def _path(axes: Axes, path: Path, look: Style, apart: bool) -> None:
-    """Draws one series: a line from a hollow start to a filled end."""
+def _path(axes: Axes, path: Path, one: Series, look: Style, apart: bool) -> None:
+    """Draws one series: a line from a hollow start to a filled end; baselines lie below methods."""
     x, y = zip(*path, strict=True)
     kind = {"color": look.color, "marker": look.marker}
-    if not apart:
-        axes.plot(x, y, color=look.color, linestyle=look.line, linewidth=1.3, zorder=2)
-        axes.plot(x[1:-1], y[1:-1], linestyle="", markersize=3, zorder=3, **kind)
+    lowest = 1 if one.baseline else 4
+    if not apart and one.family != "experts":
+        axes.plot(x, y, color=look.color, linestyle=look.line, linewidth=1.3, zorder=lowest)
+        axes.plot(x[1:-1], y[1:-1], linestyle="", markersize=3, zorder=lowest + 1, **kind)
     elif len(path) > 2:
-        axes.plot(x[1:-1], y[1:-1], linestyle="", markersize=6, zorder=3, **kind)
-    big = {"linestyle": "", "markersize": 10 if look.marker == "*" else 7.5, "zorder": 4, **kind}
+        axes.plot(x[1:-1], y[1:-1], linestyle="", markersize=6, zorder=lowest + 1, **kind)
+    size = 10 if look.marker == "*" else 7.5
+    big = {"linestyle": "", "markersize": size, "zorder": lowest + 2, **kind}
     axes.plot(x[-1:], y[-1:], markeredgecolor=_edge(look), markeredgewidth=_edge_width(look), **big)
     if len(path) > 1:
         hollow = {} if look.marker == "x" else {"markerfacecolor": "none"}
@@ -205,14 +209,17 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
     """Returns one metric against the level, one panel per data set.
 
     Where the level says how bad the input is, all curves fall alike; a second row then shows the
-    distance to the best method at every level, without bands: the deviation of a method is not that
-    of its distance to another.
+    distance of several methods to the best one at every level, without bands: the deviation of a
+    method is not that of its distance to another.
     """
     sets = sorted(long["dataset"].unique())
-    gaps = task.has_true_level and task.space.dials > 0
-    title = f"{task.name}: {words.metric_name(metric)} at every level"
-    figure, rows = panels(len(sets), 2 if gaps else 1, title)
     every = series_of(long)
+    gaps = _gaps(task, every)
+    record = METRICS[metric]
+    unit = f" ({record.unit})" if record.unit else ""
+    figure, rows = panels(
+        len(sets), 2 if gaps else 1, f"{task.name}: {record.label}{unit} by level"
+    )
     looks = styles(every)
     shown: set[Series] = set()
     for at, dataset in enumerate(sets):
@@ -229,7 +236,7 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
                 _curve(rows[1][at], line, parts, own, looks[one], ahead)
         rows[0][at].set(title=dataset, ylabel=_label(metric, "↑"))
         if gaps:
-            rows[1][at].set(ylabel=_gap_label(metric, "\n"))
+            rows[1][at].set(ylabel=_gap_label(metric, "↑", "\n"))
         for row in rows:
             mark(row[at], task, where, labelled=row is rows[-1])
     extra = {one: " (no value)" for one in every if one not in shown}
@@ -326,16 +333,26 @@ def lines_of(long: pd.DataFrame, dataset: str, metric: str) -> dict[Series, Line
     return {one: found[one] for one in ordered(found)}
 
 
+def _gaps(task: Task, every: Iterable[Series]) -> bool:
+    """Whether differences to the best method are drawn: one method alone has none."""
+    methods = sum(not one.baseline for one in every)
+    return task.has_true_level and task.space.dials > 0 and methods > 1
+
+
 def _label(metric: str, towards: str) -> str:
     better = "higher" if METRICS[metric].higher_is_better else "lower"
-    opposite = {"→": "←", "↑": "↓"}[towards]
-    sign = towards if METRICS[metric].higher_is_better else opposite
-    text = f"{words.metric_name(metric)}   {sign} {better} is better"
+    text = f"{words.metric_name(metric)}   {_arrow(metric, towards)} {better} is better"
     return text if len(text) <= LABEL else text.replace("   ", "\n")
 
 
-def _gap_label(metric: str, breaks: str = " ") -> str:
-    return f"{words.metric_name(metric)}:{breaks}difference to the best"
+def _gap_label(metric: str, towards: str, breaks: str = " ") -> str:
+    name, arrow = words.metric_name(metric), _arrow(metric, towards)
+    return f"{name}:{breaks}difference to the best {arrow}"
+
+
+def _arrow(metric: str, towards: str) -> str:
+    """Returns where a metric improves, ``towards`` being where an axis grows."""
+    return towards if METRICS[metric].higher_is_better else {"→": "←", "↑": "↓"}[towards]
 
 
 def _words(text: str) -> Figure:

@@ -20,9 +20,11 @@ ACROSS = 3
 PANEL = (3.9, 3.4)
 """Width and height of a panel in inches."""
 LEGEND = 1.9
-"""Width of the legend in inches."""
+"""Least width of the legend in inches."""
+NAME = 30
+"""Letters of a name that is written in one line."""
 MARGIN = 0.15
-"""Inches above and below the legend, together."""
+"""Inches above and below the legend, together, and beside it."""
 GRAY = "#444444"
 
 
@@ -41,6 +43,7 @@ class Sign:
 
 START = Sign("start of the dial", "start")
 END = Sign("end of the dial", "end")
+FIRST = Sign("first level", "start")
 
 
 def band(seeds: Sequence[int]) -> Sign:
@@ -70,7 +73,7 @@ def panels(count: int, rows: int, title: str) -> tuple[Figure, list[list[Axes]]]
     width = PANEL[0] * across + LEGEND
     height = PANEL[1] * bands * (1.65 if rows > 1 else 1.0)
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
-    title = textwrap.fill(title, round(11 * (width - LEGEND)))
+    title = textwrap.fill(title, round(11 * width))
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     grid = figure.subplots(
         bands * rows, across, squeeze=False, height_ratios=[1.6, 1][:rows] * bands
@@ -91,7 +94,7 @@ def legend(
     signs: Sequence[Sign],
     joined: bool = True,
 ) -> None:
-    """Writes the legend beside the panels; a figure that is not as high as it grows.
+    """Writes the legend beside the panels and below the title; a figure grows until it has room.
 
     Args:
         figure: The figure.
@@ -111,16 +114,25 @@ def legend(
             linestyle=look.line if joined else "",
             marker=look.marker,
             markersize=8 if look.marker == "*" else 6,
-            label=names[one] + extra.get(one, ""),
+            label=_lines(names[one]) + extra.get(one, ""),
         )
         for one, look in looks.items()
     ]
     handles += [_handle(sign) for sign in signs]
-    written = figure.legend(
-        handles=handles, loc="outside right upper", handlelength=3.2, labelspacing=0.7
-    )
-    needed = written.get_window_extent().height / figure.dpi + MARGIN
-    figure.set_figheight(max(figure.get_figheight(), needed))
+    written = figure.legend(handles=handles, loc="upper right", handlelength=3.2, labelspacing=0.7)
+    (title,) = figure.texts
+    above = title.get_window_extent().height / figure.dpi
+    wide, high = written.get_window_extent().size / figure.dpi + MARGIN
+    width = figure.get_figwidth() + max(wide - LEGEND, 0.0)
+    height = max(figure.get_figheight(), above + high)
+    figure.set_size_inches(width, height)
+    written.set_bbox_to_anchor((0, 0, 1, 1 - above / height))
+    figure.get_layout_engine().set(rect=(0, 0, 1 - wide / width, 1))
+
+
+def _lines(name: str) -> str:
+    """Returns a name as it stands in the legend: a long one with its backbone in another line."""
+    return name if len(name) <= NAME else name.replace(" · ", " ·\n")
 
 
 def _handle(sign: Sign) -> Artist:

@@ -19,7 +19,11 @@ TICKS = 9
 SPREAD = 0.7
 """Part of the room between two names that markers side by side take."""
 LETTERS = 35
-"""Letters that fit below a panel in one line."""
+"""Letters of names that fit below a panel in one line."""
+DIGITS = 40
+"""Digits that do."""
+GAP = 0.8
+"""Least room between two numbers there, in digits."""
 
 
 def along(task: Task) -> int | None:
@@ -102,24 +106,29 @@ def mark(axes: Axes, task: Task, where: dict[str, float], labelled: bool) -> Non
 
 
 def _mark_strokes(axes: Axes, task: Task, where: dict[str, float], labelled: bool) -> None:
-    """Marks the ends of every line on its axis, and below it the values of the others."""
+    """Marks the ends of every line on its axis, and below it the values of the others.
+
+    Where not all ends have room for their values, those of the first line stand for all.
+    """
     axis = along(task) or 0
     names = words.axis_name(task).split(" / ")
-    above: dict[float, str] = {}
+    ends: list[dict[float, str]] = []
     below: dict[float, str] = {}
-    parts = strokes(where, axis)
-    for part in parts:
+    for part in strokes(where, axis):
         values = words.physical(task, part[0]).split("/")
         shared = values[:axis] + values[axis + 1 :]
         below[(where[part[0]] + where[part[-1]]) / 2] = "\n".join(shared)
-        # With many short lines, the ends of the first one stand for those of all.
-        ends = (part[0], part[-1])
-        for level in ends if 2 * len(parts) <= TICKS + 1 or part is parts[0] else ():
-            above[where[level]] = words.physical(task, level).split("/")[axis]
-    axes.set_xticks(list(above), list(above.values()) if labelled else [""] * len(above))
+        own = {where[at]: words.physical(task, at).split("/")[axis] for at in (part[0], part[-1])}
+        ends.append(own)
+    above = {place: text for own in ends for place, text in own.items()}
+    low, high = axes.get_xlim()
+    written = _fitting([above, ends[0]], (high - low) / DIGITS) if labelled else {}
+    axes.set_xticks(list(above), [written.get(place, "") for place in above])
     axes.set_xticks(
         list(below), list(below.values()) if labelled else [""] * len(below), minor=True
     )
+    # A line of one level has the values of all its axes at one place.
+    axes.xaxis.remove_overlapping_locs = False
     axes.tick_params(axis="x", which="minor", length=0, pad=17)
     if sum(map(len, below.values())) > LETTERS:
         for text in axes.get_xticklabels(minor=True):
@@ -127,3 +136,24 @@ def _mark_strokes(axes: Axes, task: Task, where: dict[str, float], labelled: boo
     axes.grid(False, axis="x", which="minor")
     if labelled:
         axes.set_xlabel("\n".join([names.pop(axis), *names]))
+
+
+def _fitting(choices: Sequence[dict[float, str]], digit: float) -> dict[float, str]:
+    """Returns the first choice of which no texts touch; of the last one, else, those that have room.
+
+    Args:
+        choices: Texts by place, in order.
+        digit: The width of a digit.
+    """
+
+    def apart(one: tuple[float, str], other: tuple[float, str]) -> bool:
+        return other[0] - one[0] >= digit * ((len(one[1]) + len(other[1])) / 2 + GAP)
+
+    for choice in choices:
+        if all(apart(one, other) for one, other in itertools.pairwise(choice.items())):
+            return choice
+    kept: list[tuple[float, str]] = []
+    for one in choices[-1].items():
+        if not kept or apart(kept[-1], one):
+            kept.append(one)
+    return dict(kept)

@@ -1,23 +1,17 @@
-"""The curves and the picture strip."""
+"""The curves."""
 
-import io
 import math
 import re
 
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
 from skimage.color import deltaE_cie76, rgb2lab
 
-from benchmark import tasks
-from benchmark.control import level_text
-from benchmark.report import curves, marks, ticks
+from benchmark.report import curves, marks
 from benchmark.report.averages import means
 from benchmark.report.panels import PANEL
 from benchmark.report.series import Series
-from benchmark.report.strip import ACROSS, TILE, few, most_detailed, strip
 from benchmark.report.style import (
     COLORS,
     IMPORTED,
@@ -215,16 +209,6 @@ def test_a_degradation_also_shows_the_distance_to_the_best_method(make):
     assert np.min(gaps) < 0
 
 
-def test_without_a_method_nothing_is_drawn_as_a_difference_to_one(make):
-    results, task = make("denoise", methods=("experts", "blend"), seeds=(0, 1))
-    for figure in (
-        curves.levels(means(results), task, "psnr-rgb"),
-        curves.pd_curve(means(results), task),
-    ):
-        above, below = figure.axes
-        assert above.lines and not below.lines and not below.collections
-
-
 def test_a_band_is_drawn_only_over_several_seeds(make):
     one, task = make(methods=("dni",))
     two, _ = make(methods=("dni",), seeds=(0, 1))
@@ -253,6 +237,20 @@ def test_bands_are_explained_where_there_are_any(make):
     assert not any("bands" in text for text in labels_of(curves.pd_curve(means(more), task)))
 
 
+def test_one_method_alone_has_no_row_of_differences(make):
+    results, task = make("denoise", methods=("dni", "experts", "blend", "floor"))
+    long = means(results)
+    for figure in (curves.pd_curve(long, task), curves.levels(long, task, "psnr-rgb")):
+        assert len(figure.axes) == 1
+
+
+def test_differences_say_which_way_is_better(make):
+    results, task = make("denoise", methods=("dni", "ftn"), levels=("0", "1"))
+    below = curves.pd_curve(means(results), task).axes[1]
+    assert below.get_xlabel() == "PSNR-RGB, dB: difference to the best →"
+    assert below.get_ylabel() == "LPIPS:\ndifference to the best ↓"
+
+
 def test_differences_to_the_best_have_no_bands(make):
     results, task = make("denoise", methods=("dni", "ftn", "experts"), seeds=(0, 1))
     above, below = curves.levels(means(results), task, "psnr-rgb").axes
@@ -269,6 +267,40 @@ def test_a_figure_is_as_high_as_its_legend(make):
     assert len(labels_of(figure)) == 16
     few, _ = make(methods=("dni",), levels=("0", "1"), pictures=False)
     assert curves.pd_curve(means(few), task).get_figheight() == PANEL[1]
+
+
+@pytest.mark.parametrize("letters", [36, 69])
+def test_long_names_leave_the_panels_their_width(make, letters):
+    results, task = make("denoise", methods=("dni", "x" * letters), levels=("0", "1"))
+    with drawing("test"):
+        figure, renderer = drawn(curves.levels(means(results), task, "psnr-rgb"))
+    for axes in figure.axes:
+        assert axes.get_position().width * figure.get_figwidth() > 0.7 * PANEL[0]
+        assert axes.get_tightbbox(renderer).x1 < figure.legends[0].get_window_extent(renderer).x0
+
+
+def test_a_long_name_has_its_backbone_in_a_line_of_its_own(make):
+    both = ("small:blocks=2:width=8", "nafnet:dec=1-1:enc=1-1")
+    results, task = make(methods=("dni",), levels=("0", "1"), backbones=both, pictures=False)
+    names = labels_of(curves.pd_curve(means(results), task))
+    assert "dni · " + both[0] in names and "dni ·\n" + both[1] not in names
+    longer, _ = make(methods=("tunable_conv",), levels=("0", "1"), backbones=both, pictures=False)
+    assert "tunable_conv ·\n" + both[0] in labels_of(curves.pd_curve(means(longer), task))
+
+
+def test_of_several_dials_the_last_level_is_not_called_an_end(make):
+    results, task = make("blur-noise", methods=("dni",), levels=("0/0", "0/1", "1/1"))
+    assert labels_of(curves.pd_curve(means(results), task)) == ["dni", "first level"]
+
+
+def test_baselines_lie_below_methods_in_the_plane(make):
+    results, task = make(methods=("dni", "experts", "blend", "floor"))
+    heights = {True: [], False: []}
+    looks = {look.marker: one for one, look in styles(curves.series_of(means(results))).items()}
+    for line in curves.pd_curve(means(results), task).axes[0].lines:
+        if line.get_marker() in looks:
+            heights[looks[line.get_marker()].baseline].append(line.get_zorder())
+    assert max(heights[True]) < min(heights[False])
 
 
 def test_svg_text_stays_text_and_files_are_identical_when_drawn_again(make):
@@ -292,127 +324,3 @@ def test_drawing_leaves_the_users_matplotlib_alone(make):
     results, task = make(methods=("dni",), levels=("0",), pictures=False, null=("niqe", "lpips"))
     curves.curves(means(results), task)
     assert dict(matplotlib.rcParams) == before
-
-
-def test_two_axes_are_drawn_line_after_line():
-    parts = ticks.strokes(["0/0", "1/0.5", "0/1"], 1)
-    assert parts == [["0/0", "0/1"], ["1/0.5"]]
-    assert list(ticks.places(parts).values()) == [0.0, 1.0, 2.5]
-
-
-def test_lines_run_along_the_last_dial_whose_values_have_no_names():
-    names = ("sr", "blur-noise", "operators-6", "operators-4")
-    assert [ticks.along(tasks.get(name)) for name in names] == [0, 1, 0, None]
-    parts = ticks.strokes(["0/0", "0/1", "1/0", "1/1"], 0)
-    assert parts == [["0/0", "1/0"], ["0/1", "1/1"]]
-
-
-def test_no_line_joins_names():
-    assert ticks.strokes(["0", "1", "0.5"], None) == [["0"], ["0.5"], ["1"]]
-
-
-def test_markers_that_no_line_joins_stand_side_by_side():
-    where = {"0": 0.0, "0.5": 0.5, "1": 1.0}
-    shifts = ticks.beside(where, 4, None)
-    assert shifts == sorted(shifts) and sum(shifts) == pytest.approx(0)
-    assert shifts[-1] - shifts[0] < 0.5
-    assert ticks.beside(where, 4, 0) == ticks.beside({"0": 0.0}, 4, None) == [0.0] * 4
-
-
-def test_one_axis_is_drawn_as_one_line_at_its_levels():
-    levels = ["0", "0.25", "1"]
-    assert ticks.strokes(levels) == [levels]
-    assert ticks.places([levels]) == {"0": 0.0, "0.25": 0.25, "1": 1.0}
-
-
-def test_the_window_with_most_detail_is_found():
-    image = np.zeros((60, 80, 3), np.uint8)
-    image[31:39:2, 52:60] = 255
-    top, left = most_detailed(image, 16)
-    assert top <= 31 and top + 16 >= 39
-    assert left <= 52 and left + 16 >= 60
-
-
-def test_the_window_fits_an_image_smaller_than_itself():
-    assert most_detailed(np.zeros((5, 7, 3)), 16) == (0, 0)
-
-
-def opened(blob: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(blob))
-
-
-def test_the_strip_grows_with_levels_and_methods(make):
-    few, task = make(methods=("dni",), levels=("0", "1"))
-    more, _ = make(methods=("dni", "ftn"), levels=("0", "0.25", "0.5", "0.75", "1"))
-    small, large = opened(strip(few, task)), opened(strip(more, task))
-    assert large.width > TILE * 5
-    assert large.height >= small.height + TILE
-
-
-def test_an_input_that_is_the_same_at_every_level_is_shown_once(make):
-    sr, task = make(methods=("dni",), levels=("0", "1"))
-    denoise, other = make("denoise", methods=("dni",), levels=("0", "1"))
-    assert opened(strip(denoise, other)).height >= opened(strip(sr, task)).height + TILE
-
-
-def test_missing_and_damaged_pictures_leave_a_marked_gap(make, tmp_path):
-    results, task = make(methods=("dni", "ftn"), levels=("0", "1"))
-    whole = strip(results, task)
-    pictures = results.pictures.copy()
-    damaged = tmp_path / "damaged.png"
-    damaged.write_bytes(b"not a picture")
-    pictures.loc[pictures["method"] == "ftn", "path"] = [str(damaged), str(tmp_path / "gone.png")]
-    torn = strip(Results(results.rows, results.costs, pictures), task)
-    assert opened(torn).size == opened(whole).size
-    assert torn != whole
-
-
-def test_without_pictures_the_strip_says_so(make):
-    results, task = make(pictures=False)
-    assert opened(strip(results, task)).height < TILE
-
-
-def test_captions_leave_out_a_metric_that_has_no_values(make):
-    from benchmark.report.strip import captions, shown
-
-    results, task = make(methods=("dni",), levels=("0",), null=("lpips",))
-    texts, meaning = captions(results, task, shown(results.pictures))
-    assert meaning == "Below each crop: PSNR-Y of the whole image."
-    (caption,) = texts.values()
-    assert re.fullmatch(r"\d+\.\d\d", caption)
-
-
-@pytest.mark.parametrize(
-    ("name", "points", "wanted"),
-    [
-        ("sr", 5, "0 0.25 0.5 0.75 1"),
-        ("blur-noise", 5, "0/0 0/0.5 0/1 0.5/0 0.5/0.5 0.5/1 1/0 1/0.5 1/1"),
-        (
-            "blur-noise-jpeg",
-            3,
-            "0/0/0 0/0/1 0/1/0 0/1/1 0.5/0.5/0.5 1/0/0 1/0/1 1/1/0 1/1/1",
-        ),
-        ("operators-6", 5, "0.5/0 0.5/0.2 0.5/0.4 0.5/0.6 0.5/0.8 0.5/1"),
-    ],
-)
-def test_a_strip_of_several_dials_shows_ends_and_middles_or_every_name(name, points, wanted):
-    task = tasks.get(name)
-    every = [level_text(level) for level in task.space.lattice(points)]
-    assert few(reversed(every), task) == wanted.split()
-
-
-def test_a_strip_of_many_levels_keeps_both_ends():
-    shown = few((f"{at / 40:g}" for at in range(41)), tasks.get("sr"))
-    assert len(shown) == ACROSS and (shown[0], shown[-1]) == ("0", "1")
-
-
-def test_lines_of_two_dials_are_marked_at_their_ends_and_by_the_other_dial():
-    task = tasks.get("denoise-deblur")
-    figure = Figure()
-    axes = figure.subplots()
-    where = ticks.places([["0/0", "0/0.5", "0/1"], ["1/0", "1/0.5", "1/1"]])
-    ticks.mark(axes, task, where, labelled=True)
-    ends = [text.get_text() for text in axes.get_xticklabels()]
-    lines = [text.get_text().strip() for text in axes.get_xticklabels(minor=True)]
-    assert sorted(ends) == ["0", "0", "1", "1"] and lines == ["0", "1"]
-    assert axes.get_xlabel() == "sharpening\nnoise kept"
