@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from benchmark.analysis.matrix import averaged, best, psnr
 from benchmark.analysis.scores import NO_MATRIX, Found, Run
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.marks import contrast
-from benchmark.report.series import Series, labels
+from benchmark.report.series import Series, labels, place
 from benchmark.report.style import drawing, files
 
 if TYPE_CHECKING:
@@ -18,16 +19,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
     from benchmark.tasks import Task
 
-ACROSS = 4
-PANEL = (2.7, 2.75)
-"""Width and height of a panel in inches."""
+ACROSS = 10.8
+"""Inches that panels take side by side."""
+PANEL = 2.7
+"""Least width and height of a panel in inches."""
+AROUND = 0.6
+"""What the labels of a panel take of it."""
+CELL = 0.13
+"""Least width and height of a cell, which leave room for its label."""
+LETTER = 0.065
+"""Width of a letter of such a label."""
 BAR = 1.3
 MAP = "cividis_r"
 """Even in lightness, and the same to colour-blind readers."""
-LINE = "#C1272D"
+POINT: dict[str, Any] = {"color": "black", "linestyle": "", "marker": "o", "markersize": 6}
 MOST_NUMBERS = 9
 """Levels up to which the cells hold numbers."""
 
@@ -41,14 +50,15 @@ def heat(found: Found, task: Task) -> dict[str, bytes]:
     if not every:
         return {}
     with drawing("matrix"):
-        return {f"matrix.{suffix}": blob for suffix, blob in files(_figure(every, task)).items()}
+        return {f"matrix.{suffix}": blob for suffix, blob in files(matrix(every, task)).items()}
 
 
 def panels(found: Found, task: Task) -> dict[Run, Panel]:
-    """Returns a panel for every run of which any cell off the diagonal was scored."""
+    """Returns a panel for every run of which any cell off the diagonal was scored; baselines last."""
+    every = averaged(found, task)
     return {
         run: one if isinstance(one, str) else (one.levels, one.over(one.images))
-        for run, one in averaged(found, task).items()
+        for run, one in sorted(every.items(), key=lambda item: place(Series(*item[0][:3])))
         if one != NO_MATRIX
     }
 
@@ -82,15 +92,18 @@ def loss_text(value: float) -> str:
     return words.number(value, 2 if value < 9.95 else 1)
 
 
-def _figure(panels: dict[Run, Panel], task: Task) -> Figure:
+def matrix(panels: dict[Run, Panel], task: Task) -> Figure:
+    """Returns a heat map for every run, true levels downwards and dials to the right."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     losses, norm = shades(panels)
-    across = min(len(panels), ACROSS)
+    most = max((loss.shape[0] for loss in losses.values()), default=0)
+    side = max(PANEL, AROUND + CELL * most)
+    across = max(1, min(len(panels), int(ACROSS / side)))
     bands = math.ceil(len(panels) / across)
-    size = (PANEL[0] * across + BAR, PANEL[1] * bands + 0.7)
+    size = (side * across + BAR, side * bands + 0.9)
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06))
     metric = psnr(task)
     unit = f", {METRICS[metric].unit}" if METRICS[metric].unit else ""
@@ -110,7 +123,8 @@ def _figure(panels: dict[Run, Panel], task: Task) -> Figure:
         if isinstance(panel, str):
             _say(axes, panel)
         else:
-            _map(axes, panel[0], losses[run], norm, task)
+            _map(axes, losses[run], norm)
+            _label(axes, [words.physical(task, level) for level in panel[0]], side)
         axes.set_xlabel("dial" if at + across >= len(panels) else "")
         axes.set_ylabel("true level" if at % across == 0 else "")
     bar = figure.colorbar(ScalarMappable(norm, MAP), ax=grid, shrink=0.8, aspect=30, pad=0.02)
@@ -120,29 +134,19 @@ def _figure(panels: dict[Run, Panel], task: Task) -> Figure:
     return figure
 
 
-def _map(axes: Axes, levels: tuple[str, ...], loss: np.ndarray, norm: Normalize, task: Task):
-    count = len(levels)
+def _map(axes: Axes, loss: np.ndarray, norm: Normalize) -> None:
+    count = len(loss)
     edges = [at - 0.5 for at in range(count + 1)]
     axes.pcolormesh(edges, edges, loss, cmap=MAP, norm=norm, edgecolors="white", linewidth=0.5)
-    axes.plot([0, count - 1], [0, count - 1], color=LINE, linewidth=1.0, linestyle="--", zorder=2)
+    for at in range(count):
+        for frame in _frame((at - 0.45, at - 0.45), 0.9):
+            axes.add_patch(frame)
     chosen = best(-loss)
-    axes.plot(
-        chosen,
-        range(count),
-        linestyle="",
-        marker="o",
-        markersize=7,
-        markerfacecolor="white",
-        markeredgecolor="black",
-        markeredgewidth=1.2,
-        zorder=4,
-    )
+    axes.plot(chosen, range(count), **POINT)
     for row in range(count if count <= MOST_NUMBERS else 0):
         for column in range(count):
             if column != chosen[row]:
                 value = float(loss[row, column])
-                color, ink = shade(value, norm)
-                box = {"facecolor": color, "edgecolor": "none", "pad": 0.6}
                 axes.text(
                     column,
                     row,
@@ -150,18 +154,31 @@ def _map(axes: Axes, levels: tuple[str, ...], loss: np.ndarray, norm: Normalize,
                     ha="center",
                     va="center",
                     fontsize=6.5 if count <= 7 else 5.5,
-                    color=ink,
-                    bbox=box,
-                    zorder=3,
+                    color=shade(value, norm)[1],
                 )
-    texts = [words.physical(task, level) for level in levels]
-    axes.set(xticks=range(count), yticks=range(count), aspect="equal")
-    axes.set_xticklabels(texts, fontsize=7.5)
-    axes.set_yticklabels(texts, fontsize=7.5)
+    axes.set(xticks=range(count), yticks=range(count), aspect="equal", ylim=(count - 0.5, -0.5))
     axes.tick_params(length=0)
     axes.grid(False)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _frame(corner: tuple[float, float], side: float) -> list[Rectangle]:
+    """Returns a frame of two lines, one of which shows on any colour."""
+    from matplotlib.patches import Rectangle
+
+    looks = (("black", 2.2), ("white", 0.9))
+    return [
+        Rectangle(corner, side, side, fill=False, edgecolor=color, linewidth=width, zorder=2)
+        for color, width in looks
+    ]
+
+
+def _label(axes: Axes, texts: Sequence[str], side: float) -> None:
+    """Writes the levels beside the cells, upright where they are wider than these."""
+    wide = max(map(len, texts)) * LETTER > (side - AROUND) / len(texts)
+    axes.set_xticklabels(texts, fontsize=7.5, rotation=90 if wide else 0)
+    axes.set_yticklabels(texts, fontsize=7.5)
 
 
 def _say(axes: Axes, text: str) -> None:
@@ -181,13 +198,11 @@ def names_of(panels: dict[Run, Panel]) -> dict[Run, str]:
 def _legend(figure: Figure, task: Task) -> None:
     from matplotlib.lines import Line2D
 
-    point = {"linestyle": "", "marker": "o", "markersize": 7, "markerfacecolor": "white"}
-    handles = [
-        Line2D([], [], color=LINE, linestyle="--", label="linear dial: set to the true level"),
-        Line2D([], [], markeredgecolor="black", **point, label="best dial at the true level"),
-    ]
+    frame = tuple(_frame((0, 0), 1))
+    point = Line2D([], [], **POINT)
     figure.legend(
-        handles=handles,
+        handles=[frame, point],
+        labels=["linear dial: set to the true level", "best dial at the true level"],
         loc="outside lower left",
         ncols=2,
         fontsize=8,

@@ -198,6 +198,7 @@ def _map(axes: Axes, own: pd.DataFrame, column: str, norm, colours: str) -> None
                 x, y, cell_text(column, value), ha="center", va="center", fontsize=6.5, color=ink
             )
     axes.set(xticks=range(len(order)), yticks=range(len(order)), aspect="equal")
+    axes.invert_yaxis()  # as every matrix of a report: levels run down, dials to the right
     axes.set_xticklabels([names[one] for one in order], fontsize=7)
     axes.set_yticklabels([names[one] for one in order], fontsize=7)
     axes.tick_params(length=0)

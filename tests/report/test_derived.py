@@ -67,24 +67,6 @@ def test_the_figure_of_the_matrix_goes_when_its_rows_do(make, crossed, tmp_path)
     assert not list(tmp_path.glob("matrix*"))
 
 
-def test_the_matrix_has_a_panel_for_every_method_with_a_dial_and_shows_the_losses(crossed):
-    results, task = crossed
-    svg = heat(derive(results, task).found, task)["matrix.svg"].decode()
-    rows = results.rows
-    psnr = rows[(rows["metric"] == "psnr-rgb") & (rows["method"] == "ftn") & (rows["level"] == "1")]
-    means = psnr.groupby("set_level")["value"].mean()
-    for text in ("dni", "ftn", f"{means.max() - means['0']:.1f}", "best dial at the true level"):
-        assert f">{text}</text>" in svg
-    assert ">floor<" not in svg and ">experts<" not in svg
-
-
-def test_a_panel_says_why_it_is_empty(crossed):
-    results, task = crossed
-    gone = (results.rows["method"] == "ftn") & (results.rows["set_level"] == "0")
-    some = Results(results.rows[~gone], results.costs, results.pictures)
-    assert "3 of 9 cells" in heat(derive(some, task).found, task)["matrix.svg"].decode()
-
-
 def test_dial_quality_is_in_every_readable_table(crossed):
     results, task = crossed
     content = document(results, task, "laptop")
