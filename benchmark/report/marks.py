@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from benchmark.report.style import Style
+from benchmark.report.style import COLORS, IMPORTED, REFERENCES, Style
 
 PAPER = (0x14, 0x16, 0x1A)
 """The dark page's background."""
-CONTRAST = 4.5
-"""Least contrast of a colour on the dark page."""
+OF_COLORS = (
+    "#0689DD",
+    "#D55E00",
+    "#60E3A4",
+    "#FFC3F3",
+    "#44B4EB",
+    "#E69F00",
+    "#F02D75",
+    "#8578B4",
+    "#A3A343",
+    "#84BA6F",
+    "#FF00CC",
+    "#B07160",
+    "#FBA87A",
+    "#00CCD8",
+    "#DD656C",
+    "#8567FF",
+)
+"""Of the same hues as ``COLORS``, but chosen anew: merely lightened, some would be all but one."""
+OF_REFERENCES = {"blend": "#C2C2C2", "experts": "#FFFFFF", "floor": "#8A8A8A"}
+DARK = {
+    **dict(zip(COLORS, OF_COLORS, strict=True)),
+    **{look.color: OF_REFERENCES[name] for name, look in REFERENCES.items()},
+    IMPORTED: "#9C8151",
+}
+"""Colours of series on the dark page, by those on the light one."""
 
 
 def marker(name: str | tuple[int, int, int]) -> str:
@@ -43,15 +67,8 @@ def dash(look: Style) -> str | None:
 
 
 def on_dark(color: str) -> str:
-    """Returns a colour for the dark page: grays turned round, others lightened until they show."""
-    rgb = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
-    if len(set(rgb)) == 1:
-        rgb = [max(255 - rgb[0], 140)] * 3
-    for step in range(21):
-        mixed = [round(value + (255 - value) * step / 20) for value in rgb]
-        if contrast(mixed, PAPER) >= CONTRAST:
-            return "#{:02x}{:02x}{:02x}".format(*mixed)
-    return "#ffffff"
+    """Returns the colour of a series on the dark page."""
+    return DARK[color]
 
 
 def contrast(one, other) -> float:

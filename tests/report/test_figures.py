@@ -1,5 +1,6 @@
 """The curves."""
 
+import itertools
 import math
 import re
 
@@ -110,6 +111,34 @@ def test_colours_and_markers_for_methods_of_ones_own_are_far_from_all_that_are_t
     assert len({look.color for look in looks.values()}) == len(COLORS)
     assert len({look.marker for look in looks.values()}) == len(COLORS)
     assert all(marks.marker(one) for one in STARS)
+
+
+SEEN = {
+    "normal": np.eye(3),
+    "protan": ((0.152, 1.053, -0.205), (0.115, 0.786, 0.099), (-0.004, -0.048, 1.052)),
+    "deutan": ((0.367, 0.861, -0.228), (0.280, 0.673, 0.047), (-0.012, 0.043, 0.969)),
+}
+"""What becomes of linear red, green and blue (Machado and others, 2009)."""
+
+
+def differences(colours: list[str], kind: str) -> list[float]:
+    """How far apart two colours are, for every pair."""
+    rgb = np.array([[int(one[at : at + 2], 16) / 255 for at in (1, 3, 5)] for one in colours])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = (linear @ np.transpose(SEEN[kind])).clip(0, 1)
+    lab = rgb2lab(np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055))
+    return [float(deltaE_cie76(one, other)) for one, other in itertools.combinations(lab, 2)]
+
+
+@pytest.mark.parametrize(("kind", "least"), [("normal", 20), ("protan", 15), ("deutan", 15)])
+def test_colours_of_the_dark_page_stay_apart_for_colour_blind_readers_too(kind, least):
+    light = [*COLORS[: len(SHIPPED)], *(one.color for one in REFERENCES.values())]
+    assert min(differences([marks.on_dark(one) for one in light], kind)) > least
+
+
+def test_a_method_of_ones_own_is_told_from_all_others_on_the_dark_page():
+    every = [*COLORS, IMPORTED, *(one.color for one in REFERENCES.values())]
+    assert min(differences([marks.on_dark(one) for one in every], "normal")) > 20
 
 
 def test_variants_of_a_method_share_its_colour_but_no_marker():
