@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from benchmark.control import level_key
+from benchmark.control import level_key, level_text
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import matched
@@ -32,6 +32,7 @@ def maps(results: Results, task: Task) -> dict[str, bytes]:
     """
     if task.dial != "map" or results.pictures.empty:
         return {}
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
     chosen = shown(results.pictures)
@@ -52,15 +53,15 @@ def maps(results: Results, task: Task) -> dict[str, bytes]:
     names, many = labels(every), len(every)
     singles = dict(zip(results.pictures["path"], results.pictures["single"], strict=True))
     with drawing("map"):
-        figure = Figure(figsize=(5 * SIDE + 0.4, many * (SIDE + 0.35) + 0.3), layout="constrained")
-        figure.suptitle(f"{task.name}: {chosen.image}, {words.level_name(task, level)}")
+        figure = Figure(figsize=(5 * SIDE + 0.4, many * (SIDE + 0.35) + 0.7), layout="constrained")
+        figure.suptitle(title(task, chosen.image, level), x=0.01, ha="left", fontsize=11)
         grid = figure.subplots(many, 5, squeeze=False)
         for one, line in zip(every, grid, strict=True):
             own = chosen.paths[one, level]
             values = {
                 metric: _value(rows, one, metric) for metric in ("psnr-rgb", "psnr-rgb-single")
             }
-            for axes, title, path in zip(
+            for axes, caption, path in zip(
                 line,
                 (
                     "input",
@@ -72,9 +73,23 @@ def maps(results: Results, task: Task) -> dict[str, bytes]:
                 (apart[INPUT], apart[MAP], singles[own], own, apart[CLEAN]),
                 strict=True,
             ):
-                _show(axes, title, read(path) if path else None)
+                _show(axes, caption, read(path) if path else None)
             line[0].set_ylabel(names[one])
+        ends = task.space.first[0], level_key(level)[0]
+        texts = [words.physical(task, level_text((one,))) for one in ends]
+        bar = figure.colorbar(
+            ScalarMappable(cmap="gray"), ax=list(grid[:, 1]), location="bottom", panchor=False
+        )
+        bar.set_ticks(ends, labels=texts)
+        bar.set_label(words.axis_name(task), fontsize=8)
+        bar.ax.tick_params(labelsize=8)
         return {"map.png": files(figure)["png"]}
+
+
+def title(task: Task, image: str, level: str) -> str:
+    """Returns what is shown: the image, its pattern, and from where to where the noise rises."""
+    first = words.level_name(task, level_text(task.space.first))
+    return f"{task.name}: {words.image_name(task, image)}, {first} to {words.physical(task, level)}"
 
 
 def _value(rows, one: Series, metric: str) -> str:
@@ -88,6 +103,6 @@ def _show(axes, title: str, image: Image.Image | None) -> None:
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
     for spine in axes.spines.values():
-        spine.set_visible(False)
+        spine.set(visible=True, color="#bbbbbb", linewidth=0.6)  # white would merge with the page
     if image is not None:
         axes.imshow(image, interpolation="nearest")

@@ -40,6 +40,7 @@ APART = (INPUT, CLEAN, TARGET, MAP)
 """What is shown that no method made."""
 ACROSS = 11
 """Levels that a strip shows at most."""
+LIES = "where the crop lies"
 NO_PICTURES = "No pictures are stored for these results."
 
 
@@ -163,7 +164,7 @@ def _content(results: Results, task: Task) -> Strip | None:
         for one, name in names.items()
     )
     return Strip(
-        title=f"{task.name}: {chosen.image} of {chosen.dataset}",
+        title=f"{task.name}: {words.image_name(task, chosen.image)} of {chosen.dataset}",
         clean=clean,
         box=box,
         above=tuple(above),
@@ -276,14 +277,15 @@ def _drawn(content: Strip, task: Task) -> Image.Image:
     across = max(len(content.levels), 1)
     top = TEXT + 3 * GAP
     band = TILE + CAPTION + GAP if content.above else 0
-    overview = [_overview(content.clean, content.box)] if content.clean else []
+    overview = _overview(content.clean, content.box) if content.clean else None
+    room = max(overview.width, math.ceil(small.getlength(LIES))) if overview else 0
     grid = top + band + TEXT + 2 * GAP
     step = TILE + CAPTION + GAP
     width = max(
         left + across * (width_of + GAP),
         math.ceil(font.getlength(content.title)) + 2 * GAP,
         math.ceil(small.getlength(content.footer)) + 2 * GAP,
-        left + len(content.above) * (TILE + GAP) + sum(one.width + GAP for one in overview),
+        left + len(content.above) * (TILE + GAP) + room + GAP,
     )
     height = grid + step * len(content.lines) + TEXT + 2 * GAP
     canvas = Image.new("RGB", (width, height), "white")
@@ -293,8 +295,9 @@ def _drawn(content: Strip, task: Task) -> Image.Image:
     for tile in content.above:
         _place(canvas, tile, x, top, small)
         x += TILE + GAP
-    for image in overview:
-        canvas.paste(image, (x, top))
+    if overview:
+        canvas.paste(overview, (x, top))
+        pen.text((x + room // 2, top + TILE + 3), LIES, FAINT, small, anchor="ma")
     for at, text in enumerate(headings):
         middle = left + at * (width_of + GAP) + TILE // 2
         pen.text((middle, grid - GAP), text, INK, font, anchor="ms")

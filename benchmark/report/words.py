@@ -67,6 +67,13 @@ def merit_rule(task: Task) -> str:
     )
 
 
+def image_name(task: Task, image: str) -> str:
+    """Returns the name of an image, with its conditions in words: ``astronaut, pattern ramp``."""
+    for axis in task.unseen:
+        image = image.replace(f" {axis.name}=", f", {axis.name} ")
+    return image
+
+
 def yes_or_no(value: Hashable) -> str | None:
     """Returns a truth value as a word, or None where it is missing."""
     return {True: "yes", False: "no"}.get(value)

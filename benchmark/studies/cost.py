@@ -184,6 +184,7 @@ def tables(parts: Sequence[Part]) -> Tables:
 
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws methods as bars over their backbone, and the overhead of one layer over p."""
+    from benchmark.report.style import Style
     from benchmark.studies import drawing
 
     methods, layer = tables["cost"], tables["layer"]
@@ -208,11 +209,15 @@ def draw(tables: Tables, task: Task) -> Figure:
     looks = drawing.distinct([f"k = {k}" for k in KERNELS])
     for k, own in layer[base].groupby("k"):
         drawing.line(grid[0][1], own["p"], 100 * own[column], looks[f"k = {k}"])
-    for limit in (5, 20) if timed else ():
-        grid[0][1].axhline(limit, color="#444444", linestyle="--", linewidth=0.8)
-    grid[0][1].set(xlabel="p, kernels that are mixed", ylabel=f"{word} over the plain layer, %")
+    if timed:
+        limits = Style("#444444", "", "--")
+        looks["TC Figure 3: 5 and 20 %"] = limits
+        for limit in (5, 20):
+            grid[0][1].axhline(limit, color=limits.color, linestyle=limits.line, linewidth=0.8)
+    grid[0][1].set_xlabel("p, kernels that are mixed")
     grid[0][1].set_title("one tunable layer, 64 channels")
-    drawing.legend(figure, looks, axes=grid[0][1])
+    # A limit may run behind it.
+    drawing.legend(figure, looks, axes=grid[0][1], frameon=True, framealpha=1, edgecolor="none")
     plain = (layer["k"] == BASE["k"]) & (layer["p"] == BASE["p"])
     looks = drawing.distinct(("batch", "channels"))
     ticks = {}
@@ -225,6 +230,7 @@ def draw(tables: Tables, task: Task) -> Figure:
     grid[0][2].set(xlabel="batch (64 channels)\nchannels (batch 1)", title="the same, k = 3, p = 2")
     drawing.legend(figure, looks, axes=grid[0][2])
     for axes in grid[0][1:]:
+        axes.set_ylabel(f"{word} over the plain layer, %")
         axes.set_ylim(bottom=min(0.0, 110 * layer[column].min()))
     return figure
 

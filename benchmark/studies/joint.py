@@ -144,9 +144,10 @@ def draw(tables: Tables, task: Task) -> Figure:
     )
     axes, share = grid[0][0], 0.8 / len(joint)
     looks = drawing.distinct(joint)
-    for at, name in enumerate(joint):
+    joint_of = {one: list(own["task"]) for one, own in table.groupby("operator", sort=False)}
+    for name in joint:
         own = table[table["task"] == name].set_index("operator")["drop"]
-        spots = [operators.index(one) + (at - (len(joint) - 1) / 2) * share for one in own.index]
+        spots = [operators.index(one) + _beside(joint_of[one], name) * share for one in own.index]
         axes.bar(spots, own, 0.9 * share, color=looks[name].color, label=name)
     axes.axhline(0, color="#444444", linewidth=0.8)
     axes.set_xticks(range(len(operators)), operators)
@@ -154,6 +155,11 @@ def draw(tables: Tables, task: Task) -> Figure:
     axes.set_ylabel(f"{metric.label} lost against one\nnetwork for the operator, {metric.unit}")
     figure.legend(loc="outside right center", fontsize=8)
     return figure
+
+
+def _beside(names: list[str], name: str) -> float:
+    """Returns where a bar stands among those of its operator, in bars from their middle."""
+    return names.index(name) - (len(names) - 1) / 2
 
 
 STUDY = Study(

@@ -181,7 +181,7 @@ def draw(tables: Tables, task: Task) -> Figure:
         axes.set(title=method, xticks=[], yticks=[])
         axes.grid(False)
         for spine in axes.spines.values():
-            spine.set_visible(False)
+            spine.set(visible=True, color="#bbbbbb")
     if named:
         drawing.legend(
             figure, {name: look._replace(line="") for name, look in looks.items()}, title="operator"

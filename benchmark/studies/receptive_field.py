@@ -123,6 +123,7 @@ def _around(shared: dict, field: Tensor, y: int, across: int) -> list[dict]:
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws the counts, and the maps of the first method at the first and last level."""
     import numpy as np
+    from matplotlib.colors import PowerNorm
 
     from benchmark.report.words import axis_name
     from benchmark.studies import drawing
@@ -157,17 +158,22 @@ def draw(tables: Tables, task: Task) -> Figure:
             picture = np.zeros((2 * WINDOW + 1, 2 * WINDOW + 1))
             picture[own["dy"] + WINDOW, own["dx"] + WINDOW] = own["share"]
             reach = WINDOW + 0.5
-            axes.imshow(
-                np.sqrt(picture),
+            shades = axes.imshow(
+                picture,
                 cmap="cividis",
-                vmin=0,
-                vmax=1,
+                norm=PowerNorm(0.5, vmin=0, vmax=1),  # small shares are what levels change
                 extent=(-reach, reach, reach, -reach),
             )
             axes.grid(False)
             axes.tick_params(labelsize=7)
         physical = first.loc[first["level"] == level, "physical"].iloc[0]
-        row[0].set_ylabel(f"{methods[0]}, {task.space.axes[0].name} {physical}", fontsize=8)
+        row[0].set_ylabel(f"{methods[0]}, {task.space.axes[0].name} {physical}\npixels", fontsize=8)
+    for axes in grid[-1]:
+        axes.set_xlabel("pixels", fontsize=8)
+    bar = figure.colorbar(shades, ax=grid[1:], shrink=0.6, aspect=24)
+    bar.set_label("effect on the output pixel, share of the largest\n(root scale)", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    bar.outline.set_visible(False)
     drawing.legend(figure, looks)
     return figure
 

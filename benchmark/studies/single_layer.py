@@ -140,12 +140,14 @@ def draw(tables: Tables, task: Task) -> Figure:
     grid[0][0].set(xlabel=axis_name(task), ylabel=f"{metric.label}{unit}")
     drawing.legend(figure, looks, axes=grid[0][0])
     spots = range(len(table))
-    for at, (column, text) in enumerate((("macs_again", "arithmetic"), ("time_again", "time"))):
-        if table[column].notna().any():
-            color = drawing.COLORS[at + 4]
-            places = [spot + 0.2 - 0.4 * (1 - at) for spot in spots]
-            grid[0][1].bar(places, 100 * table[column], 0.36, color=color, label=text)
+    bars = {"macs_again": "arithmetic", "time_again": "time"}
+    known = [column for column in bars if table[column].notna().any()]
+    for at, column in enumerate(known):
+        color = drawing.COLORS[list(bars).index(column) + 4]
+        places = [spot + 0.4 * (at - (len(known) - 1) / 2) for spot in spots]
+        grid[0][1].bar(places, 100 * table[column], 0.36, color=color, label=bars[column])
     grid[0][1].set_xticks(list(spots), table["method"])
+    grid[0][1].set_xlim(-0.6, len(table) - 0.4)
     grid[0][1].set_ylabel("runs again after a switch, %")
     grid[0][1].legend(fontsize=8)
     return figure

@@ -9,7 +9,17 @@ from PIL import Image
 
 from benchmark import tasks
 from benchmark.control import level_text
-from benchmark.report.strip import ACROSS, TILE, few, most_detailed, strip
+from benchmark.report.strip import (
+    ACROSS,
+    CAPTION,
+    GAP,
+    SHADE,
+    TEXT,
+    TILE,
+    few,
+    most_detailed,
+    strip,
+)
 from benchmark.results import Results
 
 
@@ -92,3 +102,11 @@ def test_a_strip_of_several_dials_shows_ends_and_middles_or_every_name(name, poi
 def test_a_strip_of_many_levels_keeps_both_ends():
     shown = few((f"{at / 40:g}" for at in range(41)), tasks.get("sr"))
     assert len(shown) == ACROSS and (shown[0], shown[-1]) == ("0", "1")
+
+
+def test_the_picture_that_shows_where_the_crop_lies_says_so(make):
+    results, task = make("denoise", methods=("dni",), levels=("0",))
+    pixels = np.asarray(opened(strip(results, task)))
+    _, columns = np.nonzero((pixels == SHADE).all(axis=2))
+    below = pixels[TEXT + 3 * GAP + TILE :, columns.min() : columns.max()][:CAPTION]
+    assert (below < 128).any()

@@ -1,0 +1,76 @@
+"""What the figures of studies say and where things stand in them."""
+
+import pandas as pd
+import pytest
+
+from benchmark import tasks
+from benchmark.studies import cost, joint, kernel_map, receptive_field, single_layer, wrong_level
+
+
+def test_bars_of_an_operator_stand_around_its_name_however_many_there_are():
+    lines = [("L0", "operators-10", 0.1), ("L0", "operators-6", 0.2), ("SR", "operators-10", 0.3)]
+    table = pd.DataFrame(lines, columns=["operator", "task", "drop"])
+    axes = joint.draw({"joint": table}, tasks.get("operators-10")).axes[0]
+    middles = [bar.get_x() + bar.get_width() / 2 for bar in axes.patches]
+    first, lone, second = middles
+    assert first + second == pytest.approx(0) and lone == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("time", "bars"), [(None, 1), (0.5, 2)])
+def test_bars_stand_at_their_method_with_and_without_run_times(time, bars):
+    methods = ("decouple", "decouple_fast")
+    common = {"method": methods, "dataset": "set"}
+    table = pd.DataFrame({**common, "macs_again": [1.0, 0.2], "time_again": [time, time]})
+    levels = pd.DataFrame({**common, "level": "1", "physical": "80", "value": [20.0, 21.0]})
+    figure = single_layer.draw(
+        {"single_layer": table.astype({"time_again": float}), "levels": levels},
+        tasks.get("denoise"),
+    )
+    axes = figure.axes[1]
+    middles = [bar.get_x() + bar.get_width() / 2 for bar in axes.patches]
+    assert len(middles) == 2 * bars
+    for at in range(2):
+        assert sum(middles[at::2]) / bars == pytest.approx(at)
+
+
+def test_limits_and_both_axes_of_one_layer_are_named_where_times_are_known():
+    layer = [
+        {"k": k, "p": p, "batch": batch, "channels": channels, "overhead_time": 0.1}
+        for k, p, batch, channels in ((3, 2, 1, 64), (3, 4, 1, 64), (3, 2, 2, 64), (3, 2, 1, 32))
+    ]
+    ratios = dict.fromkeys(("stored_ratio", "macs_ratio", "image_ratio"), [1.0])
+    figure = cost.draw(
+        {"cost": pd.DataFrame({"method": ["dni"], **ratios}), "layer": pd.DataFrame(layer)},
+        tasks.get("denoise"),
+    )
+    names = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    assert names[-1] == "TC Figure 3: 5 and 20 %"
+    assert len({axes.get_ylabel() for axes in figure.axes[1:]}) == 1
+
+
+def test_maps_of_methods_are_framed_so_that_they_stay_apart():
+    points = pd.DataFrame(
+        {"method": ["dni", "ftn"], "group": "L0", "layer": "a", "x": 0.0, "y": 0.0, "level": "0"}
+    )
+    figure = kernel_map.draw({"points": points}, tasks.get("operators-6"))
+    assert all(one.get_visible() for axes in figure.axes for one in axes.spines.values())
+
+
+def test_maps_of_what_a_pixel_depends_on_have_units_and_a_scale():
+    at = {"method": "dni", "level": "1", "physical": "0.2"}
+    kinds = ("flat", "moderate edge", "strong edge")
+    table = pd.DataFrame([{**at, "point": kind, "pixels": 1} for kind in kinds])
+    maps = pd.DataFrame([{**at, "point": kind, "dx": 0, "dy": 0, "share": 1.0} for kind in kinds])
+    figure = receptive_field.draw({"receptive_field": table, "maps": maps}, tasks.get("filter-l0"))
+    pictures, bar = figure.axes[3:6], figure.axes[-1]
+    assert {axes.get_xlabel() for axes in pictures} == {"pixels"}
+    assert "root scale" in bar.get_ylabel()
+
+
+def test_true_levels_run_down_and_dials_to_the_right_as_in_the_matrix_of_a_report():
+    crossed = [(level, dial) for level in ("0.2", "1") for dial in ("0.2", "1")]
+    table = pd.DataFrame(crossed, columns=["level", "dial"]).assign(
+        method="dni", physical="20", loss=0.5, detail=0.9, colour=1.0
+    )
+    axes = wrong_level.draw({"matrix": table}, tasks.get("denoise")).axes[0]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1] and axes.get_xlim()[0] < axes.get_xlim()[1]
