@@ -124,8 +124,8 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
             rows[1][at].set(xlabel=_gap_label(across, "→"), ylabel=_gap_label(up, "↑", "\n"))
     extra = dict.fromkeys(outside, " (off the scale)")
     extra |= {one: " (no value)" for one in looks if one not in shown}
-    # Of several dials, the last of all levels is the end of no line.
-    signs = [START, END] if task.space.d == 1 else [FIRST]
+    # Where no line joins levels, the last of them all is no end.
+    signs = [FIRST] if scattered else [START, END]
     legend(figure, looks, extra, signs, joined=not scattered)
     return figure
 

@@ -317,8 +317,12 @@ def test_a_long_name_has_its_backbone_in_a_line_of_its_own(make):
     assert "tunable_conv ·\n" + both[0] in labels_of(curves.pd_curve(means(longer), task))
 
 
-def test_of_several_dials_the_last_level_is_not_called_an_end(make):
-    results, task = make("blur-noise", methods=("dni",), levels=("0/0", "0/1", "1/1"))
+@pytest.mark.parametrize(
+    ("name", "levels"),
+    [("blur-noise", ("0/0", "0/1", "1/1")), ("operators-4", ("0", "0.333333", "1"))],
+)
+def test_where_no_line_joins_levels_the_last_is_not_called_an_end(make, name, levels):
+    results, task = make(name, methods=("dni",), levels=levels)
     assert labels_of(curves.pd_curve(means(results), task)) == ["dni", "first level"]
 
 
