@@ -144,7 +144,7 @@ def draw(tables: Tables, task: Task) -> Figure:
     )
     axes, share = grid[0][0], 0.8 / len(joint)
     looks = drawing.distinct(joint)
-    joint_of = {one: list(own["task"]) for one, own in table.groupby("operator", sort=False)}
+    joint_of = {one: sorted(own["task"], key=joint.index) for one, own in table.groupby("operator")}
     for name in joint:
         own = table[table["task"] == name].set_index("operator")["drop"]
         spots = [operators.index(one) + _beside(joint_of[one], name) * share for one in own.index]
