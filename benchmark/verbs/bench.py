@@ -323,15 +323,30 @@ def headline(results: Results, plan: Plan) -> str:
     for dataset, part in table.groupby("dataset", sort=False):
         levels = list(dict.fromkeys(part["level"]))
         lines.append(f"{metric.label} on {dataset}, by level")
-        lines.append(f"{'':<24}" + "".join(f"{level:>9}" for level in levels))
+        rows = [["", *levels]]
         for method, own in part.groupby("method", sort=False):
             values = dict(zip(own["level"], own[task.headline], strict=True))
             shown = (values.get(level) for level in levels)
             texts = (
                 "-" if one is None or one != one else f"{one:.{metric.digits}f}" for one in shown
             )
-            lines.append(f"{method:<24}" + "".join(f"{text:>9}" for text in texts))
+            rows.append([method, *texts])
+        lines += aligned(rows)
     return "\n".join(lines)
+
+
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Returns rows as lines whose columns are as wide as their longest text, names to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            [
+                f"{name:<{widths[0]}}",
+                *(f"{text:>{n}}" for text, n in zip(texts, widths[1:], strict=True)),
+            ]
+        )
+        for name, *texts in rows
+    ]
 
 
 def _mirror(results: Results, plan: Plan, store: Store, offline: bool = False) -> int:

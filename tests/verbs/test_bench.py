@@ -1,0 +1,16 @@
+"""What a run prints."""
+
+from benchmark.verbs.bench import aligned
+
+
+def test_columns_are_as_wide_as_their_longest_text():
+    rows = [
+        ["", "0/0.5/0", "1"],
+        ["decouple:kernel=5:groups=16", "28.41", "-"],
+        ["dni", "9.10", "30.00"],
+    ]
+    assert aligned(rows) == [
+        "                             0/0.5/0      1",
+        "decouple:kernel=5:groups=16    28.41      -",
+        "dni                             9.10  30.00",
+    ]
