@@ -36,6 +36,18 @@ PAGE = {"api_visibility": "private"}
 QUICK = {"show_progress": "hidden", "trigger_mode": "always_last", "queue": False, **PAGE}
 """How events that follow a moving slider are sent: at once, and only the last of a backlog."""
 
+CSS = """
+.pictures { display: flex; gap: 12px; align-items: flex-end; }
+.pictures figure { margin: 0; min-width: 0; }
+.pictures img { width: 100%; image-rendering: pixelated; }
+@media (max-width: 640px) {
+  #shown { order: -1; }
+  .pictures { overflow-x: auto; }
+  .pictures figure { flex: none; }
+}
+"""
+"""Pictures in one row; on a phone above the controls, so that a slider is seen to do something."""
+
 Chosen = tuple[str, str]
 """The image that is shown, and what is said where there is none."""
 NOTHING: Chosen = ("", "Choose an image.")
@@ -56,16 +68,17 @@ def launch(session: Session, port: int | None) -> None:
     """
     page = build(session)
     try:
-        _, address, _ = page.launch(**LOCAL, server_port=port, theme=_theme())
+        _, address, _ = page.launch(**LOCAL, server_port=port, **look())
     except (OSError, OverflowError) as error:
         raise UserError(f"port {port} cannot be used; choose another with --port") from error
     print(f"{address} (Ctrl-C ends it)", flush=True)
     page.block_thread()
 
 
-def _theme() -> Any:
-    """Returns a look whose fonts are those of the system: others would be fetched."""
-    return _gradio().themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+def look() -> dict[str, Any]:
+    """Returns how the page looks; its fonts are those of the system: others would be fetched."""
+    theme = _gradio().themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    return {"theme": theme, "css": CSS}
 
 
 def _gradio() -> Any:
@@ -81,7 +94,10 @@ def build(session: Session) -> Any:
     gr = _gradio()
     task, names, count = session.task, list(session.methods), len(session.turned)
     with gr.Blocks(
-        title=f"dialbench demo: {task.name}", analytics_enabled=False, delete_cache=(600, 600)
+        title=f"dialbench demo: {task.name}",
+        analytics_enabled=False,
+        delete_cache=(600, 600),
+        fill_width=True,
     ) as page:
         gr.Markdown(f"## {task.name}: {task.summary}")
         image = gr.State(NOTHING)
@@ -103,7 +119,7 @@ def build(session: Session) -> Any:
                 right = gr.Dropdown(
                     names, value=names[min(1, len(names) - 1)], label="Right method"
                 )
-            with gr.Column(scale=3):
+            with gr.Column(scale=3, elem_id="shown"):
                 said = gr.Markdown()
                 shown = gr.HTML()
         controls = [image, degrade, follow, left, right, *true, *dial]
@@ -124,10 +140,12 @@ def build(session: Session) -> Any:
             if session.varies and level is not None:
                 lines.insert(0, f"degraded at {_level(session, level)}")
             said_of = session.given_said(key, level)
-            pictures = [_figure(f"Input {said_of}".strip(), session.given(key, level))]
+            # An input that is smaller than the outputs is shown as large, so that parts can be compared.
+            scale = session.task.scale
+            pictures = [_figure(_caption("Input", said_of), session.given(key, level), scale)]
             for name in (one, other):
                 output, text = session.restored(key, level, name, at)
-                pictures.append(_figure(f"{name} {text}".strip(), output))
+                pictures.append(_figure(_caption(name, text), output))
             return [_row(pictures), " · ".join(lines), following, *set_dial]
 
         def turn(chosen: Chosen, degraded: bool, following: bool, *others: Any) -> list[Any]:
@@ -247,13 +265,19 @@ def mask(layers: list[np.ndarray], background: np.ndarray) -> np.ndarray:
 
 
 def _row(figures: list[str]) -> str:
-    """Returns pictures side by side, below each other where there is no room, as HTML."""
-    style = "display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(220px,1fr))"
-    return f'<div class="pictures" style="{style}">{"".join(figures)}</div>'
+    """Returns pictures side by side as HTML."""
+    return f'<div class="pictures">{"".join(figures)}</div>'
 
 
-def _figure(caption: str, pixels: np.ndarray) -> str:
-    """Returns a picture, lossless, as HTML: inside the answer, it needs no further requests."""
+def _caption(name: str, said: str) -> str:
+    return f"{name}: {said}" if said else name
+
+
+def _figure(caption: str, pixels: np.ndarray, scale: int = 1) -> str:
+    """Returns a picture, lossless, as HTML: inside the answer, it needs no further requests.
+
+    Each of its pixels is as large as one of the screen's, but where there is no room.
+    """
     from PIL import Image
 
     stream = io.BytesIO()
@@ -261,8 +285,8 @@ def _figure(caption: str, pixels: np.ndarray) -> str:
     source = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
     text = escape(caption)
     return (
-        f'<figure style="margin:0"><figcaption>{text}</figcaption><img alt="{text}" src="{source}" '
-        'style="width:100%;image-rendering:pixelated"></figure>'
+        f'<figure style="width:{scale * pixels.shape[1]}px"><figcaption>{text}</figcaption>'
+        f'<img alt="{text}" src="{source}"></figure>'
     )
 
 
@@ -274,8 +298,11 @@ def _true(session: Session, degraded: bool, values: tuple[float, ...]) -> Level 
 
 
 def _slider(gr: Any, axis: Axis, what: str, visible: bool = True, value: float = 0.5) -> Any:
-    ends = f"{axis.text(axis.start)} to {axis.text(axis.end)} {axis.unit}".strip()
-    return gr.Slider(0, 1, value, step=STEP, visible=visible, label=f"{what}: {axis.name} {ends}")
+    end = f"{axis.text(axis.end)} {axis.unit}".strip()
+    label = f"{what} (0 = {axis.name} {axis.text(axis.start)}, 1 = {end})"
+    if (axis.start, axis.end) == (0, 1) and not axis.names:
+        label = f"{what}: {axis.name}"
+    return gr.Slider(0, 1, value, step=STEP, visible=visible, label=label)
 
 
 def _picture(gr: Any, label: str, scale: int = 1) -> Any:

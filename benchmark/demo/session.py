@@ -23,6 +23,7 @@ from benchmark.data.samples import Samples
 from benchmark.data.sources import ImageSet
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
+from benchmark.metrics.records import METRICS
 from benchmark.metrics.scorer import Scorer
 from benchmark.plan import Plan, stored_jobs, untrained
 from benchmark.scoring.forward import best_device, ready
@@ -227,7 +228,7 @@ class Session:
         judged = output.clamp(0, 1) if self.task.protocol.clamp else output
         found = self.scorer.score(judged, self._samples(image).clean(0))
         return ", ".join(
-            f"{name.replace('-', ' ').upper()} {score.value:.2f} dB"
+            f"{METRICS[name].label} {score.value:.2f} {METRICS[name].unit}"
             for name, score in found.items()
             if score.value is not None
         )

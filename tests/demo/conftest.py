@@ -45,7 +45,7 @@ def address_of(session_of) -> Callable[..., Iterator[str]]:
         from benchmark.demo import app
 
         page = app.build(session_of(task, *names))
-        _, address, _ = page.launch(**app.LOCAL, theme=app._theme())
+        _, address, _ = page.launch(**app.LOCAL, **app.look())
         yield address
         page.close(verbose=False)
 

@@ -24,7 +24,9 @@ def test_the_slider_changes_the_pictures_and_nothing_outside_is_asked(browser, s
     captions = browser.run(
         "return [...document.querySelectorAll('figcaption')].map(one => one.innerText)"
     )
-    assert all(one.startswith(("Input PSNR RGB", "dni PSNR", "ftn PSNR")) for one in captions)
+    assert all(
+        one.startswith(("Input: PSNR-RGB ", "dni: PSNR-RGB ", "ftn: PSNR-RGB ")) for one in captions
+    )
     assert "sigma 42.5" in browser.run(text)
     browser.run(f"{SLIDERS}[0].focus()")
     browser.press("ArrowRight", 39)
@@ -61,3 +63,34 @@ def test_a_mask_is_how_opaque_the_paint_is():
     found = app.mask([layer], np.zeros((4, 6, 3), np.uint8))
     assert found.shape == (4, 6) and found.sum() == found[1, 2] == 1
     assert app.mask([], np.zeros((4, 6, 3), np.uint8)).sum() == 0
+
+
+def test_on_a_phone_the_pictures_come_first_and_none_is_stretched(browser, served, until):
+    sizes = (
+        "return [...document.querySelectorAll('.pictures img')]"
+        ".map(one => [one.naturalWidth, one.getBoundingClientRect().width])"
+    )
+    for width in (1440, 390):
+        browser.open(served, width, 844)
+        assert until(browser, sizes, lambda found: len(found) == 3) == [[256, 256]] * 3
+    below = (
+        "return document.querySelector('input[type=range]').getBoundingClientRect().top"
+        " - document.querySelector('.pictures').getBoundingClientRect().bottom"
+    )
+    assert browser.run(below) > 0
+    assert browser.run("return document.documentElement.scrollWidth") <= 390
+
+
+def test_a_slider_says_what_its_ends_are_in_its_own_numbers(session_of):
+    def labels(task):
+        page = app.build(session_of(task, "dni"))
+        return [one.label for one in page.blocks.values() if type(one).__name__ == "Slider"]
+
+    assert "Dial (0 = sigma 5, 1 = 80 of 255)" in labels("denoise")
+    assert "Dial: perception weight" in labels("sr")
+
+
+def test_a_small_input_is_shown_as_large_as_the_output():
+    small, large = np.zeros((2, 3, 3), np.uint8), np.zeros((8, 12, 3), np.uint8)
+    for figure in (app._figure("", small, 4), app._figure("", large)):
+        assert 'style="width:12px"' in figure

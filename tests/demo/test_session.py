@@ -32,7 +32,7 @@ def test_the_input_is_what_the_task_tests_with_and_the_output_what_the_tuned_net
         exact = wanted.permute(1, 2, 0).numpy() * 255
         assert np.abs(output - exact).max() < 0.51
         mse = float(((np.round(exact) - pixels) ** 2).mean())
-        assert said == f"PSNR RGB {10 * np.log10(255**2 / mse):.2f} dB"
+        assert said == f"PSNR-RGB {10 * np.log10(255**2 / mse):.2f} dB"
         assert session.restored(image, None, name, (0.8,))[1] == ""
 
 
@@ -42,7 +42,7 @@ def test_the_input_is_judged_as_outputs_are_where_it_has_their_size(session_of, 
     said = session.given_said(image, (0.4,))
     # The floor changes nothing.
     assert (
-        said.startswith("PSNR RGB") and said == session.restored(image, (0.4,), "floor", (0.4,))[1]
+        said.startswith("PSNR-RGB") and said == session.restored(image, (0.4,), "floor", (0.4,))[1]
     )
     assert session.given_said(image, None) == ""
     smaller = session_of("sr", "floor")
