@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from benchmark.analysis.scores import Found, scores
-from benchmark.leaderboard.board import dial_words, heads, lines_of, rules, title
+from benchmark.leaderboard.board import csv_text, dial_words, heads, lines_of, rules, title
 from benchmark.leaderboard.card import sections
 from benchmark.leaderboard.card import title as card_title
-from benchmark.leaderboard.drawing import panel
+from benchmark.leaderboard.drawing import curves, panel
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.standings import Group, Standing
+from benchmark.metrics.records import METRICS
+from benchmark.report import words
 from benchmark.report.averages import costs, means
 from benchmark.report.gallery import gallery
 from benchmark.report.grids import Cell, Grid, Line
 from benchmark.report.html import frame, table
 from benchmark.report.matrices import matrices
-from benchmark.report.page import BANDS, live
+from benchmark.report.page import inline, live
 from benchmark.report.plots import cost_data, plots, series_of
 from benchmark.report.plots import rules as colours
 from benchmark.report.series import Series
@@ -36,6 +38,14 @@ if TYPE_CHECKING:
 INTERVALS = (
     "Confidence: half the 95 % interval over images of the distance from the centre of the field. It "
     "says how much a difference depends on which images were chosen, not on the seed."
+)
+COLUMNS = (
+    "Stored and folded: parameters as kept, and set to one level; MACs: of a 256 x 256 input; switch: the "
+    "time that another level takes to set. Reproduced: the share of an entry's values that were computed "
+    "again from its weights."
+)
+STILL = (
+    "Without scripts there are no sliders and pictures; these are the curves of the first tables."
 )
 
 
@@ -58,7 +68,12 @@ def page(groups: Sequence[Group], results: Results) -> str:
         "gallery": gallery(results, task, long, every),
     }
     body = [f"<p>{escape(f'{task.summary}. {rules(task)}')}</p>"]
-    body += live(data, BANDS, matrices(_crossed(found), task))
+    drawing = inline(curves(groups, task, csv_text(groups)), "curves.svg")
+    body.append(
+        f'<noscript><p class="hint">{STILL}</p>'
+        f'<div class="curves"><figure>{drawing}</figure></div></noscript>'
+    )
+    body += live(data, matrices(_crossed(found), task))
     for group in groups:
         links = [
             f'<a href="{quote(card_name(one.entry))}">{escape(line[1])}</a>'
@@ -66,7 +81,9 @@ def page(groups: Sequence[Group], results: Results) -> str:
         ]
         grid = _grid(group, task)
         body += [f"<h2>{escape(title(group))}</h2>", table(grid, labels=links)]
-    body += [f'<p class="hint">{escape(text)}</p>' for text in (dial_words(task), INTERVALS)]
+    body += [
+        f'<p class="hint">{escape(text)}</p>' for text in (COLUMNS, dial_words(task), INTERVALS)
+    ]
     name = f"{task.name}: leaderboard"
     return frame(name, [part for part in body if part], colours(long), data, "../index.html")
 
@@ -117,13 +134,32 @@ def _code(text: str) -> str:
 
 def _grid(group: Group, task: Task) -> Grid:
     """Returns a group's table; the method is its label, and the rank comes first."""
-    columns = heads(group)
+    columns = _heads(group, task)
     lines = tuple(
         Line(line[1], tuple(map(Cell, (line[0], *line[2:]))), one.entry.series.baseline)
         for one, line in zip(group.standings, lines_of(group), strict=True)
     )
     shown = tuple(("", name) for name in (columns[0], *columns[2:]))
     return Grid(title(group), shown, lines)
+
+
+def _heads(group: Group, task: Task) -> list[str]:
+    """Returns the headings of a group's table, with the units and directions that reports have too."""
+    metric = group.standings[0].metric
+    name, unit = words.metric_name(metric), METRICS[metric].unit
+    own = f", {unit}" if unit else ""
+    merit = METRICS[task.headline].unit
+    said = {
+        name: f"{name} {words.arrow(metric)}",
+        words.merit(task): f"{words.merit(task)} ↑",
+        "gap to experts": f"gap to experts{own} ↓",
+        "dial quality": "dial quality ↑",
+        "coverage": "coverage ↑",
+        "stored": "stored parameters",
+        "folded": "folded parameters",
+        "confidence": f"confidence, {merit}" if merit else "confidence",
+    }
+    return [said.get(head, head) for head in heads(group)]
 
 
 def home(boards: Sequence[tuple[str, Sequence[Group]]]) -> str:

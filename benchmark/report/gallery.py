@@ -8,6 +8,8 @@ import io
 import math
 from typing import TYPE_CHECKING, Any
 
+from benchmark.metrics.records import METRICS
+from benchmark.report import words
 from benchmark.report.series import Series, labels, ordered
 from benchmark.report.strip import captions, most_detailed, read, shown
 from benchmark.report.ticks import along, strokes
@@ -73,6 +75,8 @@ def gallery(
         chosen, images = found[dataset]
         own = blobs[dataset]
         texts, meaning = captions(results, task, chosen)
+        headline = METRICS[task.headline]
+        unit = headline.unit if headline.label in meaning else ""
         width, height = windows[dataset][2:]
         lines = []
         for one, name in _names(images).items():
@@ -84,7 +88,7 @@ def gallery(
                     "name": name,
                     "series": next((every.index(it) for it in plotted), None),
                     "files": [number(own[key]) if key in own else None for key in keys],
-                    "captions": [texts.get(key, "") for key in keys],
+                    "captions": [_with_unit(texts.get(key, ""), unit) for key in keys],
                 }
             )
         sets.append(
@@ -108,6 +112,12 @@ def _names(images: Pictures) -> dict[Series, str]:
         if one.method == name
     }
     return first | labels(ordered(one for one in every if one not in first))
+
+
+def _with_unit(caption: str, unit: str) -> str:
+    """Returns a caption whose first value, which is the headline's, has its unit."""
+    first, dot, rest = caption.partition(" · ")
+    return f"{first} {unit}{dot}{rest}" if unit and first not in ("", words.NULL) else caption
 
 
 def _note(size: tuple[int, int], window: tuple[int, int], meaning: str) -> str:

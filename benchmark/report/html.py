@@ -123,7 +123,7 @@ def table(grid: Grid, first: str = "method", labels: Sequence[str] = ()) -> str:
             for place, cell in enumerate(line.cells)
         )
         label = labels[at] if labels else escape(line.label)
-        lines.append(f'{start}<th scope="row">{label}</th>{cells}</tr>')
+        lines.append(f'{start}<th scope="row"><span>{label}</span></th>{cells}</tr>')
     body = "\n".join(lines)
     return wide(
         f'<table class="sort"><thead>{head}</thead>\n<tbody>\n{body}\n</tbody></table>', grid.title

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from benchmark.tasks import Task
 
+STOPS = 16
+"""Steps of the colour scale."""
+
 
 def matrices(found: Found, task: Task) -> str:
     """Returns one table for every run, or an empty text if no dial was ever set wrong."""
@@ -40,11 +43,28 @@ def matrices(found: Found, task: Task) -> str:
             "when the dial (across) is set to another value than the true level (down), in "
             f"{escape(words.axis_name(task))}. ● is the best dial at a level; the framed diagonal is "
             "the dial set to the true level.</p>",
+            _scale(norm, metric.unit),
             '<div class="matrices">',
             *parts,
             "</div></section>",
         ]
     )
+
+
+def _scale(norm: Normalize, unit: str) -> str:
+    """Returns what the colours mean, as a line: they are those of all tables together."""
+    colors = ", ".join(_color(norm.vmax * at / STOPS, norm)[0] for at in range(STOPS + 1))
+    most = f"{loss_text(norm.vmax)} {unit}".strip()
+    return (
+        '<p class="hint scale">lost: 0, as with the best dial'
+        f'<i style="background:linear-gradient(to right, {colors})"></i>{escape(most)}, the most</p>'
+    )
+
+
+def _color(value: float, norm: Normalize) -> tuple[str, str]:
+    """Returns the colour of a loss, and that of text on it, as CSS."""
+    color, ink = shade(value, norm)
+    return "#{:02x}{:02x}{:02x}".format(*(round(255 * part) for part in color)), ink
 
 
 def _table(
@@ -60,10 +80,7 @@ def _table(
         cells = []
         for column in range(len(levels)):
             value = float(loss[row, column])
-            (red, green, blue), ink = shade(value, norm)
-            color = "#{:02x}{:02x}{:02x}".format(
-                *(round(255 * part) for part in (red, green, blue))
-            )
+            color, ink = _color(value, norm)
             own = ' class="own"' if row == column else ""
             text = "●" if column == chosen[row] else loss_text(value)
             cells.append(f'<td{own} style="background:{color};color:{ink}">{text}</td>')

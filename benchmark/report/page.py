@@ -19,6 +19,9 @@ BANDS = (
     "image, around the curve. They say how sure a curve's place among the others is, not how much "
     "images differ."
 )
+BAND = "Bands: 95 % bootstrap intervals of the mean over images."
+COMPARED = "Thick lines are the two compared in the pictures below."
+FIRST = "Thick lines are the two best methods."
 
 VIEWER = """<section id="viewer" hidden aria-label="Pictures by level">
 <h2>Pictures</h2>
@@ -53,7 +56,7 @@ def page(
         matrix: The level x dial matrix as HTML, or an empty text.
         names: The files that lie beside the page.
     """
-    body = live(data, BANDS, matrix)
+    body = live(data, matrix)
     for grid in document.summaries:
         body += [f"<h2>{escape(grid.title)}</h2>", table(grid)]
     if document.summaries:
@@ -65,7 +68,7 @@ def page(
     if document.remarks:
         remarks = "".join(f"<li>{escape(text)}</li>" for text in document.remarks)
         body.append(
-            f"<details><summary>What the figures mean</summary><ul>{remarks}</ul></details>"
+            f"<details><summary>What the columns of dial quality mean</summary><ul>{remarks}</ul></details>"
         )
     if document.details:
         body.append("<details><summary>Every level</summary>")
@@ -87,12 +90,11 @@ def page(
     return frame(document.title, [part for part in body if part], css, data, "../index.html")
 
 
-def live(data: Mapping[str, Any], bands: str = "", more: str = "") -> list[str]:
+def live(data: Mapping[str, Any], more: str = "") -> list[str]:
     """Returns the level slider with all that moves with it, for the script to fill.
 
     Args:
         data: Output of ``plots.plots``, with ``gallery`` where there are pictures.
-        bands: What bands mean, or an empty text where there are none.
         more: HTML to end with.
     """
     if not data["levels"] or not data["sets"]:
@@ -113,27 +115,37 @@ def live(data: Mapping[str, Any], bands: str = "", more: str = "") -> list[str]:
         '<output id="now"></output>',
         f'<label>Set <select id="set">{sets}</select></label>' if len(data["sets"]) > 1 else "",
         "</div>",
-        *_curves(data, bands),
-        VIEWER if any(data.get("gallery", {}).get("sets", ())) else "",
+        *_curves(data),
+        VIEWER if _pictured(data) else "",
         more,
         "</div>",
     ]
 
 
-def _curves(data: Mapping[str, Any], bands: str) -> list[str]:
+def _pictured(data: Mapping[str, Any]) -> bool:
+    return any(data.get("gallery", {}).get("sets", ()))
+
+
+def _curves(data: Mapping[str, Any]) -> list[str]:
     costs = "".join(
         f'<option value="{at}">{escape(one["name"])}</option>'
         for at, one in enumerate(data.get("costs", ()))
     )
+    two, hints = "", [POINT]
+    if len(data["pair"]) > 1:
+        name = "of the two compared" if _pictured(data) else "of the two best"
+        two = f'<option value="pair">{name}</option>'
+        if len({one["part"] for one in data["levels"]}) < len(data["levels"]):
+            hints.append(COMPARED if _pictured(data) else FIRST)
+    methods = sum(not one["baseline"] for one in data["series"])
+    bands = BANDS if methods > 1 else BAND
     plane = [PLANES if len(data["dials"]) > 1 else PLANE] if data["plane"] else []
     options = [
         '<label><input type="checkbox" id="gaps"> difference to the best method</label>'
         if data["gaps"]
         else "",
-        '<label>Bands <select id="bands"><option value="pair">of the two compared</option>'
-        '<option value="all">of all</option><option value="none">none</option></select></label>'
-        if bands
-        else "",
+        f'<label>Bands <select id="bands">{two}<option value="all">of all</option>'
+        '<option value="none">none</option></select></label>',
         f'<label>Cost <select id="cost">{costs}</select></label>' if costs else "",
     ]
     return [
@@ -142,7 +154,7 @@ def _curves(data: Mapping[str, Any], bands: str) -> list[str]:
         f'<div class="options">{"".join(options)}</div>',
         '<div id="legend" role="group" aria-label="Curves to show"></div>',
         '<div id="plots"></div>',
-        f'<p class="hint">{escape(" ".join([POINT, *plane, bands]))}</p>',
+        f'<p class="hint">{escape(" ".join([*hints, *plane, bands]))}</p>',
         '<h2 id="at-title">At this level</h2>',
         '<div class="wide" role="region" tabindex="0" aria-labelledby="at-title">'
         '<table class="sort" id="at"><thead></thead><tbody></tbody></table></div>',

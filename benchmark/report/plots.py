@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.analysis.field import field_intervals
 from benchmark.analysis.scores import Found, Run
 from benchmark.control import level_key
+from benchmark.metrics.records import METRICS
 from benchmark.report import marks, words
 from benchmark.report.curves import best, lines_of, pair, scored_metrics, series_of
 from benchmark.report.series import Series, labels
@@ -55,17 +56,18 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
     chosen = pair(metrics)
     where = places(lines)
     parts = {level: at for at, part in enumerate(lines) for level in part}
+    physical = words.has_physical(task) and not _named(task)
     columns = [sorted(set(column)) for column in zip(*map(level_key, levels), strict=True)]
     return {
         "axis": _axis(task),
         "along": along(task) or 0,
-        "gaps": task.has_true_level and task.space.dials > 0,
+        "gaps": task.has_true_level and task.space.dials > 0 and _contest(every) > 1,
         "plane": [metrics.index(one) for one in chosen] if chosen else None,
         "levels": [
             {
                 "key": level,
-                "text": "/".join(f"{value:.3g}" for value in level_key(level)),
-                "physical": words.physical(task, level) if words.has_physical(task) else "",
+                "text": words.physical(task, level) if _named(task) else words.rounded(level),
+                "physical": words.physical(task, level) if physical else "",
                 "name": _level(task, level),
                 "at": where[level],
                 "part": parts[level],
@@ -93,12 +95,24 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
     }
 
 
+def _contest(every: list[Series]) -> int:
+    """Returns how many series are no baselines: the best of one alone is itself."""
+    return sum(not one.baseline for one in every)
+
+
+def _named(task: Task) -> bool:
+    """Whether a task's only axis has names: where they lie between 0 and 1 says nothing."""
+    return task.space.d == 1 and along(task) is None
+
+
 def _axis(task: Task) -> str:
     """Returns what the levels of curves are: of several axes, the one that lines run along first."""
     if task.space.d > 1:
         names = words.axis_name(task).split(" / ")
         return f"{names.pop(along(task) or 0)}; below: {' / '.join(names)}"
     name = words.axis_name(task)
+    if _named(task):
+        return name
     return f"level, {name}" if words.has_physical(task) else f"level ({name})"
 
 
@@ -106,12 +120,14 @@ def _dials(task: Task, levels: list[str], count: int) -> list[dict[str, Any]]:
     """Returns the name of every axis and its values as text, in order."""
     if count < 2:
         name = "Dial" if task.protocol.pairs else "Level"
-        return [{"name": name, "texts": [_level(task, level) for level in levels]}] * count
+        texts = [_level(task, level) for level in levels]
+        return [{"name": name, "short": name, "texts": texts}] * count
     names = words.axis_name(task).split(" / ")
     found = []
-    for at, name in enumerate(names):
+    for at, (name, axis) in enumerate(zip(names, task.space.axes, strict=True)):
         texts = {level_key(one)[at]: words.physical(task, one).split("/")[at] for one in levels}
-        found.append({"name": name, "texts": [texts[value] for value in sorted(texts)]})
+        ordered = [texts[value] for value in sorted(texts)]
+        found.append({"name": name, "short": axis.name, "texts": ordered})
     return found
 
 
@@ -148,8 +164,9 @@ def _level(task: Task, level: str) -> str:
         names = [axis.name for axis in task.space.axes]
         values = words.physical(task, level).split("/")
         return ", ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
-    own = f"level {level}"
-    return f"{own} ({words.level_name(task, level)})" if words.has_physical(task) else own
+    if not words.has_physical(task) or _named(task):
+        return words.level_name(task, level)
+    return f"level {words.rounded(level)} ({words.level_name(task, level)})"
 
 
 def _series(one: Series, name: str, look: Style, shift: float) -> dict[str, Any]:
@@ -174,6 +191,7 @@ def _metric(
 ) -> dict[str, Any]:
     lines = lines_of(long, dataset, metric)
     ahead = best(lines, metric)
+    unit = METRICS[metric].unit
     field = [run for run in found or {} if not Series(*run[:3]).baseline]
     ends = field_intervals(found, dataset, metric, field) if found else {}
 
@@ -202,7 +220,10 @@ def _metric(
 
     return {
         "name": words.metric_name(metric),
+        "title": METRICS[metric].label + (f" ({unit})" if unit else ""),
         "label": f"{words.metric_name(metric)} {words.arrow(metric)}",
+        "arrow": words.arrow(metric),
+        "digits": METRICS[metric].digits,
         "better": words.better(metric),
         "best": [_plain(ahead.get(at, math.nan)) for at in levels],
         "lines": [line(one) for one in every],

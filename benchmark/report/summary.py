@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmark.amount import amount
+from benchmark.analysis.scores import pictures
 from benchmark.analysis.statistics import LEAST
 from benchmark.control import level_key
 from benchmark.errors import Failure
@@ -127,8 +128,7 @@ def document(
     titles = {}
     for dataset in sorted(long["dataset"].unique()):
         scores = _scores(long[long["dataset"] == dataset], results, task, preset)
-        images = int(long.loc[long["dataset"] == dataset, "images"].max())
-        title = f"{dataset} ({amount(images, 'image')})"
+        title = f"{dataset} ({_size(results.rows, task, dataset)})"
         titles[dataset] = title
         ranks = {key[0]: placed for key, placed in derived.ranks.items() if key[1] == dataset}
         summaries.append(_summary(scores, title, cost, ranks, notes))
@@ -144,6 +144,13 @@ def document(
         notes=tuple(notes.texts),
         failures=tuple(_failed(failure) for failure in _in_order(results.failures)),
     )
+
+
+def _size(rows: pd.DataFrame, task: Task, dataset: str) -> str:
+    """Returns how many images a data set has, and how many cases where each is scored under several."""
+    names = sorted(set(rows.loc[rows["dataset"] == dataset, "image"].map(str)))
+    images = amount(len(pictures(names, task)), "image")
+    return f"{images}, {amount(len(names), 'case')}" if task.unseen else images
 
 
 def _in_order(failures: Sequence[Failure]) -> list[Failure]:
@@ -283,7 +290,7 @@ def _facts(
     def distinct(column: str) -> str:
         return ", ".join(sorted({str(value) for value in rows[column].dropna() if str(value)}))
 
-    sets = long.groupby("dataset")["images"].max()
+    sets = sorted(long["dataset"].unique())
     levels = sorted(long["level"].unique(), key=level_key)
     shown = [
         f"{level} ({words.physical(task, level)})" if words.has_physical(task) else level
@@ -294,7 +301,7 @@ def _facts(
         ("protocol", distinct("protocol") or task.protocol.id),
         (
             "data sets",
-            ", ".join(f"{key} ({amount(int(count), 'image')})" for key, count in sets.items()),
+            ", ".join(f"{name} ({_size(rows, task, name)})" for name in sets),
         ),
         ("levels", f"{', '.join(shown)}; 0 is the start and 1 the end of {name}"),
         ("trained on", trained_on),

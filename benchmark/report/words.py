@@ -6,7 +6,7 @@ import math
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
-from benchmark.control import level_text, parse_level
+from benchmark.control import level_key, level_text, parse_level
 from benchmark.errors import LevelError
 from benchmark.metrics.records import METRICS
 
@@ -123,12 +123,17 @@ def axis_name(task: Task) -> str:
     )
 
 
+def rounded(level: str) -> str:
+    """Returns a level with as many digits as anybody reads: ``0.667`` for ``0.666667``."""
+    return "/".join(f"{value:.3g}" for value in level_key(level))
+
+
 def level_name(task: Task, level: str) -> str:
     """Returns a column heading: ``sigma 35``, or ``level 0.25`` where levels have no unit.
 
     It is ``dial at sigma 35`` where images have no level that anybody knows.
     """
     if not has_physical(task):
-        return f"level {level}"
+        return f"level {rounded(level)}"
     dial = "dial at " if task.protocol.pairs else ""
     return f"{dial}{'/'.join(axis.name for axis in task.space.axes)} {physical(task, level)}"

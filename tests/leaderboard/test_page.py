@@ -162,11 +162,42 @@ def test_a_page_draws_the_floor_and_the_experts_beside_the_methods(put, boards):
     assert known["floor"] == pytest.approx(floor.by_level(), abs=1e-5)
 
 
+def test_headings_say_units_and_which_way_is_better(put, boards):
+    put(**FIELD)
+    groups = build.compared(boards / "sr")
+    text = page(groups, drawn.results(groups, boards / "sr"))
+    heads = re.findall('<th scope="col">(.*?)</th>', text.partition("</noscript>")[2])
+    assert heads[1:] == [
+        "rank",
+        "PSNR-Y, dB ↑",
+        "area of PSNR-Y and LPIPS ↑",
+        "gap to experts, dB ↓",
+        "dial quality ↑",
+        "coverage ↑",
+        "stored parameters",
+        "folded parameters",
+        "MACs",
+        "switch",
+        "status",
+        "confidence, dB",
+        "preset",
+    ]
+    assert "Reproduced: the share" in text
+
+
+def test_a_page_shows_its_curves_without_scripts_too(put, boards):
+    put(**FIELD)
+    groups = build.compared(boards / "sr")
+    text = page(groups, drawn.results(groups, boards / "sr"))
+    (still,) = re.findall("<noscript>(.*?)</noscript>", text, flags=re.DOTALL)
+    assert "<svg" in still and "dni" in still
+
+
 def test_every_line_leads_to_its_card(put, boards, tmp_path):
     one, _ = loaded.load(put(**FIELD))
     out = build.pages(boards, tmp_path / "out").parent / "sr"
     (link,) = re.findall(
-        r'<th scope="row"><a href="([^"]+)">dni</a>', (out / "index.html").read_text()
+        r'<th scope="row"><span><a href="([^"]+)">dni</a>', (out / "index.html").read_text()
     )
     text = (out / link).read_text()
     assert one.id in text and 'href="index.html"' in text and "<script" not in text

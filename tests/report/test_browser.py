@@ -249,7 +249,7 @@ def test_of_many_lines_side_by_side_the_one_at_the_sliders_is_drawn(browser, fol
         "return [...document.querySelectorAll('#plots figcaption')].map(one => one.textContent)"
     )
     points = "return document.querySelectorAll('#plots figure:nth-of-type(2) .s0 .dot').length"
-    assert all(", operator " in one for one in browser.run(captions)[:-1])
+    assert all("; operator " in one for one in browser.run(captions)[:-1])
     assert browser.run(points) == 3
     before = browser.run(captions)[1]
     browser.run("document.getElementById('level-1').focus()")
@@ -336,7 +336,7 @@ def test_a_board_has_its_slider_and_its_tables_can_be_sorted(browser, folder):
     titles = (
         "return [...document.querySelectorAll('#plots figcaption')].map(one => one.textContent)"
     )
-    assert browser.run(titles)[0] == "LPIPS against PSNR-Y, dB" and len(browser.run(titles)) > 3
+    assert browser.run(titles)[0] == "LPIPS against PSNR-Y (dB)" and len(browser.run(titles)) > 3
     browser.run(f"document.querySelector('{own} thead th button').click()")
     assert column(browser, own, 0)[:2] == ["dni", "adafm"]
     card = browser.run(f"return document.querySelector('{own} tbody a').getAttribute('href')")

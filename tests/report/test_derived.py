@@ -77,7 +77,9 @@ def test_dial_quality_is_in_every_readable_table(crossed):
     assert float(table["dni"]["dial oracle"]) >= float(table["dni"]["dial linear"])
     assert "- best dial, R²: " in text
     assert "Dial quality on set5" in latex(content)
-    assert "What the figures mean" in page(content, {}, {"levels": [], "sets": []}, "", "", ())
+    assert "What the columns of dial quality mean" in page(
+        content, {}, {"levels": [], "sets": []}, "", "", ()
+    )
 
 
 def test_dial_quality_names_the_metric_where_it_is_not_only_the_headline(crossed):

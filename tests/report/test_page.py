@@ -119,6 +119,15 @@ def test_too_many_pictures_are_cut_to_one_window_and_the_page_says_so(make):
     assert sizes["input"] == (width // 4, height // 4)
 
 
+def test_what_stands_beside_a_name_has_its_unit_where_it_has_one(make):
+    for null, wanted in (((), r"\d+\.\d\d dB · 0\.\d+"), (("lpips",), r"\d+\.\d\d dB")):
+        results, task = make(methods=("dni", "ftn"), levels=("0", "1"), null=null)
+        long = means(results)
+        (shown,) = gallery(results, task, long, series_of(long))["sets"]
+        captions = {one["name"]: one["captions"][0] for one in shown["shown"]}
+        assert re.fullmatch(wanted, captions["dni"]) and captions["clean"] == ""
+
+
 def test_data_cannot_end_its_element():
     text = embedded({"a": "</script><script>alert(1)</script><!--&amp;\u2028"})
     assert not set("<>&\u2028") & set(text)
@@ -160,6 +169,7 @@ def test_the_matrix_is_a_table_with_readable_numbers(make):
     for color, ink in re.findall(r"background:(#\w+);color:(\w+)", html):
         rgb = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
         assert contrast(rgb, (255,) * 3 if ink == "white" else (0,) * 3) >= 4.5
+    assert "<i style" in html and re.search(r"</i>\d+\.\d+ dB, the most", html)
     results, task = make("denoise", methods=("dni",), levels=("0.2", "1"))
     assert matrices(derive(results, task).found, task) == ""
 

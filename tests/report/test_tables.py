@@ -174,6 +174,15 @@ def test_the_facts_name_protocol_sets_preset_seeds_and_versions(make):
         assert fact in text
 
 
+def test_images_that_are_scored_under_several_cases_are_counted_as_images(make):
+    cases = [f"{name} strength={value}" for name in "abc" for value in ("0", "0.5", "1")]
+    results, task = make("operators-4", methods=("dni",), levels=("0", "1"), images=cases)
+    content = document(results, task, "laptop")
+    assert [one.title for one in content.summaries] == ["set5 (3 images, 9 cases)"]
+    assert dict(content.facts)["data sets"] == "set5 (3 images, 9 cases)"
+    assert "With only 3 images of set5" in dict(content.facts)["rank"]
+
+
 def test_backbones_are_named_only_where_they_differ(make):
     results, task = make(methods=("dni",), levels=("0",), backbones=("small",))
     assert "dni" in lines_of(markdown(document(results, task, "laptop")), "## set5")

@@ -14,7 +14,14 @@ function mark(parent, name, attributes, text) {
 function ticksBetween(low, high, most) {
   const rough = (high - low) / most;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 5, 10].find((by) => by * power >= rough * 0.999);
+  const steps = [0.2, 0.5, 1, 2, 5, 10].map((by) => by * power);
+  const wide = steps.findIndex((step) => step >= rough * 0.999);
+  const found = multiples(low, high, steps[wide]);
+  // One number is no scale.
+  return found.length > 1 ? found : multiples(low, high, steps[wide - 1]);
+}
+
+function multiples(low, high, step) {
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   const found = [];
   for (let at = Math.ceil(low / step - 1e-9); at * step <= high + 1e-9 * step; at += 1) {
@@ -149,7 +156,7 @@ function drawChart(host, spec, number) {
       const hollow = spec.hollowStart && place === 0 && points.length > 1;
       const end = spec.hollowStart && (place === 0 || place === points.length - 1);
       // A marker without a line has nothing else to be seen by.
-      const size = chosen ? 6.5 : end || alone.has(point) || spec.level === null ? 4.5 : 3;
+      const size = chosen ? 7 : end || alone.has(point) || spec.level === null ? 5.5 : 4;
       if (chosen) mark(group, "circle", { class: "at", cx: x.toFixed(2), cy: y.toFixed(2), r: 10 });
       symbol(group, series, x, y, size, { class: series.stroke ? "stroke" : hollow ? "hollow" : "dot" });
       if (x >= box.left - 1 && x <= box.right + 1 && y >= box.top - 1 && y <= box.bottom + 1) {

@@ -46,8 +46,8 @@ function start() {
     const drawn = data.levels.filter((_, at) => shown(at));
     return data.dials.flatMap((dial, at) => {
       const places = new Set(drawn.map((one) => one.dials[at]));
-      return places.size > 1 ? [] : [`, ${dial.name} ${dial.texts[drawn[0].dials[at]]}`];
-    }).join("");
+      return places.size > 1 ? [] : [`${dial.short} ${dial.texts[drawn[0].dials[at]]}`];
+    }).join(", ").replace(/^(?=.)/, "; ");
   }
 
   // The lines of one metric: the values themselves, or their difference to the best method's.
@@ -60,9 +60,11 @@ function start() {
         if (y === null || !shown(at) || (apart && metric.best[at] === null)) return;
         const less = apart ? metric.best[at] : 0;
         const moved = (value) => (value === null ? null : value - less);
+        const gap = `${moved(y) > 0 ? "+" : ""}${moved(y).toFixed(metric.digits).replace(/^-(0(\.0+)?)$/, "$1")}`;
         points.push({
           x: data.levels[at].at + data.series[index].beside, y: y - less, low: moved(line.low[at]), high: moved(line.high[at]),
           level: at, part: data.levels[at].part, text: line.text[at], band: line.band[at],
+          gap: apart ? `${gap} to the best` : "",
         });
       });
       if (points.length) lines.push({ series: data.series[index], index, points });
@@ -107,15 +109,15 @@ function start() {
   function specs() {
     const { metrics } = data.sets[state.set];
     const apart = Boolean(gaps?.checked);
-    const label = (metric) => (apart ? `${metric.name}: difference to the best` : `${metric.label} (${metric.better})`);
-    const short = (metric) => (apart ? "difference to the best" : label(metric));
+    const label = (metric) => (apart ? `${metric.name}: difference to the best ${metric.arrow}` : `${metric.label} (${metric.better})`);
+    const short = (metric) => (apart ? `difference to the best ${metric.arrow} (0 is best)` : label(metric));
     const shared = { level: state.level, weight, band, banded: (bands?.value ?? "none") !== "none" };
     const bare = { ...shared, band: () => false, banded: false };
     const found = [];
     if (data.plane) {
       const [across, up] = data.plane.map((at) => metrics[at]);
       found.push({
-        ...bare, title: `${up.name} against ${across.name}${fixed()}`, hollowStart: true,
+        ...bare, title: `${up.title} against ${across.title}${fixed()}`, hollowStart: true,
         x: { label: label(across) }, y: { label: label(up) }, lines: planeLines(across, up, apart),
       });
     }
@@ -125,7 +127,7 @@ function start() {
       + Math.max(...data.series.map((one) => Math.abs(one.beside)));
     for (const metric of metrics) {
       found.push({
-        ...shared, title: `${metric.name} at every level${fixed()}`, levelLine: data.levels[state.level].at,
+        ...shared, title: `${metric.title} by level${fixed()}`, levelLine: data.levels[state.level].at,
         x: {
           label: data.axis, ...marks(drawn),
           ends: [Math.min(...places) - margin, Math.max(...places) + margin],
@@ -139,8 +141,8 @@ function start() {
     if (cost && metrics.length) {
       const { name, values } = data.costs[Number(cost.value)];
       found.push({
-        ...bare, level: null, title: `${metrics[0].name} at this level, against cost`,
-        x: { label: name }, y: { label: label(metrics[0]) },
+        ...bare, level: null, title: `${metrics[0].title} against cost, ${data.levels[state.level].name}`,
+        x: { label: name }, y: { label: short(metrics[0]) },
         lines: linesOf(metrics[0], apart).flatMap((line) => {
           const x = values[line.index];
           const points = line.points.filter((one) => one.level === state.level && x !== null);
@@ -178,6 +180,7 @@ function start() {
 
   function curves() {
     const wanted = specs();
+    for (const left of document.querySelectorAll("#legend .left")) left.hidden = !gaps.checked;
     const figures = frames(wanted.length);
     charts = wanted.map((spec, at) => {
       const [caption, host, note] = figures[at].children;
@@ -204,7 +207,8 @@ function start() {
     name.textContent = data.series[found.index].name;
     const lines = [data.levels[found.point.level].name];
     for (const [metric, one] of found.point.texts) {
-      lines.push(`${metric}: ${one.text}${one.band ? ` (${one.band})` : ""}`);
+      const more = [one.band && ` (${one.band})`, one.gap && `, ${one.gap}`].filter(Boolean);
+      lines.push(`${metric}: ${one.text}${more.join("")}`);
     }
     tip.replaceChildren(name, ...lines.map((text) => {
       const line = document.createElement("div");
@@ -241,6 +245,12 @@ function start() {
       label.addEventListener("pointerenter", () => hover(index));
       label.addEventListener("pointerleave", () => hover(null));
       label.append(box, sample(index), document.createTextNode(series.name));
+      if (series.floor && gaps) {
+        const left = document.createElement("span");
+        left.className = "left hint";
+        left.textContent = "(no difference drawn)";
+        label.append(left);
+      }
       byId("legend").append(label);
     });
   }
@@ -260,8 +270,10 @@ function start() {
       row.dataset.series = index;
       row.className = series.baseline ? "baseline" : "";
       const cell = document.createElement("th");
+      const name = document.createElement("span");
       cell.scope = "row";
-      cell.append(sample(index), document.createTextNode(` ${series.name}`));
+      name.append(sample(index), document.createTextNode(` ${series.name}`));
+      cell.append(name);
       row.append(cell);
       for (const _ of data.sets[0].metrics) row.insertCell();
       row.addEventListener("pointerenter", () => hover(index));
@@ -305,7 +317,15 @@ function start() {
   for (const control of [gaps, bands, cost]) control?.addEventListener("change", curves);
   for (const part of [root, byId("dial")]) part.hidden = false;
   if (gaps) gaps.checked = true;
-  byId("static")?.removeAttribute("open");
+  const still = byId("static");
+  still?.removeAttribute("open");
+  // What is folded cannot be unfolded on paper; the figures of the files repeat the curves.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")].filter((one) => one !== still);
+    for (const one of folded) one.open = true;
+  });
+  addEventListener("afterprint", () => { for (const one of folded) one.open = false; });
   makeLegend();
   makeTable();
   viewer.reset();

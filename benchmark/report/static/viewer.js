@@ -56,7 +56,7 @@ function makeViewer(data, state, changed) {
     const set = here();
     root.hidden = !set;
     if (!set) return;
-    stage.style.setProperty("--shape", `${set.shape[0]} / ${set.shape[1]}`);
+    root.style.setProperty("--shape", `${set.shape[0]} / ${set.shape[1]}`);
     const said = [];
     [left, right].forEach((choice, at) => {
       const shown = set.shown[Number(choice.value)];
@@ -83,9 +83,9 @@ function makeViewer(data, state, changed) {
     }
     const methods = set.shown.map((one, at) => at).filter((at) => set.shown[at].series !== null);
     const wanted = data.pair.map((one) => set.shown.findIndex((it) => it.series === one));
-    const last = set.shown.length - 1;
-    left.value = wanted[0] >= 0 ? wanted[0] : methods[0] ?? 0;
-    right.value = wanted[1] >= 0 ? wanted[1] : methods[1] ?? last;
+    const pair = [...new Set([...wanted.filter((at) => at >= 0), ...methods])];
+    // One alone stands beside the first that there is, which is the input.
+    [left.value, right.value] = pair.length > 1 ? pair : [0, pair[0] ?? set.shown.length - 1];
     choose();
   }
 

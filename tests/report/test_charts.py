@@ -1,0 +1,98 @@
+"""What the charts of the page say about themselves."""
+
+import pytest
+
+from benchmark import report, tasks
+
+OPTIONS = {"images": ("a", "b", "c"), "null": ("ssim", "lpips", "niqe@pyiqa"), "pictures": False}
+TITLES = "return [...document.querySelectorAll('#plots figcaption')].map(one => one.textContent)"
+LABELS = (
+    "return [...document.querySelectorAll('.chart')].map(one => "
+    "[...one.querySelectorAll('.label')].map(it => it.textContent))"
+)
+HINT = "return document.querySelector('#explore .hint:not(.left, figure *)').textContent"
+
+
+@pytest.fixture
+def opened(browser, make, tmp_path):
+    """Returns a function that makes a report, opens its page and returns the browser."""
+
+    def open_page(task="denoise", levels=("0.2", "0.6", "1"), **options):
+        results, judged = make(task, levels=levels, **OPTIONS | options)
+        report.write(results, judged, "laptop", tmp_path)
+        browser.open(tmp_path / "index.html")
+        return browser
+
+    return open_page
+
+
+def test_one_method_alone_is_drawn_as_it_is_and_stands_beside_its_input(opened):
+    browser = opened(methods=("decouple",), pictures=True)
+    assert browser.run("return document.getElementById('gaps')") is None
+    assert all("difference" not in text for texts in browser.run(LABELS) for text in texts)
+    names = browser.run("return [...document.querySelectorAll('.name')].map(it => it.textContent)")
+    assert names == ["input", "decouple"]
+    hint = browser.run(HINT)
+    assert "of the mean over images" in hint and "centre of the methods" not in hint
+    bands = "return [...document.getElementById('bands').options].map(one => one.value)"
+    assert browser.run(bands) == ["all", "none"]
+
+
+def test_a_difference_says_which_way_is_better(opened):
+    labels = opened(methods=("dni", "adafm", "floor")).run(LABELS)
+    assert labels[0] == [
+        "PSNR-RGB, dB: difference to the best ↑",
+        "NIQE-BSDS: difference to the best ↓",
+    ]
+    assert [texts[1] for texts in labels[1:4]] == [
+        f"difference to the best {arrow} (0 is best)" for arrow in "↑↓↓"
+    ]
+
+
+def test_pointing_at_a_difference_tells_the_value_too(opened):
+    browser = opened(methods=("dni", "adafm"))
+    found = browser.run(
+        "const one = document.querySelectorAll('.chart')[1]; one.scrollIntoView({block: 'center'});"
+        "const boxes = [...one.querySelectorAll('.dot')].map(it => it.getBoundingClientRect());"
+        "return boxes.map(box => { one.dispatchEvent(new PointerEvent('pointermove', "
+        "{clientX: box.x + box.width / 2, clientY: box.y + box.height / 2}));"
+        "return document.getElementById('tip').lastChild.textContent; })"
+    )
+    assert all(text.startswith("PSNR-RGB, dB: ") and " to the best" in text for text in found)
+    assert any(", 0.00 to the best" in text for text in found)
+    assert any(", -" in text for text in found)
+
+
+def test_the_legend_says_that_the_floor_has_no_difference(opened):
+    browser = opened(methods=("dni", "adafm", "floor"))
+    said = "return document.querySelector('#legend label:last-child').innerText"
+    assert "no difference drawn" in browser.run(said)
+    browser.run("document.getElementById('gaps').click()")
+    assert "no difference drawn" not in browser.run(said)
+
+
+def test_bands_and_thick_lines_are_those_of_the_two_best_where_no_pictures_are(opened):
+    bands = "return document.getElementById('bands').options[0].text"
+    browser = opened(methods=("dni", "adafm", "floor"))
+    assert browser.run(bands) == "of the two best"
+    assert "Thick lines are the two best methods." in browser.run(HINT)
+    browser = opened(methods=("dni", "adafm", "floor"), pictures=True)
+    assert browser.run(bands) == "of the two compared"
+    assert "Thick lines are the two compared in the pictures below." in browser.run(HINT)
+
+
+def test_titles_say_the_unit_and_what_all_levels_share(opened):
+    browser = opened(methods=("dni", "adafm"))
+    assert browser.run(TITLES)[:2] == ["NIQE-BSDS against PSNR-RGB (dB)", "PSNR-RGB (dB) by level"]
+    task = tasks.get("operators-10")
+    levels = tuple(f"{a:g}/{b / 9:.6g}" for a in (0, 0.5, 1) for b in range(8))
+    browser = opened(task.name, levels, methods=("decouple", "tunable_conv"))
+    assert browser.run(TITLES)[0].startswith("PSNR-RGB (dB) by level; operator ")
+
+
+def test_levels_have_no_more_digits_than_anybody_reads(opened):
+    said = "return document.getElementById('at-title').textContent"
+    browser = opened("operators-4", ("0", "0.333333", "0.666667", "1"), methods=("dni", "decouple"))
+    assert browser.run(said) == "At operator deblock"
+    browser = opened("dejpeg", ("0.571429", "0.785714", "1"), methods=("dni", "adafm"))
+    assert browser.run(said) == "At level 0.786 (quality 25)"

@@ -1,0 +1,92 @@
+"""The page on small and magnified screens."""
+
+import pytest
+
+from benchmark import report, tasks
+
+LONG = "decouple:kernel=5:apart=true:groups=16:and=more:and=more"
+
+
+@pytest.fixture(scope="module")
+def folder(builder, tmp_path_factory):
+    """A report with a long name, and the page that leads to it."""
+    root = tmp_path_factory.mktemp("phone")
+    results = builder(
+        root / "pictures",
+        "denoise",
+        ("dni", LONG, "floor"),
+        levels=("0.2", "0.6", "1"),
+        images=("a", "b", "c"),
+        null=("ssim", "lpips", "niqe@pyiqa"),
+    )
+    report.write(results, tasks.get("denoise"), "laptop", root / "denoise")
+    report.index(root)
+    return root
+
+
+def test_no_heading_slides_over_the_names_of_methods(browser, folder):
+    browser.open(folder / "denoise" / "index.html", 390, 844)
+    corners = browser.run(
+        "const table = document.querySelector('#explore ~ .wide table, h2 + .wide table.sort:not(#at)');"
+        "const wide = table.closest('.wide'); wide.scrollIntoView({block: 'center'}); wide.scrollLeft = 150;"
+        "await new Promise(requestAnimationFrame);"
+        "return [...table.tHead.rows].map(row => { const cell = row.cells[0];"
+        "const box = cell.getBoundingClientRect();"
+        "const top = document.elementFromPoint(box.x + box.width - 4, box.y + box.height / 2);"
+        "return [wide.scrollLeft, box.x === wide.getBoundingClientRect().x, cell.contains(top)]; })"
+    )
+    assert corners == [[150, True, True]] * 2
+
+
+def test_long_names_leave_room_for_values(browser, folder):
+    browser.open(folder / "denoise" / "index.html", 390, 844)
+    widths = browser.run(
+        "return [...document.querySelectorAll('tbody th')].filter(one => one.checkVisibility())"
+        ".map(one => one.getBoundingClientRect().width)"
+    )
+    assert 0.4 * 390 < max(widths) < 0.45 * 390
+
+
+def test_boxes_of_the_legend_are_large_enough_for_a_finger(browser, folder):
+    browser.open(folder / "denoise" / "index.html", 390, 844)
+    heights = browser.run(
+        "return [...document.querySelectorAll('#legend label')].map(one => one.getBoundingClientRect().height)"
+    )
+    assert len(heights) == 3 and min(heights) >= 24
+
+
+def test_the_index_keeps_its_rows_low(browser, folder):
+    browser.open(folder / "index.html", 390, 844)
+    cells = browser.run(
+        "return [...document.querySelectorAll('tbody td')].map(one => one.getBoundingClientRect().width)"
+    )
+    assert min(cells) >= 100
+
+
+def test_the_dial_scrolls_away_where_the_screen_is_low(browser, folder):
+    position = "return getComputedStyle(document.getElementById('dial')).position"
+    for height, wanted in ((844, "sticky"), (400, "static")):
+        browser.open(folder / "denoise" / "index.html", 390, height)
+        assert browser.run(position) == wanted
+
+
+def test_the_slider_of_the_wipe_is_as_wide_as_the_picture_in_a_low_window(browser, folder):
+    browser.open(folder / "denoise" / "index.html", 1000, 500)
+    stage, wiper = browser.run(
+        "return ['stage', 'wiper'].map(one => document.getElementById(one).getBoundingClientRect().width)"
+    )
+    assert stage == pytest.approx(wiper, abs=1) and stage < 36 * 16
+
+
+def test_an_axis_has_a_scale_however_narrow_the_chart(browser, make, tmp_path):
+    results, task = make(methods=("dni",), levels=("0", "1"), pictures=False)
+    rows = results.rows
+    values = rows["level"].map({"0": 28.12, "1": 28.88})
+    rows["value"] = rows["value"].where(rows["metric"] != "psnr-y601", values)
+    report.write(results, task, "laptop", tmp_path)
+    browser.open(tmp_path / "index.html", 390, 844)
+    texts = browser.run(
+        "return [...document.querySelector('.chart').querySelectorAll('text[text-anchor=middle]:not(.label)')]"
+        ".map(one => one.textContent)"
+    )
+    assert texts == ["28.2", "28.4", "28.6", "28.8"]
