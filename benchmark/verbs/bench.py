@@ -339,13 +339,7 @@ def aligned(rows: list[list[str]]) -> list[str]:
     """Returns rows as lines whose columns are as wide as their longest text, names to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join(
-            [
-                f"{name:<{widths[0]}}",
-                *(f"{text:>{n}}" for text, n in zip(texts, widths[1:], strict=True)),
-            ]
-        )
-        for name, *texts in rows
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
     ]
 
 
