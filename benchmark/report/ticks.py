@@ -108,13 +108,15 @@ def mark(axes: Axes, task: Task, where: dict[str, float], labelled: bool) -> Non
 def _mark_strokes(axes: Axes, task: Task, where: dict[str, float], labelled: bool) -> None:
     """Marks the ends of every line on its axis, and below it the values of the others.
 
-    Where not all ends have room for their values, those of the first line stand for all.
+    Where not all ends have room for their values, those of the first whole line stand for all.
     """
     axis = along(task) or 0
     names = words.axis_name(task).split(" / ")
     ends: list[dict[float, str]] = []
     below: dict[float, str] = {}
-    for part in strokes(where, axis):
+    lines = strokes(where, axis)
+    most = max(map(len, lines))
+    for part in lines:
         values = words.physical(task, part[0]).split("/")
         shared = values[:axis] + values[axis + 1 :]
         below[(where[part[0]] + where[part[-1]]) / 2] = "\n".join(shared)
@@ -122,7 +124,8 @@ def _mark_strokes(axes: Axes, task: Task, where: dict[str, float], labelled: boo
         ends.append(own)
     above = {place: text for own in ends for place, text in own.items()}
     low, high = axes.get_xlim()
-    written = _fitting([above, ends[0]], (high - low) / DIGITS) if labelled else {}
+    whole = [own for own, part in zip(ends, lines, strict=True) if len(part) == most]
+    written = _fitting([above, whole[0]], (high - low) / DIGITS) if labelled else {}
     axes.set_xticks(list(above), [written.get(place, "") for place in above])
     axes.set_xticks(
         list(below), list(below.values()) if labelled else [""] * len(below), minor=True

@@ -62,6 +62,8 @@ def test_ends_of_lines_are_written_where_there_is_room():
     assert above == ["0", "1"] * 3 and len(below) == 3
     above, below = marked("denoise-deblur", many)
     assert above == ["0", "1"] + [""] * 18 and len(below) == 10
+    above, _ = marked("denoise-deblur", [["0/0.5", "0/1"], *many[1:]])
+    assert above[:4] == ["", "", "0", "1"]
     wide = [[f"0/{at / 20:g}/{end}" for end in (0, 0.5, 1)] for at in range(11)]
     assert marked("blur-noise-jpeg", wide)[0] == ["0"] + [""] * 21
 
