@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.errors import Failure, JobError, UserError
 from benchmark.registry.digest import LENGTH
+from benchmark.training import scratch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -141,7 +142,7 @@ class Store:
         self._hashes: dict[Path, tuple[tuple[int, int, int], str]] = {}
 
     def prepare(self) -> None:
-        """Makes the folder and removes what killed processes left half-written.
+        """Makes the folder and removes what killed processes left half-written, or need no more.
 
         Raises:
             UserError: If it cannot be written to.
@@ -162,6 +163,10 @@ class Store:
                 with contextlib.suppress(OSError):
                     if time.time() - path.stat().st_mtime > STALE:
                         path.unlink()
+        for path in (self.home / "scratch").glob("*"):
+            with contextlib.suppress(OSError):
+                if self.read_stage(path.name) is not None:
+                    scratch.clear(self.home, path.name)
 
     # ---- stages ---------------------------------------------------------------------------------
 

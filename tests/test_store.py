@@ -14,6 +14,7 @@ from safetensors.torch import load
 from benchmark import store as storing
 from benchmark.errors import Failure, JobError, UserError
 from benchmark.store import Cell, Row, Store
+from benchmark.training.scratch import SILENT
 
 STATE = {"w": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2)}
 
@@ -221,6 +222,25 @@ def test_old_temporary_files_are_swept_and_fresh_ones_kept(store):
         os.utime(folder / name, (time.time() - age,) * 2)
     store.prepare()
     assert {one.name for one in folder.iterdir()} == {fresh, "mine.tmp"}
+
+
+def test_checkpoints_that_nobody_uses_go_once_their_stage_is_stored(store):
+    store.write_stage("done", {"w": torch.zeros(1)}, {})
+    kept = set()
+    for key, owner, silent in (
+        ("done", "left-1", 0),
+        ("done", "othernode-1", 2 * SILENT),
+        ("done", "othernode-2", 0),
+        ("missing", "othernode-1", 2 * SILENT),
+    ):
+        folder = store.home / "scratch" / key / owner
+        folder.mkdir(parents=True)
+        (folder / "last.ckpt").write_bytes(b"")
+        os.utime(folder, (time.time() - silent,) * 2)
+        if key == "missing" or owner == "othernode-2":
+            kept.add(folder)
+    store.prepare()
+    assert {*store.home.glob("scratch/*/*")} == kept
 
 
 def test_folders_that_vanish_while_a_store_is_swept_are_no_trouble(store, monkeypatch):

@@ -50,8 +50,10 @@ def _train(job: TrainJob, store: Store, say: Say) -> None:
     digests = [open_set(one, "train", offline=job.offline).digest for one in job.train_sets]
     if keys.train_key(job, tuple(digests)) != job.key:
         raise JobError(CHANGED)
-    folder = scratch.folder(store.home, job.key)
-    try:
+    with scratch.held(store.home, job.key, say) as folder:
+        # Another run may have stored it while this one waited for its checkpoint.
+        if store.read_stage(job.key) is not None:
+            return
         if job.preset.devices > 1:
             from benchmark.engines import parallel
 
@@ -59,13 +61,10 @@ def _train(job: TrainJob, store: Store, say: Say) -> None:
         else:
             start = store.load_stage(job.start_key) if job.start_key else None
             result = train_stage(job, start, folder, say, store=store)
-    except stopping.Stopped:
-        scratch.leave(store.home, job.key)
-        raise
-    # Where another run was faster, its weights may be in use, and these can differ in the last digit.
-    if store.read_stage(job.key) is None:
-        store.write_stage(job.key, result.state, {**result.facts, "job": dataclasses.asdict(job)})
-    scratch.clear(store.home, job.key)
+        # Where another run was faster, its weights may be in use, and these can differ in the last digit.
+        if store.read_stage(job.key) is None:
+            facts = {**result.facts, "job": dataclasses.asdict(job)}
+            store.write_stage(job.key, result.state, facts)
 
 
 def _sweep(job: SweepJob, store: Store, say: Say) -> None:
