@@ -8,7 +8,13 @@ import time
 from typing import TextIO
 
 PLAIN_EVERY = 15
-"""Seconds between two plain lines of one job."""
+"""Seconds between two plain lines of one job, at the least."""
+
+PLAIN_GAP = 1
+"""Seconds between two plain lines of any jobs that run."""
+
+DRAW_EVERY = 0.2
+"""Seconds between two drawings of the live lines."""
 
 
 class Progress:
@@ -16,17 +22,18 @@ class Progress:
 
     Args:
         total: Number of jobs.
-        stream: Where to write.
+        stream: Where to write. When it is gone, as a terminal that closes, nothing is shown any more.
     """
 
     def __init__(self, total: int, stream: TextIO | None = None):
         self.total, self.done = total, 0
-        self.stream = stream or sys.stderr
+        self.stream: TextIO | None = stream or sys.stderr
         self.live = self.stream.isatty()
         self.lines: dict[str, str] = {}
         self.began: dict[str, float] = {}
         self.told: dict[str, float] = {}
         self.drawn = 0
+        self.drawn_at = self.told_at = float("-inf")
 
     def started(self, label: str) -> None:
         """Adds a running job."""
@@ -39,9 +46,13 @@ class Progress:
         self.lines[label] = f"{label}: {text}"
         if self.live:
             self._draw()
-        elif time.monotonic() - self.told[label] >= PLAIN_EVERY:
-            self.told[label] = time.monotonic()
-            self._print(self.lines[label])
+            return
+        now = time.monotonic()
+        # So all have their turn, however many run.
+        quiet = max(PLAIN_EVERY, PLAIN_GAP * len(self.lines))
+        if now - self.told[label] >= quiet and now - self.told_at >= PLAIN_GAP:
+            self.told[label] = self.told_at = now
+            self._write(self.lines[label] + "\n")
 
     def finished(self, label: str, failure: str | None = None) -> None:
         """Removes a job and leaves one line about it."""
@@ -50,7 +61,8 @@ class Progress:
         began = self.began.pop(label, None)
         took = "" if began is None else f" ({time.monotonic() - began:.0f} s)"
         outcome = f"failed: {failure}" if failure else f"done{took}"
-        self._print(f"[{self.done}/{self.total}] {label} {outcome}")
+        self._write(f"{self._erased()}[{self.done}/{self.total}] {label} {outcome}\n")
+        self._draw()
 
     def note(self, text: str) -> None:
         """Leaves one line about the run as a whole."""
@@ -59,25 +71,33 @@ class Progress:
     def close(self) -> None:
         """Removes the live lines."""
         self.lines.clear()
-        self._draw()
-
-    def _print(self, text: str) -> None:
-        self._erase()
-        self.stream.write(text + "\n")
-        self._draw()
-        self.stream.flush()
-
-    def _erase(self) -> None:
-        if self.drawn:
-            self.stream.write(f"\x1b[{self.drawn}A\x1b[J")
-            self.drawn = 0
+        self._write(self._erased())
 
     def _draw(self) -> None:
-        if not self.live:
+        """Draws the live lines, unless that was done a moment ago."""
+        now = time.monotonic()
+        if not self.live or now - self.drawn_at < DRAW_EVERY:
             return
-        self._erase()
-        width = shutil.get_terminal_size().columns - 1
-        for line in self.lines.values():
-            self.stream.write(f"  {line}"[:width] + "\n")
-        self.drawn = len(self.lines)
-        self.stream.flush()
+        size = shutil.get_terminal_size()
+        # The way back up ends at the top of the screen, where the cursor has a line of its own.
+        room = max(1, size.lines - 2)
+        shown = [f"  {line}" for line in self.lines.values()]
+        if len(shown) > room:
+            shown[room - 1 :] = [f"  ... and {len(shown) - room + 1} more"]
+        self._write(self._erased() + "".join(line[: size.columns - 1] + "\n" for line in shown))
+        self.drawn, self.drawn_at = len(shown), now
+
+    def _erased(self) -> str:
+        """Returns what takes the live lines off the screen."""
+        up, self.drawn = self.drawn, 0
+        return f"\x1b[{up}A\x1b[J" if up else ""
+
+    def _write(self, text: str) -> None:
+        if self.stream is None or not text:
+            return
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except OSError:
+            # Work goes on: what a terminal that closes is to end gets a signal.
+            self.stream = None
