@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 import sys
@@ -46,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except Stopped as stop:
         text = f"{stop}; what is done is saved, run the same command again to go on"
-        print(f"dialbench: {text}", file=sys.stderr)
+        # The terminal may be what is gone.
+        with contextlib.suppress(OSError):
+            print(f"dialbench: {text}", file=sys.stderr)
         return 128 + stop.number
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

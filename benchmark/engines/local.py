@@ -19,13 +19,13 @@ from pathlib import Path
 
 from benchmark.engines.graph import Graph, close, label
 from benchmark.engines.perform import fail, perform
-from benchmark.engines.process import FAREWELL, end_with_parent, settle
+from benchmark.engines.process import FAREWELL, end_with_parent, leave_terminal, settle
 from benchmark.engines.progress import Progress
 from benchmark.planning.jobs import Job, from_json, to_json
 from benchmark.store import Store
 from benchmark.training import stopping
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """What ends a run, after it has saved what is done."""
 
 
@@ -142,7 +142,7 @@ class Worker:
 
 def _serve(pipe: Connection, home: str, threads: int) -> None:
     """Runs the jobs that come through a pipe, until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_terminal()
     threading.Thread(target=end_with_parent, daemon=True).start()
     store = Store(home)
     try:

@@ -18,7 +18,13 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from benchmark.engines.process import FAREWELL, end_with_parent, sentence, settle
+from benchmark.engines.process import (
+    FAREWELL,
+    end_with_parent,
+    leave_terminal,
+    sentence,
+    settle,
+)
 from benchmark.errors import JobError
 from benchmark.planning.jobs import TrainJob, from_json, to_json
 from benchmark.store import Store
@@ -107,7 +113,7 @@ def _serve(
     """Trains one part of every batch; the first process tells the progress and the result."""
     from safetensors.torch import save
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_terminal()
     threading.Thread(target=end_with_parent, daemon=True).start()
     # With a rank given, Lightning takes part in the group of processes instead of starting one.
     os.environ.update(

@@ -7,6 +7,7 @@ import ctypes
 import logging
 import multiprocessing
 import os
+import signal
 import warnings
 
 from benchmark.errors import JobError, UserError, one_line
@@ -74,6 +75,12 @@ def sentence(error: BaseException, store: Store) -> str:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "out of memory; use fewer --jobs, or a smaller --set batch=..."
     return one_line(error)
+
+
+def leave_terminal() -> None:
+    """Ignores what a terminal sends: the parent has it too, and says SIGTERM. Two would end at once."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def end_with_parent() -> None:

@@ -1,6 +1,7 @@
 """Stopping on a signal without losing work: a job saves what it has, then ends.
 
-SIGTERM is what batch systems, cloud machines about to be taken away and ``kill`` send. Inside a job
+SIGTERM is what batch systems, cloud machines about to be taken away and ``kill`` send, SIGHUP what a
+terminal sends that closes, also that of a connection which drops. Inside a job
 the first signal only asks: training saves a checkpoint after the step it is in, a sweep stops
 before the next image (its cells are stored as it goes). A second signal, or one outside a job, ends
 at once. This module imports no torch.
@@ -30,11 +31,16 @@ _armed: tuple[int, ...] = ()
 
 @contextlib.contextmanager
 def armed(*numbers: int) -> Iterator[None]:
-    """Handles signals as this module says; outside the main thread, where none arrive, a no-op."""
+    """Handles signals as this module says; outside the main thread, where none arrive, a no-op.
+
+    SIGHUP stays ignored where it is: nohup keeps a run alive by that.
+    """
     global _armed
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        numbers = tuple(one for one in numbers if one != signal.SIGHUP)
     before, old = {number: signal.getsignal(number) for number in numbers}, _armed
     _armed = numbers
     rearm()

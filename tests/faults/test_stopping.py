@@ -1,11 +1,14 @@
 """Runs that are told to stop, and jobs that hang."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,30 +18,35 @@ from benchmark.engines import perform
 from benchmark.planning.request import request_of
 from benchmark.store import Store
 from benchmark.training import stopping
-from benchmark.training.scratch import LEFT
+from benchmark.training.scratch import LEFT, SILENT
 
 STEPS = 200
 LONG = ["train", "sr", "--preset", "smoke", "--set", f"steps={STEPS}", "--offline"]
 LONG += ["--methods", "dni", "--seeds", "0"]
 
 
-def start(home: Path, *words: str) -> subprocess.Popen:
+def start(home: Path, *words: str, **more: Any) -> subprocess.Popen:
     # The fixture of the module starts a run before the variables of a developer are taken away.
     clear = {name: text for name, text in os.environ.items() if not name.startswith("DIALBENCH")}
     return subprocess.Popen(
         [sys.executable, "-m", "benchmark", *LONG, *words],
         env={**clear, "DIALBENCH_HOME": str(home), "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
         text=True,
+        **{"stderr": subprocess.PIPE, **more},
     )
 
 
-def stop_inside_a_stage(process: subprocess.Popen, home: Path, number: int) -> str:
-    """Signals a run that trains; returns what it said."""
+def wait_for_a_stage(home: Path) -> None:
+    """Returns when a run trains."""
     deadline = time.monotonic() + 180
     while not list(home.glob("scratch/*/*")) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.5)
+
+
+def stop_inside_a_stage(process: subprocess.Popen, home: Path, number: int) -> str:
+    """Signals a run that trains; returns what it said."""
+    wait_for_a_stage(home)
     process.send_signal(number)
     try:
         return process.communicate(timeout=120)[1]
@@ -64,12 +72,38 @@ def test_a_run_told_to_stop_saves_its_stage_and_goes_on_to_the_same_weights(
     (left,) = home.glob("scratch/*/*")
     assert left.name.startswith(LEFT)
     assert (left / "last.ckpt").is_file()
+    if number == signal.SIGTERM:
+        # What is found where another machine died in the midst of training.
+        left = left.rename(left.with_name("othernode-123"))
+        os.utime(left, (time.time() - 2 * SILENT,) * 2)
 
     again = start(home, "--jobs", jobs)
     _, error = again.communicate(timeout=180)
     assert again.returncode == 0, error
     assert weights(home) == undisturbed
     assert not list(home.glob("scratch/*/*"))
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_terminal_that_closes_stops_a_run_which_saves_its_stage(home, jobs):
+    ours, theirs = os.openpty()
+    process = start(
+        home,
+        *("--jobs", jobs),
+        **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
+        start_new_session=True,
+        # Makes it the terminal whose end the whole session is told.
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    wait_for_a_stage(home)
+    os.close(ours)
+    try:
+        assert process.wait(timeout=120) > 0, "it ended by itself, not by the signal"
+    finally:
+        process.kill()
+    (left,) = home.glob("scratch/*/*")
+    assert left.name.startswith(LEFT) and (left / "last.ckpt").is_file()
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +145,16 @@ def test_outside_a_job_a_signal_ends_at_once_and_inside_the_second_does():
             os.kill(os.getpid(), signal.SIGTERM)
         assert not stopping.asked()
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_run_under_nohup_outlives_its_terminal():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopping.armed(signal.SIGTERM, signal.SIGHUP):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGTERM) == stopping._handle
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_job_that_fails_of_the_signal_does_not_hide_it(home, monkeypatch):
