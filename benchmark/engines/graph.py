@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 
 from benchmark.engines.perform import fail
@@ -34,26 +35,36 @@ class Graph:
         self.needs = {
             key: {one for one in needed(job) if one in self.jobs} for key, job in self.jobs.items()
         }
+        self.after: dict[str, list[str]] = {key: [] for key in self.jobs}
+        for key, needs in self.needs.items():
+            for one in needs:
+                self.after[one].append(key)
         self.behind: dict[str, float] = {}
         for key in self.jobs:
             self._path(key)
         self.waiting = set(self.jobs)
+        self.ready = [self._rank(key) for key in self.jobs if not self.needs[key]]
+        heapq.heapify(self.ready)
         self.failures: dict[str, str] = {}
 
     def _path(self, key: str) -> float:
         """Returns the work of a job and the longest chain of jobs behind it."""
         if key not in self.behind:
-            after = [self._path(other) for other, needs in self.needs.items() if key in needs]
+            after = [self._path(other) for other in self.after[key]]
             self.behind[key] = work(self.jobs[key]) + max(after, default=0)
         return self.behind[key]
 
+    def _rank(self, key: str) -> tuple[float, str]:
+        """Returns what is least for the job that goes first."""
+        return -self.behind[key], key
+
     def take(self) -> Job | None:
         """Returns the ready job with the longest chain behind it, or None if none is ready."""
-        ready = [key for key in self.waiting if not self.needs[key]]
-        if not ready:
-            return None
-        key = max(ready, key=lambda one: (self.behind[one], one))
-        return self.start(key)
+        while self.ready:
+            _, key = heapq.heappop(self.ready)
+            if key in self.waiting:
+                return self.start(key)
+        return None
 
     def start(self, key: str) -> Job:
         """Returns a job, which is not waiting any more."""
@@ -63,14 +74,16 @@ class Graph:
     def close(self, key: str, failure: str | None) -> list[Job]:
         """Marks a job as done or failed; returns the jobs that can never run because of it."""
         if failure is None:
-            for needs in self.needs.values():
-                needs.discard(key)
+            for one in self.after[key]:
+                self.needs[one].discard(key)
+                if not self.needs[one]:
+                    heapq.heappush(self.ready, self._rank(one))
             return []
         self.failures[key] = failure
-        lost = [one for one in self.waiting if key in self.needs[one]]
+        lost = sorted(one for one in self.after[key] if one in self.waiting)
         self.waiting -= set(lost)
         more = [job for one in lost for job in self.close(one, failure)]
-        return [self.jobs[one] for one in sorted(lost)] + more
+        return [self.jobs[one] for one in lost] + more
 
 
 def needed(job: Job) -> set[str]:

@@ -1,6 +1,7 @@
 """The order of jobs."""
 
 import dataclasses
+import time
 
 from benchmark.config import preset
 from benchmark.engines.graph import Graph, work
@@ -59,6 +60,15 @@ def test_nothing_is_ready_while_a_dependency_runs():
     assert graph.take() is None
     graph.close("a", None)
     assert graph.take().key == "b"
+
+
+def test_a_campaign_of_ten_thousand_jobs_is_ordered_at_once():
+    jobs = [train("start"), *(train(f"tune{at}", "start") for at in range(5000))]
+    jobs += [sweep(f"sweep{at}", start="start", tune=f"tune{at}") for at in range(5000)]
+    began = time.monotonic()
+    assert len(order(Graph(jobs))) == len(jobs)
+    # It takes a tenth of a second; looking at all jobs for each took half a minute.
+    assert time.monotonic() - began < 3
 
 
 def test_a_stage_weighs_its_share_of_the_steps():
