@@ -28,6 +28,9 @@ from benchmark.training import stopping
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """What ends a run, after it has saved what is done."""
 
+STARTING = 120
+"""Seconds that a worker process may take to start before it counts as hanging, at the least."""
+
 
 def cores() -> int:
     """Returns the processor cores this process may use."""
@@ -128,8 +131,12 @@ class Worker:
             )
 
     def silent(self) -> float:
-        """Returns the seconds since the process last said something, once it is up."""
-        return time.monotonic() - self.heard if self.up else 0.0
+        """Returns the seconds since the process last said something, or since it was started."""
+        return time.monotonic() - self.heard
+
+    def patience(self, timeout: float) -> float:
+        """Returns how long it may be silent; what it loads before its first sign takes its time."""
+        return timeout if self.up else max(timeout, STARTING)
 
     def kill(self, farewell: float = 0) -> None:
         """Ends the process; in ``farewell`` seconds it may save what it has."""
@@ -197,11 +204,13 @@ def _in_workers(
                     workers.remove(worker)
                     worker.kill()
                 close(graph, store, progress, job, text)
-            for worker in [one for one in running if timeout and one.silent() > timeout]:
+            if not timeout:
+                continue
+            for worker in [one for one in running if one.silent() > one.patience(timeout)]:
                 job = running.pop(worker)
                 workers.remove(worker)
                 worker.kill()
-                reason = fail(job, store, silent_text(timeout or 0))
+                reason = fail(job, store, silent_text(worker.patience(timeout)))
                 close(graph, store, progress, job, reason)
     finally:
         for worker in running:

@@ -1,0 +1,29 @@
+"""Worker processes on this machine."""
+
+import multiprocessing
+import time
+
+from benchmark.config import preset
+from benchmark.engines import local
+from benchmark.planning.jobs import TrainJob
+from benchmark.store import Store
+from benchmark.training.stage import start_stage
+
+
+class Stuck(local.Worker):
+    """A worker that hangs while it starts."""
+
+    def __init__(self, home, threads):
+        context = multiprocessing.get_context("spawn")
+        self.pipe, self.theirs = context.Pipe()
+        self.heard, self.up = time.monotonic(), False
+        self.process = context.Process(target=time.sleep, args=(3600,))
+        self.process.start()
+
+
+def test_a_worker_that_hangs_before_its_first_sign_of_life_is_ended(home, monkeypatch):
+    monkeypatch.setattr(local, "Worker", Stuck)
+    monkeypatch.setattr(local, "STARTING", 2)
+    job = TrainJob("k", "sr", None, None, "small", start_stage(), preset("smoke"), 0, (), None)
+    failures = local.run([job], Store(home), 1, timeout=0.5)
+    assert failures == {"k": local.silent_text(2)}
