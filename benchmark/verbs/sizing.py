@@ -1,17 +1,21 @@
 """How long a campaign takes and how much it stores, from what runs in the store took.
 
-Every number comes from a record of the same work: a stage of the same task, method, backbone and
-kind of batch (per step), a cell of the same task, data set, method and backbone (per image). What
-has no record is listed and not guessed.
+Every number comes from records of the same work: stages of the same task, method, backbone and kind
+of batch (per step), cells of the same task, data set, method and backbone (per image). What has no
+record is listed and not guessed. The time of a stage holds its start-up, which is most of a very
+short one: such records count only where there are no longer ones, and are named then.
 """
 
 from __future__ import annotations
 
 import statistics
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from benchmark.amount import amount
 from benchmark.planning.jobs import TrainJob
 from benchmark.planning.keys import preset_text
 from benchmark.store import Store, read_json
@@ -22,32 +26,52 @@ if TYPE_CHECKING:
 BATCH = ("batch", "patch", "patch_sr", "precision", "critic_width", "devices")
 """Settings that a training step's duration depends on."""
 
+LONG = 50
+"""Steps from which on a run of a stage tells what a step takes."""
+
 
 @dataclass
 class Record:
     """What the same work took before.
 
     Args:
-        seconds: Per training step, or per image restored.
+        runs: Training steps and the seconds that each took; a cell is one step, an image restored.
         size: Bytes of a stage, or of a cell with the pictures that are its own; inputs, targets and
             clean images, which methods share, are not counted.
     """
 
-    seconds: list[float] = field(default_factory=list)
+    runs: list[tuple[int, float]] = field(default_factory=list)
     size: list[int] = field(default_factory=list)
 
+    def longest(self) -> int:
+        """Returns the steps of the longest run, or 0 without one."""
+        return max((steps for steps, _ in self.runs), default=0)
+
     def second(self) -> float | None:
-        """Returns the median duration, or None without one."""
-        return statistics.median(self.seconds) if self.seconds else None
+        """Returns the median duration of a step, or None without one."""
+        least = min(LONG, self.longest())
+        runs = [(steps, second) for steps, second in self.runs if steps >= least]
+        return weighted_median(runs) if runs else None
 
     def bytes(self) -> float | None:
         """Returns the median size, or None without one."""
         return statistics.median(self.size) if self.size else None
 
 
+def weighted_median(runs: Iterable[tuple[int, float]]) -> float:
+    """Returns the value that half of the weight lies below, of pairs of a weight and a value."""
+    found = sorted(runs, key=lambda one: one[1])
+    upto = list(accumulate(weight for weight, _ in found))
+    middle = (side(upto, upto[-1] / 2) for side in (bisect_left, bisect_right))
+    return statistics.mean(found[at][1] for at in middle)
+
+
 @dataclass(frozen=True)
 class Line:
-    """One line of the page: ``seconds`` and ``size`` in all, None where nothing is recorded."""
+    """One line of the page: ``seconds`` and ``size`` in all, None where nothing is recorded.
+
+    ``short`` is the length of the runs that ``seconds`` comes from, where that is too few steps.
+    """
 
     task: str
     preset: str
@@ -55,6 +79,7 @@ class Line:
     count: int
     seconds: float | None
     size: float | None
+    short: int = 0
 
 
 def page(plans: Sequence[Plan], store: Store) -> str:
@@ -83,6 +108,11 @@ def page(plans: Sequence[Plan], store: Store) -> str:
     )
     count = sum(one.count for one in lines)
     text += [f"| **all** | | | {count} | {_hours(seconds)} | {_megabytes(size)} |", ""]
+    short = [
+        f"{one.task} {one.preset} {one.what}: from runs of {amount(one.short, 'step')}"
+        for one in lines
+        if one.short
+    ]
     unknown = [f"{one.task} {one.preset} {one.what}" for one in lines if one.seconds is None]
     devices = sorted({key[-1] for key in (*stages, *cells)})
     text += [
@@ -91,11 +121,18 @@ def page(plans: Sequence[Plan], store: Store) -> str:
         "of images; what scoring takes is not recorded. MB are those of weights, scores and restored "
         "images; the inputs and targets that methods share are not counted.",
     ]
+    if short:
+        text += [
+            "",
+            f"Counted far too high, start-up included, since no run in the store took {LONG} steps:",
+            "",
+            *(f"- {one}" for one in short),
+        ]
     if unknown:
         text += [
             "",
             "Not counted, since nothing like it is in the store (run it once, with one seed or "
-            "a few steps, to have it counted):",
+            f"--set steps={LONG}, to have it counted):",
             "",
             *(f"- {one}" for one in unknown),
         ]
@@ -105,6 +142,7 @@ def page(plans: Sequence[Plan], store: Store) -> str:
 def _trains(plan: Plan, records: dict[tuple, Record]) -> list[Line]:
     """Returns one line for every stage, with all seeds."""
     groups: dict[str, list[tuple[float | None, float | None]]] = {}
+    short: dict[str, int] = {}
     for key, job in plan.trains.items():
         users = plan.users[key]
         what = f"train {job.stage.name} (shared by {len(users)})"
@@ -114,7 +152,8 @@ def _trains(plan: Plan, records: dict[tuple, Record]) -> list[Line]:
         second = found.second()
         took = None if second is None else second * plan.steps(key)
         groups.setdefault(what, []).append((took, found.bytes()))
-    return [_line(plan, what, members) for what, members in groups.items()]
+        short[what] = found.longest() if found.longest() < LONG else 0
+    return [_line(plan, what, members, short[what]) for what, members in groups.items()]
 
 
 def _sweeps(plan: Plan, records: dict[tuple, Record]) -> list[Line]:
@@ -133,10 +172,12 @@ def _sweeps(plan: Plan, records: dict[tuple, Record]) -> list[Line]:
     return [_line(plan, what, members) for what, members in groups.items()]
 
 
-def _line(plan: Plan, what: str, members: list[tuple[float | None, float | None]]) -> Line:
+def _line(
+    plan: Plan, what: str, members: list[tuple[float | None, float | None]], short: int = 0
+) -> Line:
     seconds, size = (_total(values) for values in zip(*members, strict=True))
     preset = preset_text(plan.request.preset)
-    return Line(plan.task.name, preset, what, len(members), seconds, size)
+    return Line(plan.task.name, preset, what, len(members), seconds, size, short)
 
 
 def _total(values: Iterable[float | None]) -> float | None:
@@ -145,9 +186,9 @@ def _total(values: Iterable[float | None]) -> float | None:
 
 
 def _best(records: dict[tuple, Record], key: tuple) -> Record:
-    """Returns the record with a key on the device that has most of them."""
+    """Returns the record with a key on the device that has most of them, but for short ones."""
     found = [record for (*own, _), record in records.items() if tuple(own) == key]
-    return max(found, key=lambda one: len(one.seconds), default=Record())
+    return max(found, key=lambda one: (one.longest() >= LONG, len(one.runs)), default=Record())
 
 
 def _stage_key(job: TrainJob) -> tuple:
@@ -172,7 +213,7 @@ def _stages(store: Store) -> dict[tuple, Record]:
         record = found.setdefault((*key, facts.get("device", "an unknown device")), Record())
         record.size.append(size)
         if steps > 0:
-            record.seconds.append(facts["seconds"] / steps)
+            record.runs.append((steps, facts["seconds"] / steps))
     return found
 
 
@@ -194,7 +235,7 @@ def _cells(store: Store, tasks: set[str]) -> dict[tuple, Record]:
             record = found.setdefault(key, Record())
             record.size.append(size)
             if took is not None:
-                record.seconds.append(took / 1000)
+                record.runs.append((1, took / 1000))
     return found
 
 

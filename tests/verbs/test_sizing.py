@@ -2,6 +2,7 @@
 
 import json
 import re
+import statistics
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from benchmark import cli
 from benchmark.store import Store, read_json, write_json
+from benchmark.verbs import sizing
 
 SMALL = ["--preset", "smoke", "--levels", "0,1", "--offline"]
 
@@ -64,6 +66,47 @@ def test_durations_are_recorded_ones_per_step_and_image_times_what_is_planned(si
     assert lines["sr smoke:steps=8 train dni end"][:2] == ("1", "8")
     lines, text = size("sr", *SMALL, "--set", "batch=4", "--methods", "dni")
     assert lines["sr smoke:batch=4 train dni end"][1] == "?", "another batch is other work"
+
+
+def test_runs_of_a_few_steps_count_only_where_there_are_no_longer_ones_and_are_named(size, home):
+    words = ["denoise", *SMALL, "--methods", "dni"]
+    assert cli.main(["train", *words, "--set", "steps=2", "--jobs", "1"]) == 0
+    (folder,) = (
+        path.parent
+        for path in (home / "stages").glob("*/stage.json")
+        if read_json(path)["facts"]["job"]["stage"]["name"] == "start"
+    )
+
+    def recorded(name: str, steps: int, first: int, seconds: float) -> None:
+        """Leaves the record of another run of the same stage."""
+        record = read_json(folder / "stage.json")
+        facts = {**record["facts"], "steps": steps, "first": first, "seconds": seconds}
+        copy = folder.with_name(name)
+        copy.mkdir(exist_ok=True)
+        (copy / "model.safetensors").touch()
+        write_json(copy / "stage.json", {**record, "facts": facts})
+
+    # A second of start-up, and 0.01 s a step; of 2400 steps this task takes 3600.
+    recorded(folder.name, 2, 0, 1.02)
+    lines, text = size(*words, "--set", "steps=2400")
+    name = "denoise smoke:steps=2400 train dni start"
+    assert lines[name][1] == "0.51"
+    assert f"- {name}: from runs of 2 steps" in text and "start-up included" in text
+
+    recorded("short", 3, 0, 1.03)
+    recorded("resumed", 1000, 990, 1.1)
+    recorded("long", 1000, 0, 11)
+    recorded("longer", 9000, 0, 90)
+    lines, text = size(*words, "--set", "steps=2400")
+    assert lines[name][1] == "0.01"
+    assert f"- {name}" not in text
+
+
+def test_a_median_by_weight_is_that_of_as_many_equal_values():
+    runs = [(3, 1.0), (1, 5.0), (4, 2.0), (2, 9.0)]
+    for some in (runs, runs[:1], runs[:2], [(2, 1.0), (1, 4.0), (1, 7.0)]):
+        spread = [value for weight, value in some for _ in range(weight)]
+        assert sizing.weighted_median(some) == statistics.median(spread)
 
 
 def test_a_test_set_may_be_given_as_a_path(size, home, tmp_path):
