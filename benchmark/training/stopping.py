@@ -61,6 +61,9 @@ def rearm() -> None:
 
 def _handle(number: int, _: FrameType | None) -> None:
     global _asked
+    if number == signal.SIGHUP:
+        # A terminal that closes says so twice: its shell does, and the system when that ends.
+        signal.signal(number, signal.SIG_IGN)
     if _busy and _asked is None:
         _asked = number
         return

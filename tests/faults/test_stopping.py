@@ -92,12 +92,14 @@ def test_a_terminal_that_closes_stops_a_run_which_saves_its_stage(home, jobs):
         *("--jobs", jobs),
         **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
         start_new_session=True,
-        # Makes it the terminal whose end the whole session is told.
+        # Makes it the terminal of the session, whose first process is told of its end.
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(theirs)
     wait_for_a_stage(home)
     os.close(ours)
+    # The system tells whoever opened the terminal, as a rule a shell, and that all its jobs.
+    os.killpg(process.pid, signal.SIGHUP)
     try:
         assert process.wait(timeout=120) > 0, "it ended by itself, not by the signal"
     finally:
@@ -155,6 +157,18 @@ def test_a_run_under_nohup_outlives_its_terminal():
             assert signal.getsignal(signal.SIGTERM) == stopping._handle
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_terminal_that_closes_may_say_so_twice():
+    before = signal.getsignal(signal.SIGHUP)
+    with stopping.armed(signal.SIGHUP):
+        saved = False
+        with pytest.raises(stopping.Stopped), stopping.one_job():
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGHUP)
+            saved = stopping.asked()
+        assert saved, "the job goes on until it has saved"
+    assert signal.getsignal(signal.SIGHUP) == before
 
 
 def test_a_job_that_fails_of_the_signal_does_not_hide_it(home, monkeypatch):
