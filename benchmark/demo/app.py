@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import io
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
@@ -84,6 +87,11 @@ def look() -> dict[str, Any]:
 def _gradio() -> Any:
     # Read when gradio is imported: no telemetry, and no look-up of newer versions.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    if "GRADIO_TEMP_DIR" not in os.environ:
+        # Files are called after their content: of two demos the first to end removed the other's.
+        own = tempfile.mkdtemp(prefix="dialbench-demo-")
+        atexit.register(shutil.rmtree, own, True)
+        os.environ["GRADIO_TEMP_DIR"] = own
     import gradio
 
     return gradio

@@ -1,5 +1,10 @@
 """The demo in a real browser; skipped without gradio or Chromium."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -55,6 +60,22 @@ def test_the_page_offers_programs_nothing_and_says_what_to_paint(session_of):
     assert all(one.api_visibility == "private" for one in page.fns.values())
     texts = [str(getattr(one, "value", "")) for one in page.blocks.values()]
     assert any("not its colour" in one for one in texts)
+
+
+def test_two_demos_share_no_files():
+    code = (
+        "import os\nfrom benchmark.demo import app\nfrom gradio.utils import get_upload_folder\n"
+        "app._gradio()\nprint(get_upload_folder(), os.path.isdir(get_upload_folder()))"
+    )
+    clear = {name: text for name, text in os.environ.items() if name != "GRADIO_TEMP_DIR"}
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", code], env=clear, capture_output=True, text=True, check=True
+        ).stdout.split()
+        for _ in range(2)
+    ]
+    (one, there), (other, _) = found
+    assert one != other and there == "True" and not Path(one).exists()
 
 
 def test_a_mask_is_how_opaque_the_paint_is():
