@@ -158,7 +158,7 @@ def _only_class(module: ModuleType, base: type, name: str) -> type:
             f"method '{name}' must be one public subclass of {base.__name__} in its file, "
             f"which has {len(found)}"
         )
-    source = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    source = ast.parse(Path(str(module.__file__)).read_bytes())
     again = [one for one in source.body if getattr(one, "name", "") == found[0].__name__]
     if len(again) > 1:
         raise JobError(f"{found[0].__name__} is defined twice in the file of '{name}'; remove one")

@@ -81,10 +81,11 @@ def sweep(job: SweepJob, store: Store, say: Say) -> None:
         lambda dial: ready(method.tuned(dial), device)
     )
     given_at = functools.lru_cache(KEPT if job.crossed else 0)(samples.degraded)
-    groups = batches([samples.clean(index).shape[1:] for index in range(len(samples))])
+    sizes = [tuple(samples.clean(index).shape[1:]) for index in range(len(samples))]
+    groups = batches(sizes)
     if device.type == "cuda" and job.preset.timing and not task.compares_dials:
         (level, dial), *_ = todo[0]
-        warm(network_at(dial), functools.partial(given_at, level=level), groups, device)
+        warm(network_at(dial), functools.partial(given_at, level=level), sizes, groups, device)
     setter = dial_of(job, task, method, samples, store, device) if task.compares_dials else None
     clock = _Clock(len(todo) * len(samples), say)
     for (level, dial), key, old, metrics in todo:

@@ -269,7 +269,9 @@ class Progress(Callback):
             fresh = self.folder / f".{uuid.uuid4().hex}.tmp"
             trainer.save_checkpoint(fresh)
             if trainer.is_global_zero:
-                os.replace(fresh, self.folder / CHECKPOINT)
+                # Whoever was taken for dead has no folder any more, and makes one the next time.
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(fresh, self.folder / CHECKPOINT)
             self.saved = time.monotonic()
             if stop:
                 self.say(f"{done}/{self.steps} steps, saved")

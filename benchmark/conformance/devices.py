@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import warnings
 from collections.abc import Callable, Iterator
@@ -43,6 +44,9 @@ UNFOLLOWED = (
 """What is raised where a step waits for a value, which pretended tensors lack, or nobody can pretend."""
 
 
+PATIENCE = 300
+"""Seconds after which a check that was begun apart hangs."""
+
 PIPE = 4096
 """Bytes that a pipe takes at once."""
 
@@ -77,6 +81,8 @@ def apart(run: Callable[[], None]) -> None:
             os._exit(0)
     os.close(theirs)
     with os.fdopen(ours, "rb") as pipe:
+        if not select.select([pipe], [], [], PATIENCE)[0]:
+            os.kill(child, signal.SIGKILL)
         told = pipe.read().decode(errors="replace")
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
@@ -85,7 +91,7 @@ def apart(run: Callable[[], None]) -> None:
     kind, _, text = told.partition(":")
     if kind == "again":
         run()
-    if kind:
+    elif kind:
         raise {"Skipped": Skipped, "Broken": Broken}[kind](text)
 
 

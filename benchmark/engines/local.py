@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmark.engines.graph import Graph, close, label
 from benchmark.engines.perform import fail, perform
-from benchmark.engines.process import FAREWELL, end_with_parent, leave_terminal, settle
+from benchmark.engines.process import FAREWELL, end_with_parent, leave_terminal, limited, settle
 from benchmark.engines.progress import Progress
 from benchmark.planning.jobs import Job, from_json, to_json
 from benchmark.store import Store
@@ -42,9 +42,7 @@ def cores() -> int:
 
 def threads_each(count: int) -> int:
     """Returns the torch threads of each of ``count`` processes; OMP_NUM_THREADS is a limit."""
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    fair = max(1, cores() // count)
-    return min(fair, int(limit)) if limit.isdigit() and int(limit) > 0 else fair
+    return limited(max(1, cores() // count))
 
 
 def default_jobs() -> int:

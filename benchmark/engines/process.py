@@ -19,6 +19,12 @@ FAREWELL = 30
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 
 
+def limited(threads: int) -> int:
+    """Returns how many threads a process takes of those it may have; OMP_NUM_THREADS is a limit."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(threads, int(limit)) if limit.isdigit() and int(limit) > 0 else threads
+
+
 def settle(threads: int) -> None:
     """Prepares this process for training: threads, memory allocator, and quiet libraries."""
     import torch

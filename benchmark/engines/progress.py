@@ -14,7 +14,7 @@ PLAIN_GAP = 1
 """Seconds between two plain lines of any jobs that run."""
 
 DRAW_EVERY = 0.2
-"""Seconds between two drawings of the live lines."""
+"""Seconds between two drawings of the live lines, where a job only says how far it is."""
 
 
 class Progress:
@@ -39,15 +39,17 @@ class Progress:
         """Adds a running job."""
         self.lines[label] = label
         self.began[label] = self.told[label] = time.monotonic()
-        self._draw()
+        if self._due() or len(self.lines) <= _room():
+            self._draw()
 
     def update(self, label: str, text: str) -> None:
         """Shows how far a running job is."""
         self.lines[label] = f"{label}: {text}"
-        if self.live:
-            self._draw()
-            return
         now = time.monotonic()
+        if self.live:
+            if self._due():
+                self._draw()
+            return
         # So all have their turn, however many run.
         quiet = max(PLAIN_EVERY, PLAIN_GAP * len(self.lines))
         if now - self.told[label] >= quiet and now - self.told_at >= PLAIN_GAP:
@@ -66,26 +68,27 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Leaves one line about the run as a whole."""
-        self._print(text)
+        self._write(f"{self._erased()}{text}\n")
+        self._draw()
 
     def close(self) -> None:
         """Removes the live lines."""
         self.lines.clear()
         self._write(self._erased())
 
+    def _due(self) -> bool:
+        """Whether the last drawing was not a moment ago."""
+        return time.monotonic() - self.drawn_at >= DRAW_EVERY
+
     def _draw(self) -> None:
-        """Draws the live lines, unless that was done a moment ago."""
-        now = time.monotonic()
-        if not self.live or now - self.drawn_at < DRAW_EVERY:
+        if not self.live:
             return
-        size = shutil.get_terminal_size()
-        # The way back up ends at the top of the screen, where the cursor has a line of its own.
-        room = max(1, size.lines - 2)
+        width, room = shutil.get_terminal_size().columns, _room()
         shown = [f"  {line}" for line in self.lines.values()]
         if len(shown) > room:
             shown[room - 1 :] = [f"  ... and {len(shown) - room + 1} more"]
-        self._write(self._erased() + "".join(line[: size.columns - 1] + "\n" for line in shown))
-        self.drawn, self.drawn_at = len(shown), now
+        self._write(self._erased() + "".join(line[: width - 1] + "\n" for line in shown))
+        self.drawn, self.drawn_at = len(shown), time.monotonic()
 
     def _erased(self) -> str:
         """Returns what takes the live lines off the screen."""
@@ -101,3 +104,9 @@ class Progress:
         except OSError:
             # Work goes on: what a terminal that closes is to end gets a signal.
             self.stream = None
+
+
+def _room() -> int:
+    """Returns how many live lines fit the screen."""
+    # The way back up ends at the top of the screen, where the cursor has a line of its own.
+    return max(1, shutil.get_terminal_size().lines - 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -68,11 +69,21 @@ def wait_for(one: str, others: Iterable[str]) -> None:
     Raises:
         JobError: If SLURM refuses.
     """
-    # Those that ended meanwhile may be unknown to SLURM by now.
-    known = entries()
-    ids = sorted(set(others) if known is None else set(others) & known.keys())
-    if ids:
+    if ids := sorted(others):
         _run("scontrol", "update", f"JobId={one}", f"Dependency=afterany:{':'.join(ids)}")
+
+
+def release(array: str) -> None:
+    """Lets an array that is on hold begin.
+
+    Raises:
+        JobError: If SLURM refuses, also after a while.
+    """
+    for pause in (1, 5, 15):
+        if command("scontrol", "release", array):
+            return
+        time.sleep(pause)
+    _run("scontrol", "release", array)
 
 
 def command(*words: str) -> bool:

@@ -24,7 +24,7 @@ from benchmark.engines.local import SIGNALS, default_jobs, silent_text
 from benchmark.engines.perform import fail
 from benchmark.engines.process import FAREWELL, sentence, settle
 from benchmark.engines.progress import Progress
-from benchmark.engines.remote import Notes, perform_noted
+from benchmark.engines.remote import EVERY, Notes, perform_noted
 from benchmark.errors import UserError
 from benchmark.planning.jobs import Job, from_json, to_json
 from benchmark.store import Store
@@ -129,7 +129,7 @@ def _silent(
     now = time.monotonic()
     if key not in heard or heard[key][0] != note:
         heard[key] = (note, now)
-    return timeout is not None and now - heard[key][1] > timeout
+    return timeout is not None and now - heard[key][1] > max(timeout, 2 * EVERY)
 
 
 def _outcome(reference: Any, job: Job, store: Store, notes: Notes, began: bool) -> str | None:

@@ -27,7 +27,7 @@ from benchmark.amount import amount
 from benchmark.engines import queue
 from benchmark.engines.graph import Graph, close
 from benchmark.engines.perform import fail
-from benchmark.engines.process import settle
+from benchmark.engines.process import limited, settle
 from benchmark.engines.progress import Progress
 from benchmark.engines.remote import perform_noted
 from benchmark.engines.submission import Place, Submission, covers, live, own_folder
@@ -48,7 +48,7 @@ TOLD = 60
 STUCK = (
     *("AccountNotAllowed", "BadConstraints", "InvalidAccount", "InvalidQOS", "JobHeldAdmin"),
     *("PartitionConfig", "PartitionNodeLimit", "PartitionTimeLimit", "QOSNotAllowed"),
-    *("DependencyNeverSatisfied", "launch failed requeued held"),
+    *("DependencyNeverSatisfied", "JobHeldUser", "launch failed requeued held"),
 )
 """Reasons to wait that do not go away by themselves."""
 
@@ -98,7 +98,7 @@ def run(
         several = amount(len(followed), "job")
         print(f"following {several} of SLURM job {', '.join(arrays)}", file=sys.stderr)
     if fresh:
-        with stopping.armed(signal.SIGTERM):
+        with stopping.armed(signal.SIGTERM, signal.SIGHUP):
             new = _submit(store, own, graph, fresh, places, workers, chunk, wishes)
         places = {**followed, **new.places()}
     try:
@@ -175,7 +175,7 @@ def _submit(
         submission = Submission(folder, array, elements, cpus)
         _order(submission, graph, places)
         submission.write()
-        queue.command("scontrol", "release", array)
+        queue.release(array)
     except BaseException as error:
         # Nobody would find it, on hold, again; where it cannot be cancelled the next run tries.
         if queue.command("scancel", f"--name={folder.name}"):
@@ -193,19 +193,22 @@ def _order(submission: Submission, graph: Graph, places: dict[str, Place]) -> No
         JobError: If SLURM refuses.
     """
     own, elements = submission.places(), submission.elements
+    where = {**places, **own}
     if any(graph.needs[key] for key in own):
         # Elements wait for earlier ones only, so the last need not be split off.
         for index in range(len(elements) - 1):
             queue.split(submission.id(index))
             # Another run cancels what has not moved for long.
             os.utime(submission.folder)
+    # What earlier runs handed in may have ended meanwhile, and be unknown to SLURM.
+    ended = {place.id for place in places.values()} - (queue.entries() or {}).keys()
     for index, element in enumerate(elements):
         # A job of the same key that does less than is wanted now must not run at the same time.
         before = {one for key in element for one in graph.needs[key] if one not in element}
-        waits = {(own.get(one) or places[one]).id for one in before if one in own | places}
+        waits = {where[one].id for one in before if one in where}
         waits |= {places[key].id for key in element if key in places}
         if waits:
-            queue.wait_for(submission.id(index), waits)
+            queue.wait_for(submission.id(index), waits - ended)
             os.utime(submission.folder)
 
 
@@ -319,8 +322,7 @@ def run_element(folder: str, home: str, index: int) -> None:
     submission, store = Submission.read(Path(folder)), Store(home)
     if submission is None:
         raise JobError(f"{folder} is not a whole submission; run the command again")
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    settle(min(submission.cpus, int(limit)) if limit.isdigit() else submission.cpus)
+    settle(limited(submission.cpus))
     notes = submission.notes
     # submitit asks SLURM for SIGUSR2 ahead of the time limit; preemption and scancel send SIGTERM.
     unsaid = False

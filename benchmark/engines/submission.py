@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,9 +119,17 @@ def live(own: Path) -> dict[str, Place]:
     if entries is None:
         raise UserError(SILENT)
     found: dict[str, Place] = {}
+    # By the clock of the disk, as the folders are.
+    own.mkdir(parents=True, exist_ok=True)
+    os.utime(own)
+    now = own.stat().st_mtime
     for folder in sorted(own.glob("*/")):
         submission = Submission.read(folder)
-        age = time.time() - folder.stat().st_mtime
+        try:
+            age = now - folder.stat().st_mtime
+        except OSError:
+            # Another run has just removed it.
+            continue
         if submission is None:
             # What SLURM could not cancel stays, so that the next run tries again.
             if age > queue.PATIENCE and queue.command("scancel", f"--name={folder.name}"):

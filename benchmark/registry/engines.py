@@ -39,7 +39,8 @@ def engine(text: str) -> Spec:
         UserError: If there is no such engine or option, a value is wrong, or a package is missing.
     """
     address = text.removeprefix("ray:address=")
-    if address != text and ":" in address:
+    _, colon, rest = address.partition(":")
+    if address != text and colon and "=" not in rest.partition(":")[0]:
         raise UserError(
             f"--engine {text}: an address with a port goes into a variable: RAY_ADDRESS={address}"
         )

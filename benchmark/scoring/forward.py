@@ -57,6 +57,7 @@ def restored(
 def warm(
     network: nn.Module,
     given: Callable[[int], Tensor],
+    sizes: Sequence[tuple[int, int]],
     groups: Sequence[Sequence[int]],
     device: torch.device,
 ) -> None:
@@ -67,16 +68,12 @@ def warm(
     Args:
         network: The network, made ``ready``.
         given: Returns its input for an index.
+        sizes: Height and width of each image.
         groups: Output of ``batches``.
         device: Where the network is.
     """
-    met = set()
-    for group in groups:
-        images = [given(index) for index in group]
-        size = (len(images), *images[0].shape)
-        if size not in met:
-            met.add(size)
-            restored(network, images, device)
+    for group in {(len(group), sizes[group[0]]): group for group in reversed(groups)}.values():
+        restored(network, [given(index) for index in group], device)
 
 
 def scored(

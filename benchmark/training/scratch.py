@@ -52,7 +52,7 @@ def held(home: Path, key: str, say: Callable[[str], None]) -> Iterator[Path]:
     own, over = _own(home, key), threading.Event()
     # Of a process that is dead, since its number was given to this one.
     _leave(own)
-    own.mkdir(parents=True, exist_ok=True)
+    _make(own)
     heart = threading.Thread(target=_beat, args=(own, over), daemon=True)
     heart.start()
     try:
@@ -70,7 +70,7 @@ def held(home: Path, key: str, say: Callable[[str], None]) -> Iterator[Path]:
 def clear(home: Path, key: str) -> None:
     """Removes this process's checkpoints of a stage, and those that have no owner."""
     own = _own(home, key)
-    own.mkdir(parents=True, exist_ok=True)
+    _make(own)
     now = _touched(own)
     for path in own.parent.iterdir():
         if path != own and _silence(path, now) >= SILENT:
@@ -100,6 +100,13 @@ def _machine() -> str:
     return f"{socket.gethostname()}-{hashlib.sha256(about.encode()).hexdigest()[:8]}"
 
 
+def _make(own: Path) -> None:
+    while not own.is_dir():
+        # Another process may remove the folder around it, which is empty, at the same moment.
+        with contextlib.suppress(FileNotFoundError):
+            own.mkdir(parents=True, exist_ok=True)
+
+
 def _beat(own: Path, over: threading.Event) -> None:
     while not over.wait(BEAT):
         with contextlib.suppress(OSError):
@@ -125,14 +132,17 @@ def _take_over(own: Path, say: Callable[[str], None]) -> None:
         saved = {path: _saved(path) for path in own.parent.iterdir() if path != own}
         there = sorted((path for path in saved if saved[path]), key=saved.__getitem__, reverse=True)
         silence = {path: _silence(path, now) for path in there}
+        alive |= {one for one in there if not silence[one] or silence[one] < before.get(one, 0)}
+        # The newest first, of which it may not be clear yet whether somebody uses it.
         for path in there:
+            if path not in alive and silence[path] < SILENT:
+                break
             if silence[path] >= SILENT:
                 with contextlib.suppress(OSError):
                     # First, since it has an owner again as soon as it has the name of one.
                     os.utime(path)
                     path.rename(own)
                     return
-        alive |= {one for one in there if not silence[one] or silence[one] < before.get(one, 0)}
         doubtful = [one for one in there if one not in alive and silence[one] < SILENT]
         if not doubtful:
             return
@@ -159,6 +169,20 @@ def _leave(own: Path) -> None:
         own.rename(own.with_name(f"{LEFT}{uuid.uuid4().hex}"))
 
 
+def _lives(pid: int) -> bool:
+    """Whether a process of this machine is alive; one that ended and that nobody asked about is not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    with contextlib.suppress(OSError):
+        # After its name, which may hold anything, comes the state.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return True
+
+
 def _silence(path: Path, now: float) -> float:
     """Returns for how many seconds the owner of a folder has given no sign of life.
 
@@ -168,13 +192,7 @@ def _silence(path: Path, now: float) -> float:
         return math.inf
     machine, _, pid = path.name.rpartition("-")
     if machine == _machine() and pid.isdigit():
-        try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            return math.inf
-        except OSError:
-            return 0.0
-        return 0.0
+        return 0.0 if _lives(int(pid)) else math.inf
     try:
         return now - path.stat().st_mtime
     except OSError:

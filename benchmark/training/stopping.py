@@ -26,6 +26,7 @@ class Stopped(BaseException):
 
 _busy = False
 _asked: int | None = None
+_hung_up = False
 _armed: tuple[int, ...] = ()
 
 
@@ -35,14 +36,14 @@ def armed(*numbers: int) -> Iterator[None]:
 
     SIGHUP stays ignored where it is: nohup keeps a run alive by that.
     """
-    global _armed
+    global _armed, _hung_up
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         numbers = tuple(one for one in numbers if one != signal.SIGHUP)
     before, old = {number: signal.getsignal(number) for number in numbers}, _armed
-    _armed = numbers
+    _armed, _hung_up = numbers, False
     rearm()
     try:
         yield
@@ -60,10 +61,12 @@ def rearm() -> None:
 
 
 def _handle(number: int, _: FrameType | None) -> None:
-    global _asked
+    global _asked, _hung_up
     if number == signal.SIGHUP:
         # A terminal that closes says so twice: its shell does, and the system when that ends.
-        signal.signal(number, signal.SIG_IGN)
+        if _hung_up:
+            return
+        _hung_up = True
     if _busy and _asked is None:
         _asked = number
         return

@@ -124,7 +124,7 @@ def page(plans: Sequence[Plan], store: Store) -> str:
     if short:
         text += [
             "",
-            f"Counted far too high, start-up included, since no run in the store took {LONG} steps:",
+            f"Counted far too high, start-up included, since no run in the store timed {LONG} steps:",
             "",
             *(f"- {one}" for one in short),
         ]

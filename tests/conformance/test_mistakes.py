@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 import torch
@@ -108,7 +109,7 @@ def test_a_network_of_its_own_costs_nothing_of_the_backbone(reason, tmp_path):
     assert sum(one.numel() for one in method.weights_to_keep().values()) == 4 * 3 * 9 + 3
 
 
-def test_where_torch_breaks_off_the_check_is_skipped():
+def test_where_torch_breaks_off_the_check_is_skipped(monkeypatch):
     def raises(error):
         raise error
 
@@ -121,4 +122,9 @@ def test_where_torch_breaks_off_the_check_is_skipped():
         devices.apart(lambda: raises(Broken("in part")))
     with pytest.raises(ZeroDivisionError):
         devices.apart(lambda: 1 / 0)
+    here = os.getpid()
+    devices.apart(lambda: None if os.getpid() == here else 1 / 0)
+    monkeypatch.setattr(devices, "PATIENCE", 0.1)
+    with pytest.raises(Skipped, match="ended with SIGKILL"):
+        devices.apart(lambda: time.sleep(60))
     assert torch.get_num_threads() >= 1

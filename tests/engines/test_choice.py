@@ -60,6 +60,7 @@ def test_wrong_engines_and_options_are_named(home, capsys, text, message):
 
 
 def test_options_are_handed_over():
+    assert engines.engine("ray:address=auto:cpus=4").options == {"address": "auto", "cpus": 4}
     assert engines.engine("local:timeout=90").options == {"timeout": 90}
     assert engines.engine("ray:gpus=0.5:retries=0").options == {"gpus": 0.5, "retries": 0}
 

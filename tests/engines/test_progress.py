@@ -126,3 +126,18 @@ def test_a_terminal_that_is_gone_ends_nothing(clock):
     progress.finished("one")
     progress.close()
     assert progress.done == 1
+
+
+def test_a_job_that_begins_or_goes_on_is_shown_at_once_and_notes_stay(clock):
+    screen = Screen()
+    progress = Progress(3, screen)
+    progress.started("one")
+    progress.started("two")
+    progress.finished("one")
+    assert screen.rows == ["[1/3] one done (0 s)", "  two", ""]
+    progress.note("in the queue: 1 waiting")
+    progress.started("three")
+    assert screen.rows[1:] == ["in the queue: 1 waiting", "  two", "  three", ""]
+    log = io.StringIO()
+    Progress(1, log).note("in the queue")
+    assert log.getvalue() == "in the queue\n"

@@ -13,6 +13,7 @@ import pytest
 from benchmark import cli
 from benchmark.config import preset
 from benchmark.engines.graph import Graph
+from benchmark.engines.progress import Progress
 from benchmark.planning.jobs import SweepJob, TrainJob
 from benchmark.store import Store
 from benchmark.training.stage import start_stage
@@ -118,6 +119,46 @@ def test_what_waits_in_the_queue_is_told_with_the_reasons(tmp_path):
     line = engine.waiting(entries(*[("PENDING", "BadConstraints")] * 3), places)
     assert "0 running, 3 waiting (BadConstraints 3); BadConstraints does not pass" in line
     assert "scontrol show job 7_0" in line and "scancel 7'" in line
+
+
+def test_jobs_are_followed_until_they_have_ended_and_what_they_wait_for_is_said(
+    tmp_path, monkeypatch, answers, capsys
+):
+    submission = Submission(tmp_path / "dialbench-x", "7", (("a",),))
+    answers.queue = "7|PENDING|dialbench-x|BadConstraints\n"
+    for name in ("TOLD", "GRACE"):
+        monkeypatch.setattr(engine, name, 0)
+    monkeypatch.setattr(engine.time, "sleep", lambda _: submission.notes.end("a", None))
+    store, graph = Store(tmp_path), Graph([train("a")])
+    found = engine._follow(graph, store, Progress(1), submission.places())
+    assert found == {}
+    error = capsys.readouterr().err
+    assert "0 running, 1 waiting (BadConstraints 1)" in error and "[1/1]" in error
+
+
+def test_a_job_that_leaves_the_queue_without_a_note_has_failed(tmp_path, monkeypatch, answers):
+    submission = Submission(tmp_path / "dialbench-x", "7", (("a",),))
+    answers.queue = "7|RUNNING|of-another|None\n"
+    clock = iter(range(0, 1000, 4))
+    monkeypatch.setattr(engine.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(engine.time, "sleep", lambda _: None)
+    found = engine._follow(Graph([train("a")]), Store(tmp_path), Progress(1), submission.places())
+    assert "SLURM job 7 ended without a result" in found["a"]
+
+
+def test_an_array_that_cannot_be_released_is_tried_again(answers, monkeypatch):
+    refused = iter([True, True, False])
+
+    def run(*words):
+        answers.append(words)
+        if next(refused):
+            raise JobError("busy")
+        return ""
+
+    monkeypatch.setattr(queue, "_run", run)
+    monkeypatch.setattr(queue.time, "sleep", lambda _: None)
+    queue.release("7")
+    assert len(answers) == 3
 
 
 def test_a_job_whose_end_cannot_be_noted_does_not_stop_those_of_its_element(

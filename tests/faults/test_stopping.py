@@ -165,6 +165,7 @@ def test_a_terminal_that_closes_may_say_so_twice():
         saved = False
         with pytest.raises(stopping.Stopped), stopping.one_job():
             os.kill(os.getpid(), signal.SIGHUP)
+            stopping.rearm()
             os.kill(os.getpid(), signal.SIGHUP)
             saved = stopping.asked()
         assert saved, "the job goes on until it has saved"

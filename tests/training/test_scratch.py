@@ -1,6 +1,8 @@
 """Scratch folders of stages in training."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -132,3 +134,24 @@ def test_who_trains_gives_signs_of_life(tmp_path, monkeypatch):
         while time.time() - own.stat().st_mtime > 500:
             assert time.monotonic() < end, "no sign of life"
             time.sleep(0.01)
+
+
+def test_a_process_that_ended_and_that_nobody_asked_about_is_dead(tmp_path, monkeypatch, no_sleep):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    try:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        here(monkeypatch, tmp_path, child.pid)
+        assert found(tmp_path) == b"theirs"
+    finally:
+        child.wait()
+
+
+def test_a_newer_checkpoint_that_may_have_an_owner_is_waited_for(tmp_path, monkeypatch):
+    old, new = elsewhere(tmp_path, 1000, 1), elsewhere(tmp_path, 20, 2)
+    for path, seconds in ((old, 5000), (new, 100)):
+        (path / "last.ckpt").write_bytes(path.name.encode())
+        age(path / "last.ckpt", seconds)
+    age(old, 1000)
+    age(new, 20)
+    monkeypatch.setattr(scratch.time, "sleep", lambda _: age(new, scratch.SILENT + 1))
+    assert found(tmp_path) == b"othernode-2"
