@@ -25,6 +25,14 @@ LONG = ["train", "sr", "--preset", "smoke", "--set", f"steps={STEPS}", "--offlin
 LONG += ["--methods", "dni", "--seeds", "0"]
 
 
+@pytest.fixture(autouse=True)
+def terminal():
+    """A terminal whose closing is heard: under nohup it is not, nor in what runs below it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def start(home: Path, *words: str, **more: Any) -> subprocess.Popen:
     # The fixture of the module starts a run before the variables of a developer are taken away.
     clear = {name: text for name, text in os.environ.items() if not name.startswith("DIALBENCH")}
