@@ -69,8 +69,7 @@ def wait_for(one: str, others: Iterable[str]) -> None:
     Raises:
         JobError: If SLURM refuses.
     """
-    if ids := sorted(others):
-        _run("scontrol", "update", f"JobId={one}", f"Dependency=afterany:{':'.join(ids)}")
+    _run("scontrol", "update", f"JobId={one}", f"Dependency=afterany:{':'.join(sorted(others))}")
 
 
 def release(array: str) -> None:

@@ -200,15 +200,19 @@ def _order(submission: Submission, graph: Graph, places: dict[str, Place]) -> No
             queue.split(submission.id(index))
             # Another run cancels what has not moved for long.
             os.utime(submission.folder)
-    # What earlier runs handed in may have ended meanwhile, and be unknown to SLURM.
-    ended = {place.id for place in places.values()} - (queue.entries() or {}).keys()
+    # What earlier runs handed in may have ended meanwhile, and be unknown to SLURM; if that does not
+    # answer, nothing is known to have ended.
+    entries = queue.entries()
+    ended = {
+        place.id for place in places.values() if entries is not None and not place.entry(entries)
+    }
     for index, element in enumerate(elements):
         # A job of the same key that does less than is wanted now must not run at the same time.
         before = {one for key in element for one in graph.needs[key] if one not in element}
         waits = {where[one].id for one in before if one in where}
         waits |= {places[key].id for key in element if key in places}
-        if waits:
-            queue.wait_for(submission.id(index), waits - ended)
+        if waits := waits - ended:
+            queue.wait_for(submission.id(index), waits)
             os.utime(submission.folder)
 
 

@@ -121,6 +121,24 @@ def test_what_waits_in_the_queue_is_told_with_the_reasons(tmp_path):
     assert "scontrol show job 7_0" in line and "scancel 7'" in line
 
 
+@pytest.mark.parametrize(
+    ("shown", "waits"),
+    [("5_0|RUNNING|dialbench-old|None\n", "5_0"), ("5_0|RUNNING|else|None\n", ""), (None, "5_0")],
+)
+def test_an_element_waits_for_what_earlier_runs_handed_in_unless_that_has_ended(
+    tmp_path, answers, monkeypatch, shown, waits
+):
+    old = Submission(tmp_path / "dialbench-old", "5", (("a",), ("z",)))
+    new = Submission(tmp_path / "dialbench-new", "7", (("b",),))
+    new.folder.mkdir()
+    answers.queue = shown
+    if shown is None:
+        monkeypatch.setattr(queue, "entries", lambda: None)
+    engine._order(new, Graph([train("b", "a"), train("a")]), {"a": old.places()["a"]})
+    asked = [words[-1] for words in answers if words[-1].startswith("Dependency=")]
+    assert asked == ([f"Dependency=afterany:{waits}"] if waits else [])
+
+
 def test_jobs_are_followed_until_they_have_ended_and_what_they_wait_for_is_said(
     tmp_path, monkeypatch, answers, capsys
 ):
