@@ -24,9 +24,10 @@ from benchmark.method import ControlMethod, WeightSpaceMethod
 from benchmark.plan import Plan, stored_jobs, untrained
 from benchmark.planning.jobs import SweepJob
 from benchmark.planning.keys import preset_text
+from benchmark.records import write
 from benchmark.registry import spec
 from benchmark.registry.discovery import backbone_source
-from benchmark.store import Store, write
+from benchmark.store import Store
 from benchmark.tasks import Task
 from benchmark.trained import loaded
 

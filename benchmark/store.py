@@ -8,11 +8,8 @@ cannot be read, or does not match its own check sum, counts as missing and is re
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
-import json
 import os
-import re
 import sys
 import time
 import uuid
@@ -23,23 +20,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.errors import Failure, JobError, UserError
-from benchmark.registry.digest import LENGTH
+from benchmark.records import HALF_WRITTEN, read_json, write, write_json
 from benchmark.training import scratch
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-SCHEMA = 1
-"""Version of the rows and files; rows of another version are never read."""
 
 SETTLED = 2
 """Seconds after which the time of a file tells every change of it."""
 
 STALE = 3600
 """Seconds after which a temporary file has no owner."""
-
-HALF_WRITTEN = re.compile(r"\.(.+\.)?[0-9a-f]{32}\.tmp")
-"""Names of files that are being written, here and in ``benchmark.train``; no user's are like that."""
 
 NEEDS = "imported for "
 """Facts of a cell that begin so hold the hash of the imported network that a metric needs."""
@@ -55,9 +46,6 @@ WEIGHTS = "model.safetensors"
 
 REPLACED = "replaced-{}.safetensors"
 """Name of those that are being replaced, by their hash: they count until others are committed."""
-
-CHECK = len(',"check":""}') + LENGTH
-"""Bytes at the end of a record that hold its check sum."""
 
 
 class Row(NamedTuple):
@@ -285,7 +273,7 @@ class Store:
         folder = f"{self.home}/cells/{task}"
         record = read_json(f"{folder}/{key}.json") or {}
         # Equal texts become one object: the cells of a campaign repeat few of them very often.
-        once = sys.intern
+        once, row = sys.intern, tuple.__new__
         try:
             cell = Cell(
                 record["key"],
@@ -293,9 +281,12 @@ class Store:
                     once(name): once(value) if type(value) is str else value
                     for name, value in record["facts"].items()
                 },
+                # As Row(...), which is slow to call.
                 tuple(
-                    Row(once(image), once(metric), value, once(status), once(reason))
-                    for image, metric, value, status, reason in record["rows"]
+                    [
+                        row(Row, (once(image), once(metric), value, once(status), once(reason)))
+                        for image, metric, value, status, reason in record["rows"]
+                    ]
                 ),
                 record["cost"],
                 record["pictures"],
@@ -353,55 +344,3 @@ class Store:
 def now() -> str:
     """Returns the time as ISO 8601 text in UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def write(path: Path, blob: bytes) -> None:
-    """Writes a file in one step: readers see the old or the new content, never a part.
-
-    Raises:
-        JobError: If the disk is full or not writable.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(blob)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise JobError(disk_trouble(error, path)) from error
-
-
-def disk_trouble(error: OSError, path: Path | str) -> str:
-    """Returns one sentence about a failed write."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full: {path} could not be written; free some space and run again"
-    return f"{path} could not be written ({error.strerror}); check the folder and run again"
-
-
-def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    """Writes a record with its schema, and last the check sum of what stands before it."""
-    body = json.dumps({"schema": SCHEMA, **record}, separators=(",", ":"))[:-1].encode()
-    write(path, body + _check(body))
-
-
-def read_json(path: Path | str) -> dict[str, Any] | None:
-    """Returns the record that ``write_json`` wrote, or None if there is no such intact record."""
-    try:
-        # Without a buffer, and the bytes checked, not what they mean: a campaign reads very many.
-        with open(path, "rb", buffering=0) as file:
-            blob = file.read()
-        if blob[-CHECK:] != _check(blob[:-CHECK]):
-            return None
-        record = json.loads(blob)
-        del record["check"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return record if record.get("schema") == SCHEMA else None
-
-
-def _check(body: bytes) -> bytes:
-    return b',"check":"%s"}' % hashlib.sha256(body).hexdigest()[:LENGTH].encode()

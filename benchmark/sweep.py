@@ -24,10 +24,11 @@ from benchmark.metrics.needs import needed
 from benchmark.metrics.scorer import Scorer, availability
 from benchmark.planning import keys
 from benchmark.planning.jobs import SweepJob
+from benchmark.records import SCHEMA
 from benchmark.scoring import blind, cost
 from benchmark.scoring.dialling import ESTIMATOR, AtLevel, ByEstimate, ByMap, Dial, level_of
 from benchmark.scoring.forward import batches, best_device, check, ready, restored, scored, warm
-from benchmark.store import LATER, NEEDS, SCHEMA, Cell, Row, Store, now
+from benchmark.store import LATER, NEEDS, Cell, Row, Store, now
 from benchmark.tasks import Task
 from benchmark.trained import loaded, training_of
 from benchmark.training import stopping

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark import store
+from benchmark import records
 from benchmark.amount import amount
 from benchmark.control import parse_level
 from benchmark.errors import UserError, unknown
@@ -207,7 +207,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, ledger: dict[str, Any]) -> None:
-    store.write(path, json.dumps(ledger, indent=1, sort_keys=True).encode())
+    records.write(path, json.dumps(ledger, indent=1, sort_keys=True).encode())
 
 
 def _offline_folders(folder: Path, run: str) -> list[Path]:

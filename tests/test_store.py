@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load
 
+from benchmark import records
 from benchmark import store as storing
 from benchmark.errors import Failure, JobError, UserError
 from benchmark.store import Cell, Row, Store
@@ -184,7 +185,7 @@ def test_a_forgotten_cell_takes_its_own_pictures_along_and_leaves_those_of_other
 
 def test_a_record_of_another_schema_counts_as_missing(store, monkeypatch):
     written(store)
-    monkeypatch.setattr(storing, "SCHEMA", storing.SCHEMA + 1)
+    monkeypatch.setattr(records, "SCHEMA", records.SCHEMA + 1)
     assert store.read_cell("sr", "c1") is None
 
 
@@ -200,14 +201,14 @@ def test_a_cell_lacks_metrics_that_are_new_or_can_be_had_now():
 
 def test_a_failed_write_leaves_the_old_content_and_no_temporary_file(tmp_path, monkeypatch):
     path = tmp_path / "file"
-    storing.write(path, b"old")
+    records.write(path, b"old")
 
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(JobError, match="disk is full"):
-        storing.write(path, b"new")
+        records.write(path, b"new")
     assert path.read_bytes() == b"old"
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 

@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from benchmark import operators
+from benchmark.records import write
 from benchmark.registry.digest import code_digest, digest
-from benchmark.store import Store, write
+from benchmark.store import Store
 
 
 def operator_digest(operator: str) -> str:

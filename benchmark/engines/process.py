@@ -11,7 +11,8 @@ import signal
 import warnings
 
 from benchmark.errors import JobError, UserError, one_line
-from benchmark.store import Store, disk_trouble
+from benchmark.records import disk_trouble
+from benchmark.store import Store
 
 FAREWELL = 30
 """Seconds that jobs get to save their work when the run is ended."""

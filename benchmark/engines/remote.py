@@ -17,7 +17,8 @@ from benchmark.engines.perform import fail, perform
 from benchmark.engines.progress import Progress
 from benchmark.errors import JobError
 from benchmark.planning.jobs import Job
-from benchmark.store import Store, read_json, write_json
+from benchmark.records import read_json, write_json
+from benchmark.store import Store
 
 EVERY = 5
 """Seconds between two notes of a job: a thousand of them write into one folder."""

@@ -33,7 +33,8 @@ from benchmark.engines.remote import perform_noted
 from benchmark.engines.submission import Place, Submission, covers, live, own_folder
 from benchmark.errors import JobError, UserError
 from benchmark.planning.jobs import Job, to_json
-from benchmark.store import Store, write
+from benchmark.records import write
+from benchmark.store import Store
 from benchmark.training import stopping
 
 POLL = 2

@@ -12,7 +12,8 @@ from benchmark.engines import queue
 from benchmark.engines.remote import Notes
 from benchmark.errors import UserError
 from benchmark.planning.jobs import Job, TrainJob, read
-from benchmark.store import Store, read_json, write_json
+from benchmark.records import read_json, write_json
+from benchmark.store import Store
 
 OLD = 24 * 3600
 """Seconds after which the folder of a submission that nothing is left of is removed."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark import store
+from benchmark import records, store
 from benchmark.errors import JobError, UserError
 from benchmark.leaderboard import canary, card, check, entry, folder, loaded, rows, schema
 from benchmark.leaderboard.entry import Entry
@@ -69,14 +69,14 @@ def place(root: Path, task: str, name: str, files: Mapping[str, bytes]) -> tuple
         return final, False
     try:
         for path, blob in files.items():
-            store.write(temporary / path, blob)
+            records.write(temporary / path, blob)
         found = check.faults(temporary, task, name)
         if found:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             raise UserError(f"{name} cannot be an entry: {found[0]}{more}")
         temporary.rename(final)
     except OSError as error:
-        raise JobError(store.disk_trouble(error, final)) from error
+        raise JobError(records.disk_trouble(error, final)) from error
     finally:
         with contextlib.suppress(OSError):
             shutil.rmtree(temporary)
@@ -88,7 +88,7 @@ def _swept(parent: Path) -> None:
     for path in parent.glob(".*.tmp"):
         with contextlib.suppress(OSError):
             if (
-                store.HALF_WRITTEN.fullmatch(path.name)
+                records.HALF_WRITTEN.fullmatch(path.name)
                 and time.time() - path.stat().st_mtime > store.STALE
             ):
                 shutil.rmtree(path)

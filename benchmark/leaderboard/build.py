@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from benchmark import store
+from benchmark import records, store
 from benchmark.errors import JobError, UserError
 from benchmark.leaderboard import folder, loaded
 from benchmark.leaderboard.entry import Entry
@@ -85,7 +85,7 @@ def write(root: Path) -> list[Path]:
             if blob is None:
                 path.unlink(missing_ok=True)
             elif not path.is_file() or path.read_bytes() != blob:
-                store.write(path, blob)
+                records.write(path, blob)
                 changed.append(path)
     return changed
 
@@ -111,15 +111,15 @@ def pages(root: Path, out: Path, pictures: store.Store | None = None) -> Path:
         groups = compared(task)
         if groups:
             text = page(groups, drawn.results(groups, task, pictures))
-            store.write(out / task.name / "index.html", text.encode())
+            records.write(out / task.name / "index.html", text.encode())
             every = {one.entry.id: one.entry for group in groups for one in group.standings}
             for entry in every.values():
-                store.write(out / task.name / card_name(entry), card(entry).encode())
+                records.write(out / task.name / card_name(entry), card(entry).encode())
         return groups
 
     found = [(task.resolve().name, groups) for task, groups in each(root, written) if groups]
     path = out / "index.html"
-    store.write(path, home(found).encode())
+    records.write(path, home(found).encode())
     return path
 
 

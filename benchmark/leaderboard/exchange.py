@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from benchmark import assets, store
+from benchmark import assets, records
 from benchmark.errors import JobError, UserError
 from benchmark.leaderboard import assemble, check, entry, folder, proof
 from benchmark.leaderboard.faults import Fault, shown
@@ -73,7 +73,7 @@ class Disk:
 
     def write(self, files: Mapping[str, bytes], message: str) -> None:
         for path, blob in files.items():
-            store.write(self.root / path, blob)
+            records.write(self.root / path, blob)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmark import store
+from benchmark import records
 from benchmark.errors import JobError, UserError
 from benchmark.leaderboard import build, entry, folder, loaded, rows
 from benchmark.leaderboard.board import asked, safe
@@ -81,7 +81,7 @@ def write(path: Path, root: Path) -> bool:
     old = path.read_text(encoding="utf-8") if path.is_file() else ""
     new = text(old, root)
     if new != old:
-        store.write(path, new.encode())
+        records.write(path, new.encode())
     return new != old
 
 

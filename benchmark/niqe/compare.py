@@ -24,7 +24,8 @@ from benchmark.degradations import degrade, generator
 from benchmark.metrics import records
 from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.metrics.scorer import Scorer
-from benchmark.store import Store, read_json
+from benchmark.records import read_json
+from benchmark.store import Store
 
 NOISE, BLUR, QUALITY, SCALES = (10, 25, 50), (0.8, 1.5, 2.5), (40, 20, 10), (2, 4)
 KINDS = (

@@ -14,8 +14,9 @@ from benchmark.amount import amount
 from benchmark.data.pictures import of_each
 from benchmark.data.sources import WITHOUT, ImageSet
 from benchmark.errors import UserError
+from benchmark.records import read_json, write_json
 from benchmark.registry.digest import digest
-from benchmark.store import Store, read_json, write_json
+from benchmark.store import Store
 
 REVISION = 1
 """Raised when ``benchmark.data.likeness`` finds other images than before."""

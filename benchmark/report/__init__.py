@@ -42,7 +42,7 @@ def write(results: Results, task: Task, preset: str, out: Path, trained_on: str 
     Raises:
         JobError: If a file cannot be written.
     """
-    from benchmark import store
+    from benchmark import records
     from benchmark.report.averages import costs, means
     from benchmark.report.curves import curves
     from benchmark.report.derived import derive
@@ -99,7 +99,7 @@ def write(results: Results, task: Task, preset: str, out: Path, trained_on: str 
     html = page(content, drawings, data, rules(long), matrices(derived.found, task), names)
     files["index.html"] = html.encode()
     for name, blob in files.items():
-        store.write(out / name, blob)
+        records.write(out / name, blob)
     for path in (*out.glob("levels_*"), *out.glob("matrix.*")):
         if path.suffix in (".svg", ".png") and path.name not in files:
             path.unlink(missing_ok=True)
@@ -111,11 +111,11 @@ def index(home: Path) -> Path:
     Raises:
         JobError: If it cannot be written.
     """
-    from benchmark import store
+    from benchmark import records
     from benchmark.report.home import home as page
 
     path = home / "index.html"
-    store.write(path, page(home).encode())
+    records.write(path, page(home).encode())
     return path
 
 

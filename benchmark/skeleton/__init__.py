@@ -13,8 +13,8 @@ from pathlib import Path
 from string import Template
 
 from benchmark.errors import UserError
+from benchmark.records import disk_trouble
 from benchmark.registry import discovery
-from benchmark.store import disk_trouble
 
 METHOD = {"$name.py": "method.py", "test_$name.py": "test.py"}
 """Names of files, with the templates that they are made from."""

@@ -69,7 +69,7 @@ def perform(name: str, plans: Sequence[Plan], store: Store) -> tuple[Path, pd.Da
     Raises:
         JobError: If what it needs is not stored, or a file cannot be written.
     """
-    from benchmark import store as files
+    from benchmark import records
     from benchmark.report import style
 
     study, parts = get(name), [Part(plan, store) for plan in plans]
@@ -79,10 +79,10 @@ def perform(name: str, plans: Sequence[Plan], store: Store) -> tuple[Path, pd.Da
         figures = style.files(study.draw(tables, task))
     folder = store.home / "studies" / name / task.name
     facts = {"study": name, "source": study.source, "parts": [part.facts() for part in parts]}
-    files.write(folder / "about.json", json.dumps(facts, indent=1).encode())
+    records.write(folder / "about.json", json.dumps(facts, indent=1).encode())
     for stem, table in tables.items():
         blob = table.to_csv(index=False, lineterminator="\n").encode()
-        files.write(folder / f"{stem}.csv", blob)
+        records.write(folder / f"{stem}.csv", blob)
     for suffix, blob in figures.items():
-        files.write(folder / f"figure.{suffix}", blob)
+        records.write(folder / f"figure.{suffix}", blob)
     return folder, next(iter(tables.values()))

@@ -76,7 +76,8 @@ def verify(args: argparse.Namespace) -> int:
     """Computes entries again from their weights; records those that are true."""
     from benchmark.leaderboard import loaded, proof
     from benchmark.leaderboard.verify import MODES, verify
-    from benchmark.store import Store, write
+    from benchmark.records import write
+    from benchmark.store import Store
 
     store, failed = Store(), 0
     if args.mode not in MODES:

@@ -16,8 +16,9 @@ from benchmark.errors import UserError
 from benchmark.export import safe
 from benchmark.opened import read_image
 from benchmark.plan import Plan, stored_jobs, untrained
+from benchmark.records import write
 from benchmark.scoring.forward import best_device, ready
-from benchmark.store import Store, write
+from benchmark.store import Store
 from benchmark.trained import loaded
 
 

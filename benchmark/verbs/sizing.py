@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from benchmark.amount import amount
 from benchmark.planning.jobs import TrainJob
 from benchmark.planning.keys import preset_text
-from benchmark.store import Store, read_json
+from benchmark.records import read_json
+from benchmark.store import Store
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan

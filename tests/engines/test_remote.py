@@ -5,7 +5,8 @@ import pytest
 from benchmark.engines import remote
 from benchmark.engines.remote import Note, Notes, perform_noted
 from benchmark.errors import JobError
-from benchmark.store import Store, write_json
+from benchmark.records import write_json
+from benchmark.store import Store
 from benchmark.training.stage import start_stage
 
 

@@ -12,7 +12,8 @@ from benchmark.engines import queue
 from benchmark.engines.submission import Place, Submission, covers, live, own_folder
 from benchmark.errors import UserError
 from benchmark.planning.jobs import SweepJob, to_json
-from benchmark.store import Store, write
+from benchmark.records import write
+from benchmark.store import Store
 
 JOB = SweepJob("s", "sr", "m", None, "small", preset("smoke"), 0, {"a": "a"}, "x", ((0.0,), (1.0,)))
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import load
 
-from benchmark.store import read_json
+from benchmark.records import read_json
 
 KILLS = 60
 WORDS = ["run", "sr", "--preset", "smoke", "--set", "steps=30", "--offline"]

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from benchmark import cli
-from benchmark.store import Store, read_json, write_json
+from benchmark.records import read_json, write_json
+from benchmark.store import Store
 from benchmark.verbs import sizing
 
 SMALL = ["--preset", "smoke", "--levels", "0,1", "--offline"]

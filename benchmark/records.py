@@ -1,0 +1,82 @@
+"""Files that appear whole or not at all, and records of JSON that end with their check sum.
+
+What cannot be read, or does not match its check sum, is not there. This module imports no torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import JobError
+from benchmark.registry.digest import LENGTH
+
+SCHEMA = 1
+"""Version of the rows and files; rows of another version are never read."""
+
+HALF_WRITTEN = re.compile(r"\.(.+\.)?[0-9a-f]{32}\.tmp")
+"""Names of files that are being written, here and in ``benchmark.train``; no user's are like that."""
+
+CHECK = len(',"check":""}') + LENGTH
+"""Bytes at the end of a record that hold its check sum."""
+
+
+def write(path: Path, blob: bytes) -> None:
+    """Writes a file in one step: readers see the old or the new content, never a part.
+
+    Raises:
+        JobError: If the disk is full or not writable.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise JobError(disk_trouble(error, path)) from error
+
+
+def disk_trouble(error: OSError, path: Path | str) -> str:
+    """Returns one sentence about a failed write."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full: {path} could not be written; free some space and run again"
+    return f"{path} could not be written ({error.strerror}); check the folder and run again"
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Writes a record with its schema, and last the check sum of what stands before it."""
+    body = json.dumps({"schema": SCHEMA, **record}, separators=(",", ":"))[:-1].encode()
+    write(path, body + _check(body))
+
+
+def read_json(path: Path | str) -> dict[str, Any] | None:
+    """Returns the record that ``write_json`` wrote, or None if there is no such intact record."""
+    try:
+        # The bytes are checked, not what they mean, and json need not ask for their encoding: a
+        # campaign reads very many.
+        with open(path, "rb", buffering=0) as file:
+            blob = file.read()
+        if blob[-CHECK:] != _check(blob[:-CHECK]):
+            return None
+        record = json.loads(blob.decode())
+        del record["check"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return record if record.get("schema") == SCHEMA else None
+
+
+def _check(body: bytes) -> bytes:
+    return b',"check":"%s"}' % hashlib.sha256(body).hexdigest()[:LENGTH].encode()
