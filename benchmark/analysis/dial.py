@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.analysis import matrix
 from benchmark.analysis.matrix import NO_DIAL, Matrix, psnr
-from benchmark.analysis.scores import Found, NoValue, Run, Scores, harmed, in_order, places
+from benchmark.analysis.scores import Found, NoValue, Run, Scores, asking, harmed, in_order, places
 from benchmark.analysis.statistics import mean_and_deviation
 from benchmark.metrics.records import METRICS
 
@@ -109,7 +109,7 @@ def dial_table(found: Found, task: Task) -> pd.DataFrame:
     """
     import pandas as pd
 
-    lines = []
+    found, lines = asking(found, NO_DIAL), []
     for run, seeds in found.items():
         if run.family in NO_DIAL:
             continue
@@ -262,7 +262,11 @@ def _gap(
     """Returns a figure that compares a run with the experts."""
     if experts is None:
         raise NoValue(NO_EXPERTS)
-    ours, theirs = _scores(own, metric).by_level(), _scores(experts, metric).by_level()
+    ours = _scores(own, metric).by_level()
+    try:
+        theirs = _scores(experts, metric).by_level()
+    except NoValue as error:
+        raise NoValue(f"experts: {error}") from None
     common = in_order(ours.keys() & theirs.keys())
     if len(common) < 2:
         raise NoValue("the experts have fewer than two levels of this run")

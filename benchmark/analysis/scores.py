@@ -45,11 +45,13 @@ class Scores:
         cells: By (true level, dial) texts, the values of the images; NaN where there is none. The
             cases of one picture are averaged: they are no more independent than its pixels.
         reason: Why values are missing, if any are.
+        asked: Levels without which nothing is said over all levels; see ``asking``.
     """
 
     images: tuple[str, ...]
     cells: dict[tuple[str, str], np.ndarray]
     reason: str = ""
+    asked: tuple[str, ...] = ()
 
     def levels(self) -> list[str]:
         """Returns the levels that were scored with the dial set to them, in order."""
@@ -58,7 +60,8 @@ class Scores:
     def without(self, levels: Collection[str]) -> Scores:
         """Returns the scores of the other levels alone, with the dial set to one of them."""
         kept = {pair: values for pair, values in self.cells.items() if not {*pair} & {*levels}}
-        return replace(self, cells=kept)
+        asked = tuple(level for level in self.asked if level not in levels)
+        return replace(self, cells=kept, asked=asked)
 
     def matched(self) -> np.ndarray:
         """Returns the scores with the dial at the true level, (levels, images).
@@ -68,6 +71,10 @@ class Scores:
         """
         import numpy as np
 
+        lacking = [level for level in self.asked if (level, level) not in self.cells]
+        if lacking:
+            word = "levels" if len(lacking) > 1 else "level"
+            raise NoValue(f"it was not scored at {word} {', '.join(lacking)}, as others were")
         values = np.array([self.cells[level, level] for level in self.levels()])
         if not values.size or np.isnan(values).any():
             raise NoValue(self.reason or "it was not scored at every level and image")
@@ -91,7 +98,7 @@ class Scores:
 
         if all(level == dial for level, dial in self.cells):
             raise NoValue(NO_MATRIX)
-        levels = in_order(text for pair in self.cells for text in pair)
+        levels = in_order(text for pair in (*self.cells, self.asked) for text in pair)
         pairs = [(level, dial) for level in levels for dial in levels]
         missing = sum(pair not in self.cells for pair in pairs)
         if missing:
@@ -104,6 +111,33 @@ class Scores:
 
 Found = dict[Run, dict[int, dict[str, Scores]]]
 """Scores by run, seed and metric."""
+
+
+def asking(found: Found, few: Collection[str]) -> Found:
+    """Returns scores that ask for the levels of all runs on their data set.
+
+    A sweep that was stopped lacks levels, and what is said over the others, like how far the ends are
+    apart, compares with no other run or seed.
+
+    Args:
+        found: Output of ``scores``.
+        few: Families that answer at levels of their own; they ask for those of their other seeds.
+    """
+    levels: dict[tuple, set[str]] = {}
+    groups = {run: run if run.family in few else run.dataset for run in found}
+    every = [
+        (run, seed, metric, one)
+        for run, seeds in found.items()
+        for seed, own in seeds.items()
+        for metric, one in own.items()
+    ]
+    for run, _, metric, one in every:
+        levels.setdefault((groups[run], metric), set()).update(one.levels())
+    asked: Found = {}
+    for run, seed, metric, one in every:
+        wanted = tuple(in_order(levels[groups[run], metric]))
+        asked.setdefault(run, {}).setdefault(seed, {})[metric] = replace(one, asked=wanted)
+    return asked
 
 
 def harmed(own: Mapping[str, Scores], task: Task) -> Mapping[str, Scores]:

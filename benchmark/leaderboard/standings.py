@@ -129,10 +129,10 @@ class Standing:
         cells = dict(zip(self.points, self.values[at], strict=True))
         levels, images = self.question.levels, self.question.images
         means = dict(zip(levels, self.matched()[at].mean(axis=1).tolist(), strict=True))
-        found: dict[str, Scores] = {self.metric: Known(images, cells, "", means)}
+        found: dict[str, Scores] = {self.metric: Known(images, cells, means=means)}
         if self.along is not None:
             means = dict(zip(levels, self.along[at].tolist(), strict=True))
-            found[followed(self.entry.task)[0]] = Known(images, {}, "", means)
+            found[followed(self.entry.task)[0]] = Known(images, {}, means=means)
         return found
 
 

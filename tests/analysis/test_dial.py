@@ -252,6 +252,42 @@ def test_without_a_matrix_for_one_seed_best_dials_say_which(plant):
     assert all("with seed 1: it needs the level x dial matrix" in one for one in dials["reason"])
 
 
+def test_without_a_level_that_others_have_no_figure_of_all_levels_is_made_up(plant):
+    value = {
+        "dni": quadratic(lambda level: level),
+        "ftn": quadratic(lambda level: level),
+        "experts": lambda level, _, at: 31 - level,
+    }
+    rows = plant(value, matrix=True, seeds=(0, 1))
+    drift = plant(
+        dict.fromkeys(("dni", "ftn"), lambda *_: 1.0), metric="colour-drift", seeds=(0, 1)
+    )
+    # Sweeps that were stopped: one level of a seed is missing altogether, whatever the dial.
+    stopped = (rows["seed"] == 1) & ((rows["level"] == "1") | (rows["set_level"] == "1"))
+    for method, whole in (("dni", "ftn"), ("ftn", "dni")):
+        left = pd.concat([rows[~stopped | (rows["method"] != method)], drift])
+        table = dial_table(scores(left, DENOISE), DENOISE)
+        own = table[(table["method"] == method) & (table["metric"] == "psnr-rgb")]
+        reasons = own[own["level"] == ""].set_index("figure")["reason"]
+        lacks = "with seed 1: it was not scored at level 1, as others were"
+        assert reasons["gap-end"] == reasons["coverage"] == reasons["largest-step"] == lacks
+        assert reasons["dial-oracle"].startswith("with seed 1: 9 of 25 cells of the matrix")
+        assert own["value"].isna().all()
+        assert table[table["method"] == whole]["value"].notna().all()
+        assert table[table["metric"] == "colour-drift"]["value"].tolist() == [1.0] * 4
+    table = dial_table(scores(rows[~stopped | (rows["method"] != "experts")], DENOISE), DENOISE)
+    reasons = table.set_index(["method", "figure"])["reason"]
+    assert reasons["ftn", "gap-mean"].startswith("with seed 1: experts: it was not scored")
+    assert reasons["ftn", "largest-step"] == ""
+
+
+def test_experts_and_levels_that_harm_nothing_are_asked_for_at_no_more_than_they_have(plant):
+    task = dataclasses.replace(DENOISE, harmless=((0.0,),))
+    rows = plant({"dni": lambda level, _, at: 30 - level, "experts": lambda *_: 30.0})
+    few = (rows["method"] == "experts") & ~rows["level"].isin(["0.5", "1"])
+    assert figures(rows[~few], task)["gap-mean"] == pytest.approx(0.75)
+
+
 @pytest.mark.parametrize(
     ("task", "metrics"),
     [
