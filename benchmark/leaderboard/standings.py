@@ -305,15 +305,19 @@ def _kinds(entries: Sequence[Entry]) -> list[int]:
 
     Methods of other names may have the same weights by design: what differs is how they are set.
     """
-    known: dict[Hashable, int] = {}
-    found = []
+    parents: dict[Hashable, Hashable] = {}
+
+    def kind(key: Hashable) -> Hashable:
+        while (parent := parents.setdefault(key, key)) != key:
+            key = parent
+        return key
+
+    # An entry may join kinds that stood apart before it, so they are numbered when all are known.
     for one in entries:
         weights = tuple(sorted(one.facts["weights_sha256"].values()))
-        keys: list[Hashable] = [one.series, (one.series.family, weights)]
-        number = next((known[key] for key in keys if key in known), len(known))
-        known.update(dict.fromkeys(keys, number))
-        found.append(number)
-    return found
+        parents[kind(one.series)] = kind((one.series.family, weights))
+    numbers: dict[Hashable, int] = {}
+    return [numbers.setdefault(kind(one.series), len(numbers)) for one in entries]
 
 
 def _by_kind(per_image: np.ndarray, kinds: Sequence[int]) -> np.ndarray:

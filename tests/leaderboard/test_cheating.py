@@ -2,12 +2,14 @@
 
 import csv
 import hashlib
+import itertools
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -31,6 +33,8 @@ from benchmark.leaderboard import (
 )
 from benchmark.leaderboard.base import compare
 from benchmark.leaderboard.entry import Entry
+from benchmark.leaderboard.standings import _kinds
+from benchmark.report.series import Series
 from benchmark.store import Store
 
 FIELD = {"images": 20, "levels": 5, "status": "reproduced"}
@@ -89,6 +93,19 @@ def test_copies_of_an_entry_count_once(field, put):
     assert before == {"dni": "4", "ftn": "3", "adafm": "2", "hypernet": "1"}
     # The two of other weights than ftn's are one method more.
     assert after == {"dni": "5", "ftn": "4", "adafm": "3", "hypernet": "1"}
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
+def test_copies_are_found_in_any_order(order):
+    # The third has the name of the first and the weights of the second, so all three are one method.
+    entries = [
+        SimpleNamespace(
+            series=Series(method, "small", "laptop"), facts={"weights_sha256": {"0": weights}}
+        )
+        for method, weights in (("ftn", "a"), ("ftn:groups=2", "b"), ("ftn", "b"), ("dni", "b"))
+    ]
+    kinds = _kinds([*(entries[at] for at in order), entries[3]])
+    assert len(set(kinds[:3])) == 1 and kinds[3] != kinds[0]
 
 
 def test_what_is_claimed_moves_nobody(boards, put):
