@@ -69,7 +69,7 @@ FIGURES = {
         Figure("dial-calibrated", "dial", "calibrated", "the same with the dial that was best on the other half"),
         Figure("dial-oracle", "dial", "oracle", "the same with the best dial for those very images"),
         Figure("best-dial", "best dial", "best dial", "the best dial at a true level, between grid points by a parabola", 3),
-        Figure("best-dial-r2", "best dial", "R²", "of the dial at the true level as a guess at the best one: 1 if they agree, below 0 if a constant were better", 3),
+        Figure("best-dial-r2", "best dial", "R²", "of the best dial as a guess at the true level: 1 if they agree, below 0 if a constant were better", 3),
         Figure("best-dial-mean", "best dial", "mean dev.", "mean absolute distance of the best dial from the true level", 3),
         Figure("best-dial-max", "best dial", "max dev.", "largest distance of the best dial from the true level", 3),
         Figure("loss-monotonicity", "best dial", "monotone", "1 if the score falls at every step away from the best dial", 2),

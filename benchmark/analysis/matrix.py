@@ -153,10 +153,11 @@ def _vertex(x: Sequence[float], y: np.ndarray, at: int) -> float:
 
 
 def linearity(matrix: Matrix) -> float:
-    """Returns R² of the linear dial, which is the level itself, as a guess at the best dial.
+    """Returns R² of the best dial as a guess at the true level, which is what the linear dial is set to.
 
-    1 if the best dial is the true level everywhere; below 0 if the same dial at every level would be
-    the better guess. A best dial that is a straight line of another slope is not linear in this sense.
+    1 if the best dial is the true level everywhere; 0 if it is as far from it as the mean level is, the
+    best guess that is the same at every level. A best dial that is a straight line of another slope is
+    not linear in this sense.
 
     Raises:
         NoValue: With fewer than three levels, or as for ``best_dials``.

@@ -112,7 +112,7 @@ def dial_words(task: Task) -> str:
     if not has_order(task):
         return f"{gap}. {NO_ORDER[0].upper()}{NO_ORDER[1:]}: no dial quality, and no coverage."
     dial = {
-        "best-dial-r2": "R² of the true level as a guess at the best dial, 1 if they agree and below 0 "
+        "best-dial-r2": "R² of the best dial as a guess at the true level, 1 if they agree and below 0 "
         "if a constant were better; it needs entries with the level x dial matrix, of three levels or more",
         "monotonicity": f"net change of {metric.label} along the level over the sum of all "
         "changes, 1 if there is no way back",

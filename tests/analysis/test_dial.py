@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import r2_score
 
 from benchmark import tasks
 from benchmark.analysis.dial import FIGURES, dial_table, followed, hypervolume
@@ -89,6 +90,16 @@ def test_a_planted_dial_curve_is_recovered(plant, curve, r2, mean, largest):
     assert found["best-dial-mean"] == pytest.approx(mean)
     assert found["best-dial-max"] == pytest.approx(largest)
     assert found["loss-monotonicity"] == pytest.approx(1)
+
+
+def test_r2_is_of_the_best_dial_as_a_guess_at_the_level_and_not_the_other_way_round(plant):
+    table = dial_table(
+        scores(plant({"dni": quadratic(lambda t: 0.4 + 0.2 * t)}, matrix=True), DENOISE), DENOISE
+    ).set_index("figure")
+    found, dials = table.loc["best-dial-r2", "value"], table.loc["best-dial", "value"].tolist()
+    assert found == pytest.approx(r2_score(LEVELS, dials)) == pytest.approx(0.36)
+    assert r2_score(dials, LEVELS) < -10
+    assert "of the best dial as a guess at the true level" in FIGURES["best-dial-r2"].meaning
 
 
 def test_the_best_dial_of_every_level_is_listed(plant):
