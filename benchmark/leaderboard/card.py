@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmark.amount import amount
 from benchmark.leaderboard.entry import Entry, options
+from benchmark.report.words import merit
 
 NAME = "card.md"
 
@@ -78,7 +79,7 @@ def sections(entry: Entry) -> list[tuple[str, list[str]]]:
             [
                 f"{facts['protocol']}: colour, border, rounding and noise, as in dialbench "
                 f"{software['harness']}",
-                f"metrics: {', '.join(facts['metrics'])}; the first one ranks",
+                f"metrics: {', '.join(facts['metrics'])}; {_ranks(entry)}",
             ],
         ),
         (
@@ -111,6 +112,10 @@ def sections(entry: Entry) -> list[tuple[str, list[str]]]:
             ],
         ),
     ]
+
+
+def _ranks(entry: Entry) -> str:
+    return f"the {merit(entry.task)} ranks" if entry.task.perception else "the first one ranks"
 
 
 def _range(one: Mapping[str, Any]) -> str:

@@ -260,6 +260,14 @@ def test_in_a_plane_ranks_are_by_the_area_over_a_floor_that_was_computed_again(f
     assert "area that their levels win over floor" in (field / "sr" / "board.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("task", "ranks"),
+    [("sr", "the area of PSNR-Y and LPIPS ranks"), ("denoise", "the first one ranks")],
+)
+def test_cards_say_what_ranks(task, ranks, put):
+    assert f"; {ranks}\n" in (put(task) / "card.md").read_text()
+
+
 def test_without_a_floor_that_can_be_trusted_nobody_has_a_rank_in_a_plane(boards, put):
     put(**FIELD)
     put(method="ftn", quality=1.0, **FIELD)
