@@ -39,6 +39,12 @@ def test_intervals_cover_the_mean_as_often_as_they_say():
     assert 0.91 < ((low < 0) & (high > 0)).mean() < 0.97
 
 
+@pytest.mark.parametrize(("images", "share"), [(3, 0.75), (5, 0.84), (14, 0.92)])
+def test_intervals_of_few_images_cover_as_seldom_as_the_page_on_boards_says(images, share):
+    low, high = interval(np.random.default_rng(2).normal(size=(images, 8000)))
+    assert ((low < 0) & (high > 0)).mean() == pytest.approx(share, abs=0.015)
+
+
 def test_intervals_are_the_same_on_every_call_and_one_image_has_none():
     assert interval(NOISE[0]) == interval(NOISE[0].copy())
     assert all(math.isnan(end) for end in interval(np.array([1.0])))
