@@ -162,6 +162,7 @@ def pairs_table(found: Found, task: Task) -> pd.DataFrame:
                     "seeds_agree": _agreement(
                         found[one], found[other], task, levels, result.difference
                     ),
+                    "reason": _reasons(result.reason, found[one], found[other], task),
                     "tie": result.tie,
                 }
             )
@@ -171,6 +172,20 @@ def pairs_table(found: Found, task: Task) -> pd.DataFrame:
     columns += ["other_preset", "metric", "levels", "images", "difference", "low", "high"]
     columns += ["p_value", "p_holm", "seeds_agree", "reason", "tie"]
     return pd.DataFrame(lines, columns=columns)
+
+
+def _reasons(
+    reason: str,
+    ours: Mapping[int, Mapping[str, Scores]],
+    theirs: Mapping[int, Mapping[str, Scores]],
+    task: Task,
+) -> str:
+    """Returns why values of a comparison are missing, seeds that differ among the reasons."""
+    one, other = (
+        {seed for seed, own in run.items() if task.headline in own} for run in (ours, theirs)
+    )
+    apart = "" if one == other else "they were not scored with the same seeds"
+    return "; ".join(filter(None, (reason, apart)))
 
 
 def _agreement(

@@ -311,7 +311,10 @@ def _facts(
         ("preset", preset),
         ("backbone", distinct("backbone")),
         ("seeds", distinct("seed")),
-        ("averages", "over the images of a seed, then over seeds; ± is the deviation over seeds"),
+        (
+            "averages",
+            f"over the images of a seed, then over seeds; ± is the deviation over seeds{_uneven(long)}",
+        ),
         (
             "rank",
             f"1 + the number of methods that are better in {words.merit_rule(task)}: their paired "
@@ -324,6 +327,16 @@ def _facts(
         ("torch", f"{distinct('torch')} on {distinct('device')}"),
     ]
     return [(key, value) for key, value in facts if value.strip()]
+
+
+def _uneven(long: pd.DataFrame) -> str:
+    """Returns whose means are over fewer seeds than those of others, at any level or metric."""
+    own = long.groupby(KEYS[:3])["seeds"].min()
+    seeds = {Series(*key): int(count) for key, count in own.items()}
+    most = int(long["seeds"].max()) if seeds else 0
+    names = labels(ordered(seeds))
+    few = [f"{name} ({seeds[one]} of {most})" for one, name in names.items() if seeds[one] < most]
+    return f". Over fewer seeds, somewhere or throughout: {', '.join(few)}" if few else ""
 
 
 def _few(stats: pd.DataFrame) -> str:

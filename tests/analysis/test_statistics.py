@@ -190,6 +190,9 @@ def test_seeds_agree_as_often_as_was_planted(plant):
         for own in (rows, one, uneven, equal)
     ]
     assert found == pytest.approx([0.75, math.nan, math.nan, math.nan], nan_ok=True)
+    (reason,) = pairs_table(scores(uneven, DENOISE), DENOISE)["reason"]
+    assert reason.endswith("they were not scored with the same seeds")
+    assert "seeds" not in pairs_table(scores(rows, DENOISE), DENOISE)["reason"].item()
 
 
 def test_stats_hold_the_mean_its_deviation_over_seeds_and_its_interval(plant):

@@ -1,5 +1,6 @@
 """The readable tables: Markdown and LaTeX."""
 
+import dataclasses
 import re
 
 import pandas as pd
@@ -41,6 +42,16 @@ def test_the_summary_shows_the_headline_at_three_levels_and_other_metrics_at_two
         "cost steps",
         "cost folds",
     ]
+
+
+def test_means_over_fewer_seeds_than_others_are_named(make):
+    results, task = make(methods=("dni", "ftn", "floor"), seeds=(0, 1, 2))
+    assert "fewer" not in dict(document(results, task, "laptop").facts)["averages"]
+    rows = results.rows
+    stopped = (rows["method"] == "ftn") & (rows["seed"] == 2) & (rows["level"] == "1")
+    results = dataclasses.replace(results, rows=rows[~stopped])
+    told = dict(document(results, task, "laptop").facts)["averages"]
+    assert told.endswith(". Over fewer seeds, somewhere or throughout: ftn (2 of 3)")
 
 
 def test_a_switch_that_was_not_timed_is_a_dash_with_a_note(make):
