@@ -319,7 +319,8 @@ def _facts(
             "rank",
             f"1 + the number of methods that are better in {words.merit_rule(task)}: their paired "
             "difference has a 95 % bootstrap interval over images that excludes 0. Methods that "
-            f"cannot be told apart share a rank{_few(derived.stats)}",
+            "cannot be told apart share a rank, unless a third is better than one of them alone"
+            f"{_few(derived.stats)}",
         ),
         ("pairs.csv", PAIRED if len(derived.pairs) else ""),
         ("cost", SPENT),

@@ -2,10 +2,12 @@
 
 import csv
 import dataclasses
+import itertools
 import json
 import re
 import shutil
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,6 +62,26 @@ def test_what_cannot_be_told_apart_shares_a_rank_and_only_reproduced_methods_hav
 def test_intervals_overlap_exactly_where_ranks_are_shared(field):
     ends = {one["method"]: (float(one["low"]), float(one["high"])) for one in lines(field)}
     assert ends["dni"][1] < ends["adafm"][0] and ends["dni"][1] > ends["ftn:groups=4"][0]
+
+
+def test_on_the_boards_that_are_shipped_equal_ranks_overlap_and_not_the_other_way_round():
+    same, apart = set(), set()
+    for path in (Path(__file__).parents[2] / "leaderboards").glob("*/board.csv"):
+        tables = {}
+        for one in csv.DictReader(path.read_text().splitlines()):
+            if one["rank"]:
+                key = tuple(one[name] for name in ("version", "set", "set_digest", "levels"))
+                tables.setdefault(key, []).append(one)
+        for own in tables.values():
+            for one, other in itertools.combinations(own, 2):
+                low, high = (
+                    f(float(it[end]) for it in (one, other))
+                    for f, end in ((max, "low"), (min, "high"))
+                )
+                (same if one["rank"] == other["rank"] else apart).add(low <= high)
+        text = path.with_name("board.md").read_text()
+        assert "lies wholly above, so shared only where intervals overlap" in text
+    assert same == {True} and apart == {True, False}
 
 
 def test_experts_are_drawn_beside_what_they_are_the_measure_of(field):
