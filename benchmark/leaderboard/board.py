@@ -101,7 +101,8 @@ def rules(task: Task) -> str:
     """Returns what decides the ranks."""
     return (
         f"Ranks are by {words.merit_rule(task)}, the mean over images: 1 + the number of methods whose "
-        "interval lies wholly above, so shared only where intervals overlap; only entries whose numbers were reproduced are ranked."
+        "interval lies wholly above, so shared only where intervals overlap; only entries whose numbers "
+        "were reproduced are ranked."
     )
 
 

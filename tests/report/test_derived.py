@@ -180,14 +180,14 @@ def test_one_image_gives_no_rank_but_a_reason(make):
 
 
 def test_reports_say_what_p_values_hold_and_warn_of_few_images(make, tmp_path):
-    for count, few in ((3, True), (6, False), (1, False)):
-        images = tuple("abcdef"[:count])
+    for count, few in ((3, True), (9, True), (10, False), (1, False)):
+        images = tuple("abcdefghij"[:count])
         results, task = make("denoise", **ONE_METRIC, images=images, seeds=(0, 1))
         folder = tmp_path / str(count)
         report.write(results, task, "laptop", folder)
         for name in ("table.md", "index.html"):
             text = (folder / name).read_text()
-            assert ("With only 3 images of set5 intervals are too narrow" in text) == few
+            assert (f"With only {count} images of set5 intervals are too narrow" in text) == few
             assert "no variation over seeds" in text and "corrected for all pairs" in text
         with open(folder / "pairs.csv", newline="") as file:
             lines = list(csv.DictReader(file))
