@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from benchmark import build, cli, studies, tasks
+from benchmark.analysis.comparison import pairs_table, stats_table
 from benchmark.analysis.dial import FIGURES
 from benchmark.build import build_method
 from benchmark.leaderboard import results
+from benchmark.metrics.records import METRICS
 from benchmark.registry import discovery
+from benchmark.report.averages import COSTS
 from benchmark.scoring import cost
 
 ROOT = Path(__file__).parent.parent
@@ -129,6 +132,29 @@ def test_columns_of_tables_are_told_where_studies_are():
     named = told["`wrong-level`"]
     for column in ("loss", "psnr", "detail", "colour", "loss_too_strong", "detail_right"):
         assert f"`{column}`" in named, column
+
+
+def test_every_metric_and_column_of_a_report_is_told():
+    page = text(ROOT / "docs" / "reports.md")
+    table = page.partition("## Metrics")[2].partition("## Columns")[0]
+    assert set(METRICS) == set(
+        re.findall(r"`([\w@.-]+)`", "".join(re.findall(r"\|.*?\|(.*?)\|", table)))
+    )
+    section = page.partition("## Columns")[2].partition("## For a talk")[0]
+    told = {*re.findall(r"`([\w]+)`", section)}
+    task = tasks.get("denoise")
+    columns = {*COSTS, "folds", *stats_table({}).columns, *pairs_table({}, task).columns}
+    assert columns - {"other_backbone", "other_preset"} <= told
+
+
+def test_methods_link_the_papers_that_their_code_names():
+    page = text(ROOT / "docs" / "methods.md")
+    for file in (ROOT / "methods").glob("[a-z]*.py"):
+        name = file.stem
+        paper = build.create_method(name).paper
+        assert re.search(
+            rf"^\*\*{name}\*\* .*\[{paper}\]\(https://arxiv.org/abs/{paper}\)", page, re.M
+        ), name
 
 
 def test_modules_that_say_they_import_no_torch_import_none():
