@@ -297,7 +297,7 @@ def _selection(
     one.add_argument("--backbone", metavar="B", help="like small:width=32 (default: the preset's)")
     one.add_argument("--seeds", default="0", metavar="N,N", help="seeds (default: 0)")
     levels = one.add_mutually_exclusive_group()
-    levels.add_argument("--levels", metavar="T,T", help="levels from 0 to 1; with two axes 0/0.5")
+    levels.add_argument("--levels", metavar="T,T", help="levels from 0 to 1; with two dials 0/0.5")
     levels.add_argument(
         "--physical", metavar="V,V", help="levels as physical values, like 15,25,50"
     )
