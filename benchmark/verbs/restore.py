@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from PIL import ExifTags, Image
 
 from benchmark.analysis.calibration import calibrations
 from benchmark.control import level_text
@@ -71,3 +72,13 @@ def run(
                 path = targets[job.method, level, image]
                 write(path, to_png(output))
                 yield path
+
+
+def turned(images: Sequence[Path]) -> list[Path]:
+    """Returns the images that viewers turn: pixels are restored as they are stored."""
+    found = []
+    for path in images:
+        with Image.open(path) as file:
+            if file.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+                found.append(path)
+    return found

@@ -54,6 +54,17 @@ def test_every_image_is_restored_by_every_method_at_every_level(restore, tmp_pat
     assert np.abs(found - to_pixels(output[0])).max() <= 1
 
 
+def test_outputs_of_a_photograph_that_viewers_turn_lie_as_it_is_stored(restore, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, tags in (("upright.jpg", Image.Exif()), ("turned.jpg", exif)):
+        Image.new("RGB", (40, 32)).save(tmp_path / name, exif=tags)
+    words = (tmp_path / "upright.jpg", tmp_path / "turned.jpg", "--methods", "dni")
+    code, _, err = restore(*words, "--levels", "0.6")
+    assert code == 0 and Image.open(tmp_path / "out" / "turned-dni-0.6.png").size == (40, 32)
+    assert err == "note: turned.jpg: shown turned by viewers; outputs lie as stored\n"
+
+
 def test_nothing_is_replaced_and_nothing_written_where_something_is_wrong(
     restore, tmp_path, photographs
 ):
