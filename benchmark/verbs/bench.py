@@ -166,9 +166,6 @@ def restore(args: argparse.Namespace) -> int:
     folder = args.to or store.home / "restored" / plan.task.name
     for path in restoring.run(plan, store, args.image, folder, args.calibrated):
         print(_shown(path))
-    if turned := restoring.turned(args.image):
-        names = ", ".join(path.name for path in turned)
-        print(f"note: {names}: shown turned by viewers; outputs lie as stored", file=sys.stderr)
     for note in dict.fromkeys((*plan.failures, *plan.skipped)):
         print(f"note: {note.method}: {note.reason}", file=sys.stderr)
     there = [job.method for job in planning.stored_jobs(plan, store)]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
+from torch import Tensor
 
 from benchmark.analysis.calibration import calibrations
 from benchmark.control import level_text
-from benchmark.data.patches import to_png
+from benchmark.data.patches import to_pixels
 from benchmark.errors import UserError
 from benchmark.export import safe
 from benchmark.opened import read_image
@@ -70,15 +72,18 @@ def run(
                 with torch.inference_mode():
                     output = network(read_image(image, colour).to(device))[0]
                 path = targets[job.method, level, image]
-                write(path, to_png(output))
+                write(path, _upright(output, image))
                 yield path
 
 
-def turned(images: Sequence[Path]) -> list[Path]:
-    """Returns the images that viewers turn: pixels are restored as they are stored."""
-    found = []
-    for path in images:
-        with Image.open(path) as file:
-            if file.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-                found.append(path)
-    return found
+def _upright(output: Tensor, photograph: Path) -> bytes:
+    """Returns an output (3, H, W) as a PNG file, turned as viewers turn the photograph it is of.
+
+    Pixels are restored as they are stored; EXIF says how a telephone was held.
+    """
+    image, tag = Image.fromarray(to_pixels(output)), ExifTags.Base.Orientation
+    with Image.open(photograph) as file:
+        image.getexif()[tag] = file.getexif().get(tag, 1)
+    stream = io.BytesIO()
+    ImageOps.exif_transpose(image).save(stream, "PNG")
+    return stream.getvalue()

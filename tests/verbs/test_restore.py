@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from benchmark import cli
 from benchmark.analysis.calibration import calibrations
@@ -54,15 +54,21 @@ def test_every_image_is_restored_by_every_method_at_every_level(restore, tmp_pat
     assert np.abs(found - to_pixels(output[0])).max() <= 1
 
 
-def test_outputs_of_a_photograph_that_viewers_turn_lie_as_it_is_stored(restore, tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    for name, tags in (("upright.jpg", Image.Exif()), ("turned.jpg", exif)):
-        Image.new("RGB", (40, 32)).save(tmp_path / name, exif=tags)
-    words = (tmp_path / "upright.jpg", tmp_path / "turned.jpg", "--methods", "dni")
-    code, _, err = restore(*words, "--levels", "0.6")
-    assert code == 0 and Image.open(tmp_path / "out" / "turned-dni-0.6.png").size == (40, 32)
-    assert err == "note: turned.jpg: shown turned by viewers; outputs lie as stored\n"
+def test_outputs_lie_as_viewers_show_the_photograph(restore, tmp_path, photographs):
+    photograph = Image.open(min(photographs.iterdir())).crop((0, 0, 40, 32))
+    paths = [tmp_path / f"{orientation}.png" for orientation in range(1, 9)]
+    for orientation, path in enumerate(paths, 1):
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        photograph.save(path, exif=exif)
+    code, _, err = restore(*paths, "--methods", "dni", "--levels", "0.6")
+    assert (code, err) == (0, "")
+    for orientation, path in enumerate(paths, 1):
+        found = Image.open(tmp_path / "out" / f"{path.stem}-dni-0.6.png")
+        stored = Image.open(tmp_path / "out" / "1-dni-0.6.png")
+        stored.getexif()[ExifTags.Base.Orientation] = orientation
+        assert found.size == ((40, 32) if orientation < 5 else (32, 40))
+        assert np.array_equal(np.asarray(found), np.asarray(ImageOps.exif_transpose(stored)))
 
 
 def test_nothing_is_replaced_and_nothing_written_where_something_is_wrong(
