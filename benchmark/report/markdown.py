@@ -15,7 +15,8 @@ def markdown(document: Document) -> str:
     for grid in document.summaries:
         parts += [f"## {escape(grid.title)}", _grid(grid)]
     if document.summaries:
-        parts.append("Bold: the best method (baselines, below the empty line, do not compete).")
+        apart = " (baselines, below the empty line, do not compete)" if document.baselines else ""
+        parts.append(f"Bold: the best method{apart}.")
     for grid in document.dials:
         parts += [f"## {escape(grid.title)}", _grid(grid)]
     if document.remarks:

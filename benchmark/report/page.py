@@ -60,9 +60,8 @@ def page(
     for grid in document.summaries:
         body += [f"<h2>{escape(grid.title)}</h2>", table(grid)]
     if document.summaries:
-        body.append(
-            '<p class="hint">Bold: the best method. Baselines, in gray, do not compete.</p>'
-        )
+        apart = " Baselines, in gray, do not compete." if document.baselines else ""
+        body.append(f'<p class="hint">Bold: the best method.{apart}</p>')
     for grid in document.dials:
         body += [f"<h2>{escape(grid.title)}</h2>", table(grid)]
     if document.remarks:

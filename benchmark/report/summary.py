@@ -61,6 +61,11 @@ class Document:
     notes: tuple[str, ...]
     failures: tuple[str, ...]
 
+    @property
+    def baselines(self) -> bool:
+        """Whether any stands among the methods."""
+        return any(line.baseline for grid in self.summaries for line in grid.lines)
+
 
 @dataclass(frozen=True)
 class Scores:

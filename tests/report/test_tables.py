@@ -6,6 +6,7 @@ import re
 import pandas as pd
 import pytest
 
+from benchmark import report
 from benchmark.errors import Failure
 from benchmark.report.latex import escape, latex
 from benchmark.report.markdown import markdown
@@ -100,6 +101,14 @@ def test_the_best_method_is_bold_even_where_a_baseline_is_better(make):
         "0.3000",
         "0.1000",
     )
+
+
+def test_baselines_are_spoken_of_where_there_are_some(make, tmp_path):
+    for methods, there in ((("dni", "floor"), True), (("dni", "ftn"), False)):
+        report.write(*make(methods=methods, levels=("0",)), "laptop", tmp_path)
+        for name in ("table.md", "index.html"):
+            text = (tmp_path / name).read_text()
+            assert "Bold: the best method" in text and ("do not compete" in text) == there
 
 
 def test_several_seeds_print_mean_and_deviation(make):
