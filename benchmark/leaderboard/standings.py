@@ -331,7 +331,7 @@ def _by_kind(per_image: np.ndarray, kinds: Sequence[int]) -> np.ndarray:
 
 
 def _rank(contest: Sequence[Standing], kinds: Sequence[int]) -> None:
-    """Fills in ranks: 1 + the number of kinds whose interval lies wholly above."""
+    """Fills in ranks: 1 + the number of other kinds whose interval lies wholly above."""
     import numpy as np
 
     worst: dict[int, float] = {}
@@ -339,9 +339,10 @@ def _rank(contest: Sequence[Standing], kinds: Sequence[int]) -> None:
         own = min(one.sign * one.low, one.sign * one.high)
         worst[kind] = max(worst.get(kind, -math.inf), own)
     ordered = np.sort(list(worst.values()))
-    for one in contest:
+    for one, kind in zip(contest, kinds, strict=True):
         best = max(one.sign * one.low, one.sign * one.high)
-        one.rank = 1 + len(ordered) - int(np.searchsorted(ordered, best, side="right"))
+        above = len(ordered) - int(np.searchsorted(ordered, best, side="right"))
+        one.rank = 1 + above - (worst[kind] > best)
 
 
 def _quality(every: Sequence[Standing]) -> None:

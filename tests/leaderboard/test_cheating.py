@@ -95,6 +95,16 @@ def test_copies_of_an_entry_count_once(field, put):
     assert after == {"dni": "5", "ftn": "4", "adafm": "3", "hypernet": "1"}
 
 
+def test_a_copy_is_not_pushed_down_by_its_better_self(field, put):
+    put("denoise", method="hypernet", quality=0.05, seeds=(1,), **FIELD)
+    build.write(field)
+    with open(field / "denoise" / "board.csv", newline="") as file:
+        found = [(line["method"], line["rank"]) for line in csv.DictReader(file)]
+    # Above the worse one of hypernet lie adafm and ftn.
+    assert [rank for method, rank in found if method == "hypernet"] == ["1", "3"]
+    assert dict(found)["dni"] == "4"
+
+
 @pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
 def test_copies_are_found_in_any_order(order):
     # The third has the name of the first and the weights of the second, so all three are one method.
