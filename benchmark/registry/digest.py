@@ -4,13 +4,15 @@ Code is identified by meaning, not by text: comments, docstrings and layout do n
 definitions that can be reached from the starting points do. So a comment edit, or a new operator
 beside the one in use, keeps every stored result; a changed operator does not. What is imported from
 elsewhere counts by its name; files and folders that lie beside a method file and that it imports count
-by their code, wherever Python would look for them: a key must be the same in every process.
+by their code, wherever Python would look for them: a key must be the same in every process, and under
+every Python.
 This module imports no torch.
 """
 
 from __future__ import annotations
 
 import ast
+import copy
 import dataclasses
 import functools
 import hashlib
@@ -32,6 +34,9 @@ ELSEWHERE = frozenset((*sys.stdlib_module_names, *OWN, "torch"))
 """Modules that lie beside no method file, whatever is called the same there."""
 
 LENGTH = 20
+
+QUOTES = ("'", '"', '"""', "'''")
+"""What Python 3.11 puts around f-strings, the first that it can."""
 
 Definition = tuple[str, str]
 """A module (dotted name, or path of a file) and a top-level name in it."""
@@ -92,18 +97,18 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
             if key not in known:
                 raise UserError(f"{table} in {name} has no '{key}'; write it there")
             node = known[key]
-            texts += [f"{table}[{key}]={ast.unparse(node)}", *_foreign(node, module, inside)]
+            texts += [f"{table}[{key}]={written(node)}", *_foreign(node, module, inside)]
             todo.extend(_uses(node, module, inside))
         elif "." in symbol:
             node = module.method(*symbol.split("."))
-            texts += [f"{symbol}={ast.unparse(node)}", *_foreign(node, module, inside)]
+            texts += [f"{symbol}={written(node)}", *_foreign(node, module, inside)]
             todo.extend(_uses(node, module, inside))
         elif symbol:
             todo.append((name, symbol))
         else:
             whole.add(name)
             todo.extend((name, one) for one in module.definitions)
-            texts += [ast.unparse(node) for node in module.loose]
+            texts += [written(node) for node in module.loose]
             texts += _beside(Path(name)) if name.endswith(".py") else []
     while todo:
         definition = todo.pop()
@@ -117,7 +122,7 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
         elif definition[0] in whole or not module.is_table(definition[1]):
             label = Path(definition[0]).stem if definition[0].endswith(".py") else definition[0]
             for at, node in enumerate(nodes):
-                texts.append(f"{label}:{definition[1]}:{at}={ast.unparse(node)}")
+                texts.append(f"{label}:{definition[1]}:{at}={written(node)}")
                 texts += _foreign(node, module, inside)
                 todo.extend(_uses(node, module, inside))
     return hashlib.sha256("\n".join(sorted({*texts})).encode()).hexdigest()[:LENGTH]
@@ -147,7 +152,7 @@ def _code_of(path: Path) -> str:
     """Returns the code of a file without docstrings, or its hash if it is no Python of ours."""
     blob = path.read_bytes()
     try:
-        return ast.unparse(without_docstrings(ast.parse(blob)))
+        return written(without_docstrings(ast.parse(blob)))
     except (SyntaxError, ValueError):  # a template, or code of another Python
         return hashlib.sha256(blob).hexdigest()
 
@@ -208,6 +213,42 @@ class Module:
         """Returns what a name was last set to."""
         nodes = [node for node in self.definitions[name] if name in _targets(node)]
         return getattr(nodes[-1], "value", None)
+
+
+def written(node: ast.AST) -> str:
+    """Returns code as Python 3.11 writes it, whatever Python this is."""
+    if sys.version_info < (3, 12) or not any(
+        isinstance(one, ast.JoinedStr) for one in ast.walk(node)
+    ):
+        return ast.unparse(node)
+    return ast.unparse(Requoted().visit(copy.deepcopy(node)))
+
+
+class Requoted(ast.NodeTransformer):
+    """Puts f-strings into quotes that do not occur inside them; from 3.12 on Python no longer does."""
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        """Returns a name that reads as the f-string."""
+        self.generic_visit(node)
+        parts, quotes = [], list(QUOTES)
+        for value in node.values:
+            text = ast.unparse(ast.JoinedStr([value]))[1:]
+            width = 3 if text[:3] in QUOTES[2:] else 1
+            parts.append(part := text[width:-width])
+            free = [
+                one for one in quotes if one not in part and (len(one) == 3 or "\n" not in part)
+            ]
+            quotes = sorted(free, key=lambda one: one[0] == part[-1:])
+        if not quotes:
+            return node
+        return ast.Name(f"f{quotes[0]}{''.join(parts)}{quotes[0]}")
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.FormattedValue:
+        """Returns the value with f-strings inside it written; what says its format is none itself."""
+        node.value = self.visit(node.value)
+        if isinstance(node.format_spec, ast.JoinedStr):
+            self.generic_visit(node.format_spec)
+        return node
 
 
 def without_docstrings(tree: ast.Module) -> ast.Module:

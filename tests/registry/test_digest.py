@@ -1,11 +1,19 @@
 """Digests of data and code."""
 
+import ast
 from pathlib import Path
 
 import pytest
 
 from benchmark.control import Axis
-from benchmark.registry.digest import canonical, code_digest, digest, weights_digest
+from benchmark.registry.digest import (
+    Requoted,
+    canonical,
+    code_digest,
+    digest,
+    weights_digest,
+    written,
+)
 
 SOURCE = '''
 """Module."""
@@ -334,3 +342,19 @@ def test_weights_of_one_stage_keep_their_own_hash():
     assert weights_digest({"joint": "abc"}) == "abc"
     assert weights_digest({"a": "x", "b": "y"}) == weights_digest({"b": "y", "a": "x"})
     assert weights_digest({}) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f'{a[0]:>{width}}'",
+        """f"seed{'s' * n} {', '.join(x)}: {y!r}\"""",
+        """f"{f'{x} and'} {('y' if z else 1)}\"""",
+        """f"it's {a['b']}\\n\"""",
+        """f'''"{a['b']}"'''""",
+    ],
+)
+def test_f_strings_are_written_as_by_the_first_python_that_will_do(text):
+    # From 3.12 on Python puts the quotes around one inside it too: keys would differ.
+    assert written(ast.parse(text)) == text
+    assert ast.unparse(Requoted().visit(ast.parse(text))) == text
