@@ -25,7 +25,7 @@ from benchmark.planning.jobs import Job, from_json, to_json
 from benchmark.store import Store
 from benchmark.training import stopping
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, *stopping.HANGUP)
 """What ends a run, after it has saved what is done."""
 
 STARTING = 120

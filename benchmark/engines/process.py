@@ -13,6 +13,7 @@ import warnings
 from benchmark.errors import JobError, UserError, one_line
 from benchmark.records import disk_trouble
 from benchmark.store import Store
+from benchmark.training import stopping
 
 FAREWELL = 30
 """Seconds that jobs get to save their work when the run is ended."""
@@ -86,7 +87,7 @@ def sentence(error: BaseException, store: Store) -> str:
 
 def leave_terminal() -> None:
     """Ignores what a terminal sends: the parent has it too, and says SIGTERM. Two would end at once."""
-    for number in (signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGINT, *stopping.HANGUP):
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -15,6 +15,9 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+HANGUP = tuple(getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name))
+"""What a terminal sends that closes, on systems where it sends anything."""
+
 
 class Stopped(BaseException):
     """A signal ended the work. Like KeyboardInterrupt, no ordinary handler of errors catches it."""
@@ -40,8 +43,8 @@ def armed(*numbers: int) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        numbers = tuple(one for one in numbers if one != signal.SIGHUP)
+    ignored = [one for one in HANGUP if signal.getsignal(one) is signal.SIG_IGN]
+    numbers = tuple(one for one in numbers if one not in ignored)
     before, old = {number: signal.getsignal(number) for number in numbers}, _armed
     _armed, _hung_up = numbers, False
     rearm()
@@ -62,7 +65,7 @@ def rearm() -> None:
 
 def _handle(number: int, _: FrameType | None) -> None:
     global _asked, _hung_up
-    if number == signal.SIGHUP:
+    if number in HANGUP:
         # A terminal that closes says so twice: its shell does, and the system when that ends.
         if _hung_up:
             return

@@ -1,6 +1,8 @@
 """Worker processes on this machine."""
 
 import multiprocessing
+import subprocess
+import sys
 import time
 
 from benchmark.config import preset
@@ -27,3 +29,16 @@ def test_a_worker_that_hangs_before_its_first_sign_of_life_is_ended(home, monkey
     job = TrainJob("k", "sr", None, None, "small", start_stage(), preset("smoke"), 0, (), None)
     failures = local.run([job], Store(home), 1, timeout=0.5)
     assert failures == {"k": local.silent_text(2)}
+
+
+def test_the_local_engine_needs_no_module_or_signal_that_only_some_systems_have():
+    code = """
+import os, signal, sys
+sys.modules.update(dict.fromkeys(("fcntl", "pwd", "resource", "termios")))
+del os.sched_getaffinity, signal.SIGHUP
+import benchmark.cli, benchmark.verbs.bench, benchmark.engines.local
+with benchmark.training.stopping.armed(*benchmark.engines.local.SIGNALS):
+    print(benchmark.engines.local.cores())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip().isdigit(), done.stderr
