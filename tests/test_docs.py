@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,21 @@ def test_methods_link_the_papers_that_their_code_names():
         assert re.search(
             rf"^\*\*{name}\*\* .*\[{paper}\]\(https://arxiv.org/abs/{paper}\)", page, re.M
         ), name
+
+
+def test_whatever_lies_in_a_package_is_installed_with_it():
+    tools = tomllib.loads(text(ROOT / "pyproject.toml"))["tool"]["setuptools"]
+    installed = {
+        file
+        for package, globs in tools["package-data"].items()
+        for one in globs
+        for file in (ROOT / package.replace(".", "/")).glob(one)
+    }
+    tops = [one.rstrip("*") for one in tools["packages"]["find"]["include"]]
+    files = {one for top in tops for one in (ROOT / top).rglob("*") if one.is_file()}
+    code = {one for one in files if one.suffix == ".py" and (one.parent / "__init__.py").is_file()}
+    made = {one for one in files if one.parent.name == "__pycache__"}
+    assert files - made == code | installed
 
 
 def test_modules_that_say_they_import_no_torch_import_none():
