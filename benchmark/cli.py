@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -35,6 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line; returns 0 if all went well, 1 if something failed, 2 on bad usage."""
     argv = sys.argv[1:] if argv is None else list(argv)
     debug = "--debug" in argv
+    for stream in (sys.stdout, sys.stderr):
+        # Where the terminal has no such character, its number must do.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         top, names = parser()
         first = next((word for word in argv if not word.startswith("-")), None)

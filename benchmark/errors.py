@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 LONGEST = 300
 """Characters of what others wrote in an error that are shown."""
@@ -52,9 +56,25 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
 def to_get(extra: str) -> str:
     """Returns what to do where what an extra of the project installs is missing.
 
-    dialbench is on no index, so pip has to take it from its own folder.
+    dialbench is on no index, so pip has to take it from its own folder. Where it was installed without
+    one, what is missing is named itself.
     """
+    import importlib.metadata
+
+    required: list[str] = []
+    if not in_own_folder():
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            required = importlib.metadata.requires("dialbench") or []
+    found = [re.match(rf"""([^;\s]+)\s*;\s*extra == ["']{extra}["']$""", one) for one in required]
+    named = [shlex.quote(one[1]) for one in found if one]
+    if named:
+        return f"run: pip install {' '.join(named)}"
     return f"in the folder of dialbench run: pip install -e '.[{extra}]'"
+
+
+def in_own_folder() -> bool:
+    """Whether this code lies in the project's own folder, with all that make needs."""
+    return (Path(__file__).parents[1] / "pyproject.toml").is_file()
 
 
 def one_line(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """The command line: what is asked for, and one clear line for what cannot be done."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -45,6 +46,13 @@ def test_a_run_says_what_it_is_of_before_anything_heavy_is_imported(home):
         "denoise, preset smoke:steps=2, backbone small:blocks=2:width=8, seeds 0, 1: dni, ftn\n"
     )
     assert "torch" in done.stderr
+
+
+def test_a_terminal_without_a_character_is_shown_its_number():
+    code = "from benchmark.cli import main\nmain(['analyze', '--list'])"
+    here = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=here)
+    assert "R\\xb2, mean" in done.stdout and not done.stderr
 
 
 def test_names_may_be_separated_by_commas_or_spaces():

@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import benchmark
 from benchmark import assets
 from benchmark.amount import amount
 from benchmark.data import sources
-from benchmark.errors import UserError
+from benchmark.errors import UserError, in_own_folder
 from benchmark.metrics.records import METRICS
 
 COMPROMISED = {("lightning", "2.6.2"), ("lightning", "2.6.3")}
@@ -51,7 +52,8 @@ def _packages() -> list[str]:
     except importlib.metadata.PackageNotFoundError:
         return [
             _line(
-                "miss", "dialbench is not installed, so what it needs is not known; run make setup"
+                "miss",
+                "dialbench is not installed, so what it needs is not known; run make setup in its folder",
             )
         ]
     # What an extra needs ends in its name, and is no must.
@@ -74,14 +76,22 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _package(name: str, lowest: str) -> str:
     version = _version(name)
     if version is None:
-        return _line("miss", f"{name} is not installed; run make setup")
+        return _line("miss", f"{name} is not installed; {_to_get(f'{name}>={lowest}')}")
     if (name, version) in COMPROMISED:
         return _line(
             "BAD", f"{name} {version} was compromised on the package index; replace it now"
         )
     if _numbers(version) < _numbers(lowest):
-        return _line("BAD", f"{name} {version} is older than {lowest}; run make setup")
+        return _line(
+            "BAD", f"{name} {version} is older than {lowest}; {_to_get(f'{name}>={lowest}')}"
+        )
     return _line("ok", f"{name} {version}")
+
+
+def _to_get(*packages: str) -> str:
+    if in_own_folder():
+        return "run make setup"
+    return f"run: pip install {' '.join(map(shlex.quote, packages))}"
 
 
 def _known_trouble() -> list[str]:
@@ -115,7 +125,8 @@ def _torch() -> list[str]:
             importlib.import_module(name)
         except Exception as error:  # noqa: BLE001 - a broken pair of builds raises anything
             text = str(error).splitlines()[0] if str(error) else type(error).__name__
-            lines.append(_line("BAD", f"{name} does not import ({text}); run make setup"))
+            remedy = _to_get("torch", "torchvision", "--force-reinstall")
+            lines.append(_line("BAD", f"{name} does not import ({text}); {remedy}"))
     if lines:
         return lines
     import torch

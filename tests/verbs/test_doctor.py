@@ -64,6 +64,9 @@ def test_what_must_be_installed_is_read_from_the_installation(bare, monkeypatch)
     text = "\n".join(doctor.report(offline=True))
     assert "is older than 99; run make setup" in text and "miss  nowhere is not installed" in text
     assert "gradio" not in text and "wandb" not in text
+    monkeypatch.setattr(doctor, "in_own_folder", lambda: False)
+    text = "\n".join(doctor.report(offline=True))
+    assert "older than 99; run: pip install 'numpy>=99'" in text and "run make" not in text
 
 
 def test_a_dialbench_that_is_not_installed_says_so(bare, monkeypatch):
