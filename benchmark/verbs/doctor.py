@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import benchmark
 from benchmark import assets
 from benchmark.amount import amount
-from benchmark.data import sources
 from benchmark.errors import UserError, in_own_folder
 from benchmark.metrics.records import METRICS
 
@@ -158,6 +157,10 @@ def _memory() -> str:
 
 
 def _data() -> list[str]:
+    try:
+        from benchmark.data import sources
+    except ImportError as error:
+        return [_line("BAD", f"image sets cannot be looked at ({error})")]
     try:
         found = {split: sources.set_names(split) for split in sources.SPLITS}
     except UserError as error:

@@ -111,6 +111,13 @@ def test_a_torch_that_does_not_import_is_a_bad_line_not_a_crash(bare, monkeypatc
     )
 
 
+def test_a_package_that_is_gone_hides_nothing_else(bare, monkeypatch):
+    monkeypatch.setitem(sys.modules, "benchmark.data", None)
+    lines = doctor.report(offline=True)
+    assert [one for one in lines if "image sets cannot be looked at (import of" in one]
+    assert "DIALBENCH_WEIGHTS is not set" in lines[-5] and len(lines) > 10
+
+
 def test_wrong_folders_and_files_are_bad_lines(bare, monkeypatch):
     monkeypatch.setenv("DIALBENCH_DATA", str(bare / "nowhere"))
     monkeypatch.setenv("DIALBENCH_WEIGHTS", str(bare / "nowhere"))
