@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from benchmark.data import pictures
 from benchmark.data.pictures import Picture, of_each
@@ -71,6 +71,12 @@ def test_sixteen_bits_are_refused_in_every_form(tmp_path):
 def test_other_colour_modes_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"x\.jpg is CMYK; convert it to RGB"):
         read(save(tmp_path / "x.jpg", "CMYK"))
+
+
+@pytest.fixture(autouse=True)
+def strict(monkeypatch):
+    # pyiqa, which tests of metrics import, has Pillow take truncated files in the whole process.
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "webp"])
