@@ -78,11 +78,23 @@ def build(folder: Path, methods=("dni",), seeds=(0,), levels=LEVELS, gain: float
 
 
 def records(path: Path) -> list:
-    """Returns the records of a .wandb file: a LevelDB log of protocol buffers."""
+    """Returns the records of a run that has finished.
+
+    wandb's own process may still be writing by then, on a busy machine; the exit comes last.
+    """
+    limit = time.monotonic() + PATIENCE
+    while not (found := written(path)) or not found[-1].HasField("exit"):
+        assert time.monotonic() < limit, f"{path} has no end"
+        time.sleep(0.2)
+    return found
+
+
+def written(path: Path) -> list:
+    """Returns the records of a .wandb file so far: a LevelDB log of protocol buffers."""
     from wandb.proto import wandb_internal_pb2
 
     data, at, found, parts = path.read_bytes(), HEADER, [], b""
-    assert data[:4] == b":W&B"
+    assert data[:4] in (b":W&B", b"")
     while at + HEADER <= len(data):
         if BLOCK - at % BLOCK < HEADER:
             at += BLOCK - at % BLOCK
@@ -125,12 +137,7 @@ def runs_of(out: Path) -> dict[str, Path]:
     found = {}
     for folder in offline(out):
         (path,) = folder.glob("run-*.wandb")
-        limit, names = time.monotonic() + PATIENCE, set()
-        # wandb's own process may still be writing when a run has finished, on a busy machine.
-        while len(names) != 1 and time.monotonic() < limit:
-            names = {one.run.display_name for one in records(path) if one.HasField("run")}
-            time.sleep(0.0 if names else 0.2)
-        (name,) = names
+        (name,) = {one.run.display_name for one in records(path) if one.HasField("run")}
         found[name] = folder
     return found
 
