@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import cli
+from benchmark.engines import queue
 
 CAMPAIGN = ["run", "sr", "--preset", "smoke", "--methods", "dni,ftn", "--offline"]
 """Two methods that share their start network: two sweeps behind two stages behind one."""
@@ -44,6 +45,25 @@ def campaign() -> list[str]:
 def table_of():
     """Reads the table of a store."""
     return table
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """What SLURM is asked, in order; ``answers.config`` and ``answers.queue`` are what it says."""
+
+    class Answers(list):
+        config = "ClusterName = blue\nMaxArraySize            = 5\n"
+        queue = ""
+
+        def __call__(self, *words):
+            self.append(words)
+            if words[:2] == ("scontrol", "show"):
+                return self.config
+            return self.queue if words[0] == "squeue" else ""
+
+    one = Answers()
+    monkeypatch.setattr(queue, "_run", one)
+    return one
 
 
 @pytest.fixture(scope="session")

@@ -74,3 +74,7 @@ def test_a_campaign_of_ten_thousand_jobs_is_ordered_at_once():
 def test_a_stage_weighs_its_share_of_the_steps():
     joint = dataclasses.replace(train("a"), stage=Stage("joint", ("",), Uniform(), 1.5))
     assert work(joint) == 1.5 * preset("smoke").steps
+
+
+def test_a_sweep_weighs_as_much_as_it_has_levels():
+    assert work(sweep("s")) == 2 * work(sweep("s").only([((0.0,), (0.0,))])) > 0

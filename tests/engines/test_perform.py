@@ -4,8 +4,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from benchmark import cli, plan, train
 from benchmark.engines import perform
+from benchmark.engines.process import limited
 from benchmark.planning.request import request_of
 from benchmark.store import Store
 
@@ -22,6 +25,12 @@ def test_blas_has_one_thread_also_in_libraries_that_are_loaded_later():
     plain = {key: value for key, value in os.environ.items() if not key.endswith("NUM_THREADS")}
     done = subprocess.run([sys.executable, "-c", code], env=plain, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("limit", "threads"), [("1", 1), ("8", 2), ("0", 2), ("", 2), ("2,1", 2)])
+def test_a_limit_of_threads_only_takes_some_away(monkeypatch, limit, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    assert limited(2) == threads
 
 
 def test_what_another_run_has_stored_meanwhile_is_kept(home, monkeypatch):

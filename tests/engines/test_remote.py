@@ -4,7 +4,7 @@ import pytest
 
 from benchmark.engines import remote
 from benchmark.engines.remote import Note, Notes, perform_noted
-from benchmark.errors import JobError
+from benchmark.errors import Failure, JobError
 from benchmark.records import write_json
 from benchmark.store import Store
 from benchmark.training.stage import start_stage
@@ -70,3 +70,15 @@ def test_notes_are_written_every_few_seconds_only(tmp_path, monkeypatch, train_j
     perform_noted(job, Store(tmp_path), notes)
     assert found[0] == "" and 1 < len(found) < 5
     assert notes.read(job.key) == Note("", True, None)
+
+
+def test_what_needs_a_stage_that_failed_fails_for_the_same_reason(tmp_path, train_job):
+    from benchmark.config import preset
+
+    job = train_job("sr", start_stage(), preset("smoke"), start_key="s")
+    store, notes = Store(tmp_path / "runs"), Notes(tmp_path)
+    perform_noted(job, store, notes)
+    assert notes.read(job.key) == Note("", True, "stage s is missing; run again to train it")
+    store.write_failure("s", Failure("ftn", "small", 0, "no luck"))
+    perform_noted(job, store, notes)
+    assert notes.read(job.key).failure == store.read_failure(job.key).reason == "no luck"

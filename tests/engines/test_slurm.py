@@ -1,5 +1,6 @@
 """The SLURM engine: how jobs are put into elements, and runs on a real cluster of one machine."""
 
+import argparse
 import json
 import os
 import signal
@@ -13,7 +14,6 @@ import pytest
 from benchmark import cli
 from benchmark.config import preset
 from benchmark.engines.graph import Graph
-from benchmark.engines.progress import Progress
 from benchmark.planning.jobs import SweepJob, TrainJob
 from benchmark.store import Store
 from benchmark.training.stage import start_stage
@@ -54,25 +54,6 @@ def test_small_jobs_share_elements():
     assert [len(one) for one in engine.chunks(graph, graph.jobs, 3)] == [3, 3, 1]
 
 
-@pytest.fixture
-def answers(monkeypatch):
-    """What SLURM is asked, in order; ``answers.config`` and ``answers.queue`` are what it says."""
-
-    class Answers(list):
-        config = "ClusterName = blue\nMaxArraySize            = 5\n"
-        queue = ""
-
-        def __call__(self, *words):
-            self.append(words)
-            if words[:2] == ("scontrol", "show"):
-                return self.config
-            return self.queue if words[0] == "squeue" else ""
-
-    one = Answers()
-    monkeypatch.setattr(queue, "_run", one)
-    return one
-
-
 def test_an_array_that_is_too_large_names_the_chunk_that_would_do(answers):
     graph = Graph([*(sweep(f"s{index}", "a") for index in range(7)), train("a")])
     assert len(engine._fitting(graph, graph.jobs, 2)) == 5
@@ -81,6 +62,11 @@ def test_an_array_that_is_too_large_names_the_chunk_that_would_do(answers):
     row = Graph([train("a0"), *(train(f"a{n}", f"a{n - 1}") for n in range(1, 7))])
     with pytest.raises(UserError, match="hand in fewer"):
         engine._fitting(row, row.jobs, 1)
+    answers.config = "MaxArraySize = 8\n"
+    assert len(engine._fitting(graph, graph.jobs, 1)) == 8
+    answers.config = "MaxArraySize = 7\n"
+    with pytest.raises(UserError, match="8 array elements"):
+        engine._fitting(graph, graph.jobs, 1)
     answers.config = ""
     assert len(engine._fitting(graph, graph.jobs, 1)) == 8
 
@@ -100,6 +86,54 @@ def test_what_is_interrupted_while_it_is_handed_in_is_cancelled(
         engine._submit(Store(tmp_path), own, graph, list(graph.jobs), {}, None, 1, {})
     ((program, name),) = [words for words in answers if words[0] == "scancel"]
     assert name.startswith("--name=dialbench-") and not list(own.iterdir())
+
+
+def test_what_cannot_be_cancelled_is_left_for_the_next_run(answers, tmp_path, monkeypatch):
+    graph, own = Graph([train("a"), sweep("s", "a")]), tmp_path / "slurm" / "blue"
+
+    def refused(*words):
+        raise JobError("no answer")
+
+    monkeypatch.setattr(engine, "_hand_in", lambda *_: "7")
+    monkeypatch.setattr(queue, "_run", refused)
+    monkeypatch.setattr(engine, "_fitting", lambda *_: (("a",), ("s",)))
+    with pytest.raises(UserError, match="SLURM did not take the jobs"):
+        engine._submit(Store(tmp_path), own, graph, list(graph.jobs), {}, None, 1, {})
+    (left,) = own.iterdir()
+    assert (left / "jobs" / "a.json").is_file() and Submission.read(left) is None
+
+
+@pytest.mark.parametrize("wishes", [{}, {"memory": 1.5, "cpus": 4, "gpus": 2, "minutes": 30}])
+def test_an_array_is_handed_in_on_hold_with_what_was_wished_for(tmp_path, monkeypatch, wishes):
+    import submitit
+
+    asked = {}
+
+    class Executor:
+        def __init__(self, folder):
+            pass
+
+        def update_parameters(self, **parameters):
+            asked.update(parameters)
+
+        def map_array(self, function, *columns):
+            tasks = list(zip(*columns, strict=True))
+            assert function is engine.run_element
+            assert tasks == [(str(tmp_path / "x"), str(tmp_path), at) for at in range(3)]
+            return [argparse.Namespace(job_id=f"7_{at}") for at in range(3)]
+
+    monkeypatch.setattr(submitit, "SlurmExecutor", Executor)
+    assert engine._hand_in(tmp_path / "x", Store(tmp_path), 3, 2, wishes) == "7"
+    more = {"hold": True, **({"mem": "1536M"} if wishes else {})}
+    gpus = {"gpus_per_node": 2} if wishes else {}
+    assert asked == {
+        "job_name": "x",
+        "time": wishes.get("minutes", engine.MINUTES),
+        "cpus_per_task": wishes.get("cpus", 1),
+        "array_parallelism": 2,
+        "additional_parameters": more,
+        **gpus,
+    }
 
 
 def test_what_waits_in_the_queue_is_told_with_the_reasons(tmp_path):
@@ -139,29 +173,37 @@ def test_an_element_waits_for_what_earlier_runs_handed_in_unless_that_has_ended(
     assert asked == ([f"Dependency=afterany:{waits}"] if waits else [])
 
 
-def test_jobs_are_followed_until_they_have_ended_and_what_they_wait_for_is_said(
-    tmp_path, monkeypatch, answers, capsys
+def test_an_element_waits_for_the_same_job_of_an_earlier_run(tmp_path, answers):
+    old = Submission(tmp_path / "dialbench-old", "5", (("a",), ("z",)))
+    new = Submission(tmp_path / "dialbench-new", "7", (("a",),))
+    new.folder.mkdir()
+    answers.queue = "5_0|RUNNING|dialbench-old|None\n"
+    engine._order(new, Graph([train("a")]), {"a": old.places()["a"]})
+    assert [words[-1] for words in answers if words[0] == "scontrol"] == ["Dependency=afterany:5_0"]
+
+
+def test_a_submission_can_be_followed_before_anything_of_it_begins(answers, tmp_path, monkeypatch):
+    own, followed = tmp_path / "slurm" / "blue", []
+    monkeypatch.setattr(engine, "_hand_in", lambda *_: "7")
+    monkeypatch.setattr(
+        queue, "release", lambda array: followed.extend(map(Submission.read, own.iterdir()))
+    )
+    graph = Graph([train("a")])
+    submission = engine._submit(Store(tmp_path), own, graph, ["a"], {}, None, 1, {"cpus": 2})
+    assert followed == [submission] and submission.job("a") == train("a")
+
+
+def test_what_an_earlier_run_left_on_hold_is_released_and_not_handed_in_again(
+    answers, tmp_path, monkeypatch, capsys
 ):
-    submission = Submission(tmp_path / "dialbench-x", "7", (("a",),))
-    answers.queue = "7|PENDING|dialbench-x|BadConstraints\n"
-    for name in ("TOLD", "GRACE"):
-        monkeypatch.setattr(engine, name, 0)
-    monkeypatch.setattr(engine.time, "sleep", lambda _: submission.notes.end("a", None))
-    store, graph = Store(tmp_path), Graph([train("a")])
-    found = engine._follow(graph, store, Progress(1), submission.places())
-    assert found == {}
-    error = capsys.readouterr().err
-    assert "0 running, 1 waiting (BadConstraints 1)" in error and "[1/1]" in error
-
-
-def test_a_job_that_leaves_the_queue_without_a_note_has_failed(tmp_path, monkeypatch, answers):
-    submission = Submission(tmp_path / "dialbench-x", "7", (("a",),))
-    answers.queue = "7|RUNNING|of-another|None\n"
-    clock = iter(range(0, 1000, 4))
-    monkeypatch.setattr(engine.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(engine.time, "sleep", lambda _: None)
-    found = engine._follow(Graph([train("a")]), Store(tmp_path), Progress(1), submission.places())
-    assert "SLURM job 7 ended without a result" in found["a"]
+    old = Submission(tmp_path / "slurm" / "blue" / "dialbench-old", "7", (("a",), ("z",)))
+    old.write()
+    engine.write(old.folder / "jobs" / "a.json", engine.to_json(train("a")).encode())
+    answers.queue = "7_0|PENDING|dialbench-old|JobHeldUser\n7_1|PENDING|dialbench-old|None\n"
+    monkeypatch.setattr(engine, "_follow", lambda graph, store, progress, places: places)
+    assert engine.run([train("a")], Store(tmp_path)) == {"a": old.places()["a"]}
+    assert ("scontrol", "release", "7") in answers
+    assert "following 1 job of SLURM job 7" in capsys.readouterr().err
 
 
 def test_an_array_that_cannot_be_released_is_tried_again(answers, monkeypatch):
@@ -177,30 +219,6 @@ def test_an_array_that_cannot_be_released_is_tried_again(answers, monkeypatch):
     monkeypatch.setattr(queue.time, "sleep", lambda _: None)
     queue.release("7")
     assert len(answers) == 3
-
-
-def test_a_job_whose_end_cannot_be_noted_does_not_stop_those_of_its_element(
-    tmp_path, monkeypatch, capsys
-):
-    submission = Submission(tmp_path / "dialbench-x", "7", (("a", "b"),))
-    submission.write()
-    for key in "ab":
-        engine.write(
-            submission.folder / "jobs" / f"{key}.json", engine.to_json(train(key)).encode()
-        )
-    run = []
-
-    def noted(job, store, notes):
-        run.append(job.key)
-        if job.key == "a":
-            raise JobError("the disk is full")
-
-    monkeypatch.setattr(engine, "perform_noted", noted)
-    monkeypatch.setattr(engine, "settle", lambda cpus: None)
-    with pytest.raises(SystemExit) as ended:
-        engine.run_element(str(submission.folder), str(tmp_path), 0)
-    assert ended.value.code == 1 and run == ["a", "b"]
-    assert "the disk is full" in capsys.readouterr().err
 
 
 def test_a_store_whose_path_slurm_would_read_otherwise_is_refused(tmp_path):

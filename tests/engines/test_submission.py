@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.config import preset
 from benchmark.engines import queue
-from benchmark.engines.submission import Place, Submission, covers, live, own_folder
+from benchmark.engines.submission import OLD, Place, Submission, covers, live, own_folder
 from benchmark.errors import UserError
 from benchmark.planning.jobs import SweepJob, to_json
 from benchmark.records import write
@@ -54,6 +54,26 @@ def test_a_job_of_another_name_with_the_number_of_ours_is_not_ours(tmp_path, mon
     monkeypatch.setattr(queue, "_run", lambda *_: shown)
     assert queue.entries()["7_0"] == queue.Entry("my-own-thing", "PENDING", "Priority")
     assert set(live(tmp_path)) == {"b"}
+
+
+def test_what_has_ended_is_not_followed_though_its_element_goes_on(tmp_path, monkeypatch):
+    one = Submission(tmp_path / "dialbench-x", "7", (("a", "b"),))
+    one.write()
+    one.notes.end("a", None)
+    one.notes.say("b", "3/9 steps")
+    monkeypatch.setattr(queue, "_run", lambda *_: "7|RUNNING|dialbench-x|None\n")
+    assert set(live(tmp_path)) == {"b"}
+
+
+def test_only_what_is_long_over_is_removed(tmp_path, monkeypatch):
+    names = ("dialbench-alive", "dialbench-fresh", "dialbench-over")
+    for number, name in enumerate(names):
+        Submission(tmp_path / name, str(number), (("a",),)).write()
+    for name in ("dialbench-alive", "dialbench-over"):
+        os.utime(tmp_path / name, (time.time() - 2 * OLD,) * 2)
+    monkeypatch.setattr(queue, "_run", lambda *_: "0|RUNNING|dialbench-alive|None\n")
+    assert set(live(tmp_path)) == {"a"}
+    assert {path.name for path in tmp_path.iterdir()} == {*names[:2]}
 
 
 def test_clusters_that_share_a_store_have_folders_of_their_own(tmp_path, monkeypatch):
