@@ -67,6 +67,8 @@ def test_a_logarithmic_axis_has_its_geometric_mean_in_the_middle():
     axis = Axis("lambda", 0.002, 0.2, log=True)
     assert axis.physical(0.5) == pytest.approx(0.02)
     assert axis.level(0.02) == pytest.approx(0.5)
+    with pytest.raises(LevelError, match="lambda 0 lies outside"):
+        ControlSpace((axis,)).level_of((0.0,))
 
 
 @pytest.mark.parametrize("level", [(1.01,), (-0.01,), (float("nan"),), (0.5, 0.5), ()])

@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmark import degradations, tasks
 from benchmark.degradations.blur import gaussian_blur
-from benchmark.degradations.rain import rain
+from benchmark.degradations.rain import MARGIN, WIDTH, _streak, rain
 from benchmark.degradations.resize import (
     bicubic_down,
     bicubic_there_and_back,
@@ -151,6 +151,10 @@ def test_there_and_back_keeps_every_pixel_whatever_the_size(scale):
     back = bicubic_there_and_back(ramp, scale)
     # Mirrored at its ends, a ramp has a kink there; inside it comes back without a shift.
     assert (back - ramp)[..., 15:-15].abs().max() < 1.1 / 255
+    odd = clean[:, :57, :73]
+    whole = np.pad(odd.numpy(), ((0, 0), (0, -57 % scale), (0, -73 % scale)), "symmetric")
+    expected = bicubic_up(bicubic_down(torch.from_numpy(whole), scale), scale)
+    assert torch.equal(bicubic_there_and_back(odd, scale), expected[:, :57, :73])
 
 
 def test_blur_is_scipys_in_a_window_of_21_pixels():
@@ -193,6 +197,15 @@ def test_streaks_of_an_image_run_one_way_near_the_vertical():
     assert down < 0.6 * across
 
 
+def test_a_streak_is_as_long_as_it_is_said_to_be():
+    upright = _streak(0.0, 20.0)
+    assert upright.shape == (2 * MARGIN + 1, 2 * MARGIN + 1)
+    line = upright[:, MARGIN]
+    assert (line == 1).sum() == 21 and line[MARGIN + 11] == pytest.approx(
+        math.exp(-1 / (2 * WIDTH**2))
+    )
+
+
 @pytest.mark.parametrize(
     ("number", "name", "ends"),
     [
@@ -227,11 +240,12 @@ def test_compression_counts_down_from_quality_102_and_starts_with_none():
         degradations.degrade(
             "blur_noise_jpeg", clean, (0.0, 0.0, amount), degradations.generator("x")
         )
-        for amount in (0.0, 1.0, 92.0)
+        for amount in (0.0, 1.0, 2.0, 92.0)
     ]
     assert torch.equal(given[0], clean)
     assert torch.equal(given[1], clean)
-    assert torch.equal(given[2], degradations.jpeg(clean, 10))
+    assert torch.equal(given[2], degradations.jpeg(clean, 100))
+    assert torch.equal(given[3], degradations.jpeg(clean, 10))
 
 
 @pytest.mark.parametrize("name", tasks.names())

@@ -160,22 +160,40 @@ def test_batches_depend_on_seed_and_step_alone():
     assert not torch.equal(first[3].y, first[4].y)
 
 
+def drawn_patch(images, side, rng):
+    pixels = [picture.read() for picture in images.pictures]
+    area = np.array([one.shape[0] * one.shape[1] for one in pixels])
+    image = pixels[rng.choice(len(pixels), p=area / area.sum())]
+    top, left = (rng.integers(length - side + 1) for length in image.shape[:2])
+    patch = np.rot90(image[top:, left:][:side, :side], rng.integers(4))
+    patch = patch[:, ::-1] if rng.integers(2) else patch
+    return torch.tensor(patch.copy()).permute(2, 0, 1).float() / 255
+
+
 def test_a_batch_is_drawn_as_numpy_would():
     images = train.merged(("builtin",), offline=True)
     preset = config.preset("smoke", ["batch=12"])
     batch = Patches(images, tasks.get("denoise"), At(1.0), preset, 5)[3]
     assert batch.x.is_contiguous(memory_format=torch.channels_last)
-    pixels = [picture.read() for picture in images.pictures]
-    area = np.array([one.shape[0] * one.shape[1] for one in pixels])
     rng = degradations.generator("train", 5, 3)
     for x, y in zip(batch.x, batch.y, strict=True):
-        image = pixels[rng.choice(len(pixels), p=area / area.sum())]
-        top, left = (rng.integers(side - preset.patch + 1) for side in image.shape[:2])
-        patch = np.rot90(image[top:, left:][: preset.patch, : preset.patch], rng.integers(4))
-        patch = patch[:, ::-1] if rng.integers(2) else patch
-        clean = torch.tensor(patch.copy()).permute(2, 0, 1).float() / 255
+        clean = drawn_patch(images, preset.patch, rng)
         assert torch.equal(y, clean)
         assert torch.equal(x, degradations.degrade("gaussian_noise", clean, (80.0,), rng))
+
+
+def test_what_no_dial_sets_is_drawn_for_every_sample_and_blur_is_spared():
+    images, task = train.merged(("builtin",), offline=True), tasks.get("denoise-deblur")
+    preset = config.preset("smoke", ["batch=4"])
+    batch = Patches(images, task, At(0.0, 0.0), preset, 5)[3]
+    rng = degradations.generator("train", 5, 3)
+    for x, y in zip(batch.x, batch.y, strict=True):
+        clean = drawn_patch(images, preset.patch, rng)
+        case = (4 * rng.random(), 5 + 25 * rng.random())
+        given = degradations.degrade("blur_noise", clean, case, rng)
+        torch.testing.assert_close(x, given, rtol=0, atol=1e-4)
+        spared = degradations.degrade("blur", clean, case, rng)
+        torch.testing.assert_close(y, spared, rtol=0, atol=1e-4)
 
 
 def test_super_resolution_inputs_are_the_shrunken_targets():

@@ -64,6 +64,11 @@ def test_crops_are_the_same_for_every_seed_and_stay_inside_small_images():
     assert len({one[0, 0, 0] for one in first}) > 1
 
 
+def test_crops_reach_every_border_of_an_image():
+    rows = np.arange(66, dtype=np.uint8)[:, None, None].repeat(64, 1).repeat(3, 2)
+    assert {one[0, 0, 0] for one in crops([rows], 40, 64)} == {0, 1, 2}
+
+
 @pytest.mark.parametrize("levels", [At(0.5), Anchors(3), Uniform(), Sparse()])
 def test_a_target_patch_is_cut_from_the_operators_output_of_a_crop(photographs, levels):
     patches = Patches(open_set(str(photographs), "train"), WMF, levels, SMOKE, seed=0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark import tasks
+from benchmark import degradations, tasks
 from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
 from benchmark.degradations.blur import gaussian_blur
@@ -30,6 +30,16 @@ def test_every_image_comes_under_every_case(strength):
     torch.testing.assert_close(strong, 6 * weak, rtol=0, atol=1e-5)
     # What is given does not depend on what is preferred.
     assert torch.equal(strength.degraded(1, (0.0,)), strength.degraded(1, (1.0,)))
+
+
+def test_noise_depends_on_task_version_set_and_image(photographs):
+    samples = Samples(open_set(str(photographs), "test"), tasks.get("denoise"))
+    task, images = samples.task, samples.images
+    key = (task.name, task.version, images.name, images.pictures[1].name, 0)
+    given = degradations.degrade(
+        "gaussian_noise", samples.clean(1), (80.0,), degradations.generator(*key)
+    )
+    assert torch.equal(samples.degraded(1, (1.0,)), given)
 
 
 def test_a_predictor_of_the_kept_noise_has_the_psnr_of_nine_tenths_of_it(strength):

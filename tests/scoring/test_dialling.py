@@ -41,6 +41,7 @@ class Ruler:
 def test_patterns_run_from_nothing_to_all_of_the_noise():
     ramp, disc = pattern(1, 30, 40), pattern(2, 30, 40)
     assert ramp[:, 0].max() == 0 and ramp[:, -1].min() == 1 and bool((ramp.diff() > 0).all())
+    assert disc[15].sum() == 22 and disc[:, 20].sum() == 22, "three quarters of the shorter side"
     assert disc[15, 20] == 1 and disc[0, 0] == 0 and set(disc.unique().tolist()) == {0.0, 1.0}
     with pytest.raises(UserError, match="there is no pattern 3"):
         pattern(3, 4, 4)
