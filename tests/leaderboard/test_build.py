@@ -8,6 +8,7 @@ import re
 import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from benchmark import cli, tasks
 from benchmark.analysis.dial import figures
 from benchmark.analysis.scores import Scores
 from benchmark.errors import UserError
-from benchmark.leaderboard import build, check, drawing, entry, results, rows
+from benchmark.leaderboard import build, check, drawing, entry, results, rows, standings
 from benchmark.leaderboard.entry import parse
 from benchmark.metrics.records import METRICS
 
@@ -82,6 +83,21 @@ def test_on_the_boards_that_are_shipped_equal_ranks_overlap_and_not_the_other_wa
         text = path.with_name("board.md").read_text()
         assert "lies wholly above, so shared only where intervals overlap" in text
     assert same == {True} and apart == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("ends", "kinds", "ranks"),
+    [
+        ([(1.0, 2.0), (2.0, 3.0), (4.0, 4.0)], [0, 1, 2], [2, 2, 1]),
+        ([(1.0, 2.7), (3.0, 4.0), (2.5, 5.0)], [0, 1, 1], [2, 1, 1]),
+    ],
+    ids=["ends that touch overlap", "the best of a kind counts"],
+)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_rank_counts_the_kinds_that_lie_wholly_above(ends, kinds, ranks, sign):
+    contest = [SimpleNamespace(sign=sign, low=sign * a, high=sign * b) for a, b in ends]
+    standings._rank(contest, kinds)
+    assert [one.rank for one in contest] == ranks
 
 
 def test_experts_are_drawn_beside_what_they_are_the_measure_of(field):
@@ -314,8 +330,6 @@ def test_one_image_gives_no_rank(boards, put):
 
 
 def test_lower_is_better_where_the_metric_says_so(boards, put, monkeypatch):
-    from benchmark.leaderboard import standings
-
     psnr = dataclasses.replace(METRICS["psnr-rgb"], higher_is_better=False)
     monkeypatch.setitem(METRICS, "psnr-rgb", psnr)
     for method, quality in (("dni", 0.0), ("adafm", 0.3)):

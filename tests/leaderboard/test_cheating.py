@@ -1,6 +1,7 @@
 """What somebody might hand in to look better, or to make others look worse."""
 
 import csv
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -34,6 +35,7 @@ from benchmark.leaderboard import (
 from benchmark.leaderboard.base import compare
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.standings import _kinds
+from benchmark.metrics.records import METRICS
 from benchmark.report.series import Series
 from benchmark.store import Store
 
@@ -144,6 +146,17 @@ def test_spoilt_experts_are_no_reference(field, put):
             **{**FIELD, "levels": 3},
         )
     assert lines(field)["dnilaptop"]["gap_to_experts"] == before
+
+
+def test_spoilt_experts_are_no_reference_where_less_is_better(boards, put, monkeypatch):
+    psnr = dataclasses.replace(METRICS["psnr-rgb"], higher_is_better=False)
+    monkeypatch.setitem(METRICS, "psnr-rgb", psnr)
+    three = {**FIELD, "levels": 3}
+    put("denoise", **FIELD)
+    put("denoise", method="experts", quality=0.4, **three)
+    before = lines(boards)["dnilaptop"]["gap_to_experts"]
+    put("denoise", method="experts", quality=5.0, method_digest="2" * 20, **three)
+    assert lines(boards)["dnilaptop"]["gap_to_experts"] == before != ""
 
 
 def test_experts_of_fewer_seeds_are_no_reference_where_others_have_all(boards, put):
