@@ -31,3 +31,13 @@ def test_what_a_single_level_gives_is_told_beside_what_the_level_map_gives(tmp_p
     assert pictures["single"].to_dict() == {
         "dni": str(folder / "s.png"), INPUT: "", CLEAN: "", MAP: ""
     }  # fmt: skip
+
+
+def test_seeds_share_what_they_are_given_and_not_what_they_make(tmp_path):
+    rows = (Row("a", "psnr-rgb", 30.0, "ok", ""),)
+    cells = [
+        Cell(f"k{seed}", {**FACTS, "seed": seed}, rows, {}, {"image": "a", **FILES})
+        for seed in (0, 1)
+    ]
+    pictures = collect(Store(tmp_path), cells).pictures
+    assert pictures["method"].value_counts().to_dict() == {"dni": 2, INPUT: 1, CLEAN: 1, MAP: 1}

@@ -14,7 +14,7 @@ from safetensors.torch import load
 from benchmark import records
 from benchmark import store as storing
 from benchmark.errors import Failure, JobError, UserError
-from benchmark.store import Cell, Row, Store
+from benchmark.store import NEEDS, Cell, Row, Store
 from benchmark.training.scratch import SILENT
 
 STATE = {"w": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2)}
@@ -109,6 +109,16 @@ def test_weights_that_are_damaged_after_they_were_read_are_noticed(store, damage
     assert store.read_stage("k") is not None
 
 
+def test_a_change_within_a_tick_of_the_disks_clock_is_noticed(store):
+    store.write_stage("k", STATE, {"steps": 4})
+    path = store.stage_folder("k") / "model.safetensors"
+    assert store.read_stage("k") is not None
+    told = path.stat().st_mtime_ns
+    flip(path)
+    os.utime(path, ns=(told, told))
+    assert store.read_stage("k") is None
+
+
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])
 def test_a_stage_can_be_read_wherever_its_replacement_is_killed(store, steps, monkeypatch):
     store.write_stage("k", STATE, {"steps": 4})
@@ -198,6 +208,13 @@ def test_a_cell_lacks_metrics_that_are_new_or_can_be_had_now():
     assert null.without(["niqe"], {"niqe": "still no weights"}) == []
     assert null.without(["niqe"], {"niqe": None}) == ["niqe"]
     assert cell(status="failed", value=None).without(["psnr-rgb"], {}) == []
+
+
+def test_a_cell_lacks_metrics_of_networks_that_were_imported_later():
+    old = Cell("c1", {NEEDS + "psnr-rgb": "abc"}, cell().rows, {}, {})
+    assert old.without(["psnr-rgb"], {}, {"psnr-rgb": "abc"}) == []
+    assert old.without(["psnr-rgb"], {}, {"psnr-rgb": "abd"}) == ["psnr-rgb"]
+    assert cell().without(["psnr-rgb"], {}, {"psnr-rgb": "abc"}) == ["psnr-rgb"]
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_temporary_file(tmp_path, monkeypatch):

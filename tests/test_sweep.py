@@ -11,8 +11,10 @@ from benchmark.collect import collect
 from benchmark.control import level_text
 from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
+from benchmark.errors import JobError
 from benchmark.planning.request import request_of
-from benchmark.store import Store
+from benchmark.store import LATER, Cell, Row, Store
+from benchmark.trained import training_of
 
 WORDS = ("--methods", "floor", "--preset", "smoke", "--offline", "--levels", "0,0.5,1")
 
@@ -119,6 +121,32 @@ def test_metrics_that_can_be_had_now_are_filled_and_the_other_rows_kept(floor, m
     assert made_at.pop(metric) == {"2031-01-01T00:00:00Z"}
     assert made_at and all(times <= first for times in made_at.values())
     assert list(rows["metric"]) == [row.metric for cell in after for row in cell.rows]
+
+
+def test_what_was_added_twice_says_twice_when():
+    origin = dict.fromkeys(sweep.ORIGIN, "x")
+    cells = [
+        Cell("c", {**origin, "created_utc": f"{at}"}, (Row("p", name, 1.0, "ok", ""),), {}, {})
+        for at, name in enumerate(("a", "b", "c"))
+    ]
+    whole = sweep.merged(sweep.merged(cells[0], cells[1], ("a", "b")), cells[2], ("a", "b", "c"))
+    assert [row.metric for row in whole.rows] == ["a", "b", "c"]
+    assert whole.facts["created_utc"] == "0"
+    assert {name: own["created_utc"] for name, own in whole.facts[LATER].items()} == {
+        "b": "1",
+        "c": "2",
+    }
+
+
+def test_the_steps_behind_a_method_are_those_of_all_its_stages(floor):
+    made, store = floor()
+    (job,) = made.jobs()
+    for key, steps in (("a", 4), ("b", 9)):
+        store.write_stage(key, {"w": torch.ones(1)}, {"steps": steps})
+    job = dataclasses.replace(job, stage_keys={"start": "a", "tune": "b"})
+    assert training_of(job, store)[1] == 13
+    with pytest.raises(JobError, match="stage 'more' is missing"):
+        training_of(dataclasses.replace(job, stage_keys={"start": "a", "more": "c"}), store)
 
 
 def test_a_stored_cell_is_not_scored_again(floor, monkeypatch):

@@ -55,9 +55,12 @@ def test_without_experts_the_gap_is_null_with_a_reason(plant):
     assert "experts" in found["gap-mean"] and "experts" in found["coverage"]
 
 
-def test_experts_of_another_seed_do_not_count(plant):
-    value = {"experts": lambda level, _, at: 30 - level}
-    rows = [plant({"dni": lambda level, _, at: 29 - level}), plant(value, seeds=(1,))]
+@pytest.mark.parametrize(
+    "other", [{"seed": 1}, {"backbone": "large"}, {"preset": "smoke"}, {"dataset": "other"}]
+)
+def test_experts_of_another_run_do_not_count(plant, other):
+    experts = plant({"experts": lambda level, _, at: 30 - level})
+    rows = [plant({"dni": lambda level, _, at: 29 - level}), experts.assign(**other)]
     assert "no expert" in figures(pd.concat(rows))["gap-mean"]
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmark import tasks
-from benchmark.analysis.matrix import averaged
+from benchmark.analysis.matrix import averaged, best_dials
 from benchmark.analysis.scores import scores
 from benchmark.errors import JobError
 from benchmark.studies import dial_linearity
@@ -26,6 +26,12 @@ def test_a_matrix_is_the_mean_over_seeds_of_what_has_a_dial(plant):
     assert run.method == "ftn" and found.levels == ("0", "0.5", "1")
     wanted = [[value(level, dial, 0) + 1 for dial in LEVELS] for level in LEVELS]
     assert np.allclose(found.values[:, :, 0], wanted)
+
+
+def test_where_the_dial_does_nothing_the_best_is_the_level_itself(plant):
+    rows = plant({"ftn": lambda level, dial, at: 30 - abs(level - 0.5) * dial**2}, matrix=True)
+    (found,) = averaged(scores(rows, DENOISE), DENOISE).values()
+    assert best_dials(found) == pytest.approx([0, 0, 0.5, 0, 0])
 
 
 def test_the_sign_of_a_metric_that_should_be_small_is_turned_for_figures_and_studies_alike(plant):

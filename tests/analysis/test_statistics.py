@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from benchmark import tasks
-from benchmark.analysis.comparison import pairs_table, ranking, stats_table
+from benchmark.analysis.comparison import Table, pairs_table, ranking, stats_table
 from benchmark.analysis.dial import figures
 from benchmark.analysis.scores import Run, scores
-from benchmark.analysis.statistics import holm, interval, mean_and_deviation, paired, ranks
+from benchmark.analysis.statistics import centre, holm, interval, mean_and_deviation, paired, ranks
 
 DENOISE = tasks.get("denoise")
 RNG = np.random.default_rng(5)
@@ -74,6 +74,13 @@ def test_noise_without_a_difference_is_a_tie():
     same = paired(NOISE[0], NOISE[0])
     assert same.tie and (same.low, same.high) == (0, 0)
     assert math.isnan(same.p_value) and "fewer than 6" in same.reason
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"), [([0, 4, 8, 60], 18), ([90, 0, 4, 8, 0], 4), ([7] * 9 + [90], 7)]
+)
+def test_the_centre_of_a_field_leaves_out_a_fifth_at_either_end_but_no_more(entries, expected):
+    assert centre(np.array(entries, dtype=float)[:, None]).tolist() == [expected]
 
 
 def test_p_values_are_corrected_as_holm_does():
@@ -167,6 +174,14 @@ def test_pairs_are_compared_on_the_levels_both_have(rows):
     assert table.loc[("dni", "ftn"), "tie"] and not table.loc[("adafm", "ftn"), "tie"]
     assert table.loc[("adafm", "ftn"), "difference"] == pytest.approx(-0.5)
     assert table.loc[("experts", "ftn"), ["levels", "difference"]].tolist() == [2, 1.0]
+
+
+def test_pairs_of_images_are_judged_at_the_level_of_best_mean():
+    table = Table(("0", "1"), ("a", "b"), np.array([[1.0, 4.0], [3.0, 3.0]]))
+    task = tasks.get("derain@pairs")
+    assert table.judged(task, ["0"]).tolist() == [3.0, 3.0]
+    less = dataclasses.replace(task, headline="niqe@dialbench-bsds")
+    assert table.judged(less, ["1"]).tolist() == [1.0, 4.0]
 
 
 def test_p_values_are_corrected_within_a_data_set(rows):

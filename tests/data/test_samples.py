@@ -1,5 +1,6 @@
 """What networks are given in tests, and what their outputs are compared with."""
 
+import math
 import statistics
 
 import pytest
@@ -11,6 +12,7 @@ from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
 from benchmark.degradations.blur import gaussian_blur
 from benchmark.errors import UserError
+from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.metrics.scorer import Scorer
 
 PSNR, TO_TARGET = "psnr-rgb", "psnr-rgb-target"
@@ -68,6 +70,15 @@ def test_a_metric_of_the_target_has_no_value_without_one():
     image = torch.rand(3, 16, 16)
     score = Scorer((TO_TARGET,), tasks.get("denoise-strength").protocol).score(image, image / 2)
     assert score[TO_TARGET].status == "failed"
+
+
+def test_targets_are_rounded_as_images_are():
+    image = torch.full((3, 16, 16), 254 / 255)
+    scorer = Scorer((TO_TARGET,), PROTOCOLS["rgb"])
+    score = scorer.score(image, image, image + 0.3 / 255)[TO_TARGET]
+    assert score.reason == "the images are identical, so PSNR is infinite"
+    beyond = scorer.score(image, image, image + 1)[TO_TARGET]
+    assert beyond.value == pytest.approx(20 * math.log10(255), abs=1e-4)
 
 
 def test_targets_of_denoise_deblur_start_from_the_blurred_image(photographs):

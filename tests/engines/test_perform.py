@@ -1,5 +1,6 @@
 """What every process does before it works."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,7 +9,8 @@ import pytest
 
 from benchmark import cli, plan, train
 from benchmark.engines import perform
-from benchmark.engines.process import limited
+from benchmark.engines.process import limited, sentence
+from benchmark.errors import JobError
 from benchmark.planning.request import request_of
 from benchmark.store import Store
 
@@ -31,6 +33,14 @@ def test_blas_has_one_thread_also_in_libraries_that_are_loaded_later():
 def test_a_limit_of_threads_only_takes_some_away(monkeypatch, limit, threads):
     monkeypatch.setenv("OMP_NUM_THREADS", limit)
     assert limited(2) == threads
+
+
+def test_an_error_is_one_sentence_that_says_what_to_do(tmp_path):
+    store = Store(tmp_path)
+    assert sentence(JobError("no luck"), store) == "no luck"
+    assert "use fewer --jobs" in sentence(MemoryError(), store)
+    assert "the disk is full" in sentence(OSError(errno.ENOSPC, "no space"), store)
+    assert "ValueError" in sentence(ValueError("a\nb"), store)
 
 
 def test_what_another_run_has_stored_meanwhile_is_kept(home, monkeypatch):

@@ -123,3 +123,10 @@ def test_every_metric_has_a_range_and_a_tolerance():
     for metric in METRICS.values():
         low, high = metric.span
         assert low < high and 0 < metric.moves < 1
+
+
+def test_nothing_is_written_without_a_sign():
+    layout = rows.Layout(("level-error",), (("s", ("a",)),), (0,), ("0",))
+    packed = rows.pack(layout, dict.fromkeys(layout.row_keys(), -0.0))
+    assert packed == rows.pack(layout, dict.fromkeys(layout.row_keys(), 0.0))
+    assert gzip.decompress(packed).endswith(b",a,0.000000\n")

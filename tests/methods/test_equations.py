@@ -11,7 +11,7 @@ from benchmark import tasks
 from benchmark.build import build_method, create_backbone, create_method
 from benchmark.control import Axis, ControlSpace
 from benchmark.errors import UserError
-from benchmark.method import ControlMethod, Sparse, Uniform
+from benchmark.method import Anchors, At, ControlMethod, Sparse, Uniform
 from benchmark.tuning.layers import (
     free_parameters,
     layers,
@@ -19,6 +19,7 @@ from benchmark.tuning.layers import (
 )
 
 SIGMA, BLUR = Axis("sigma", 20.0, 80.0), Axis("blur", 0.0, 4.0)
+BODY = ["body.weight", "body.bias"]
 
 
 def assembled(
@@ -160,6 +161,14 @@ def test_one_hot_objectives_give_one_slot_of_tunable_convolutions():
     assert torch.equal(last.head.bias.flatten(), method.slots[1][0])
 
 
+def test_more_slots_of_tunable_convolutions_start_a_tenth_of_a_deviation_apart():
+    method = assembled("tunable_conv:expand=3")
+    own, slots = method.backbone.body.weight, method.slots[method.tuned_together.index(BODY) * 2]
+    apart = (slots - own.flatten()).std(dim=1, correction=0) / own.std(correction=0)
+    # The first two are those of the start and the end.
+    assert apart.tolist() == pytest.approx([0.0, *[0.1] * 4], abs=0.02)
+
+
 def test_decouple_shares_biases_and_norms_between_levels():
     method = assembled("decouple")
     scramble(method)
@@ -202,6 +211,30 @@ def test_blend_mixes_pictures_and_dni_mixes_weights():
 def test_blend_and_dni_ask_for_the_same_trainings(task):
     task = tasks.get(task)
     assert create_method("blend").stages(task) == create_method("dni").stages(task)
+
+
+def test_dni_interpolates_running_statistics_and_counts_as_the_start_does():
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+    method = create_method("dni").assemble(network, ControlSpace((SIGMA,))).eval()
+    method.ends[0][1].running_mean.fill_(2.0)
+    method.ends[0][1].num_batches_tracked.fill_(9)
+    tuned = method.tuned((0.25,))[1]
+    assert tuned.running_mean.tolist() == [0.5] * 3 and tuned.num_batches_tracked == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "levels", "rate"),
+    [
+        *((name, At(1.0), 3.0) for name in ("adafm", "cfsnet", "dynamic_net")),
+        *((name, At(1.0), 1.0) for name in ("ftn", "dni")),
+        *((name, Uniform(), 1.0) for name in ("decouple", "decouple_fast", "tunable_conv")),
+        ("hypernet", Anchors(4), 1.0),
+    ],
+)
+def test_every_method_sees_two_shares_of_the_steps(method, levels, rate):
+    stages = create_method(method).stages(tasks.get("denoise"))
+    assert sum(stage.share for stage in stages) == 2
+    assert (stages[-1].levels, stages[-1].optimizer.lr_scale) == (levels, rate)
 
 
 def test_two_dials_interpolate_between_the_corners_of_a_square():

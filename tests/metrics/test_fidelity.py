@@ -8,7 +8,7 @@ import torch
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmark.metrics.colour import y601
+from benchmark.metrics.colour import drift, y601
 from benchmark.metrics.fidelity import Ssim, psnr, shaved
 from benchmark.metrics.records import Unscorable
 
@@ -34,6 +34,12 @@ def reference_ssim(a: torch.Tensor, b: torch.Tensor) -> float:
     return float(
         ((2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean()
     )
+
+
+def test_colour_drift_is_how_far_the_mean_of_each_channel_moved_in_8_bit_levels(clean):
+    moved = clean.double() + torch.tensor([0.1, -0.1, 0.02]).view(3, 1, 1)
+    assert drift(moved, clean) == pytest.approx(255 * 0.22 / 3, abs=1e-5)
+    assert drift(clean.flip(2), clean) == pytest.approx(0, abs=1e-9)
 
 
 def test_luma_is_that_of_matlab(clean):

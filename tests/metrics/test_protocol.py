@@ -92,6 +92,13 @@ def test_the_luma_protocol_works_on_matlabs_plane_compressed_as_a_gray_image(sam
     assert score.value == pytest.approx(10 * math.log10(255**2 / error), abs=1e-5)
 
 
+def test_what_a_network_gives_for_luma_is_averaged_over_channels():
+    clean = torch.full((3, 16, 16), 100 / 255)
+    restored = clean + torch.tensor([30.0, 0.0, 6.0]).view(3, 1, 1) / 255
+    score = Scorer(("psnr-y601",), PROTOCOLS["jpeg-y"]).score(restored, clean)["psnr-y601"]
+    assert score.value == pytest.approx(20 * math.log10(255 / 12), abs=1e-4)
+
+
 def test_noise_on_luma_is_one_plane_of_the_sigma_that_was_asked_for(samples):
     for name in ("denoise@jpeg-y", "denoise-strength@jpeg-y", "blur-noise-jpeg@jpeg-y"):
         made = samples(name)

@@ -7,7 +7,7 @@ import pytest
 from benchmark.config import preset
 from benchmark.planning import keys
 from benchmark.planning.jobs import TrainJob
-from benchmark.training.stage import At, Stage, start_stage
+from benchmark.training.stage import Adam, At, Stage, start_stage
 
 SMOKE = preset("smoke")
 
@@ -39,6 +39,13 @@ def test_a_stage_of_a_method_has_a_key_of_its_own():
         {"preset": dataclasses.replace(SMOKE, steps=5)},
         {"preset": dataclasses.replace(SMOKE, lr=1e-3)},
         {"preset": dataclasses.replace(SMOKE, patch=64)},
+        {"preset": dataclasses.replace(SMOKE, patch_sr=32)},
+        {"preset": dataclasses.replace(SMOKE, batch=9)},
+        {"preset": dataclasses.replace(SMOKE, schedule="constant")},
+        {"preset": dataclasses.replace(SMOKE, precision="bf16-mixed")},
+        {"preset": dataclasses.replace(SMOKE, critic_width=9)},
+        {"stage": dataclasses.replace(start_stage(), trains=("tail",))},
+        {"stage": dataclasses.replace(start_stage(), optimizer=Adam(2.0))},
     ],
 )
 def test_whatever_changes_training_changes_the_key(change):
@@ -51,8 +58,16 @@ def test_what_does_not_change_training_keeps_the_key(field):
     assert key(preset=dataclasses.replace(SMOKE, **{field: value})) == key()
 
 
+def test_crops_count_only_where_an_operator_is_applied_to_them():
+    more = dataclasses.replace(SMOKE, crops=SMOKE.crops + 1)
+    assert key(preset=more) == key()
+    assert key(task="filter-wmf", preset=more) != key(task="filter-wmf")
+
+
 def test_the_preset_column_shows_what_was_changed():
     assert keys.preset_text(SMOKE) == "smoke"
     silent = preset("smoke", ["workers=2", "points=9", "checkpoint_every=60"])
     assert keys.preset_text(silent) == "smoke"
     assert keys.preset_text(preset("smoke", ["steps=9", "lr=0.1"])) == "smoke:lr=0.1:steps=9"
+    # Who computes an entry again opens its sets by it.
+    assert keys.preset_text(preset("smoke", ["crop=64"])) == "smoke:crop=64"

@@ -53,6 +53,13 @@ def test_a_switch_is_timed_by_setting_the_network_to_the_levels(name, monkeypatc
     assert all(before[1] != after[1] for before, after in itertools.pairwise(seen))
 
 
+def test_what_a_method_costs_is_that_at_the_last_of_its_levels():
+    experts = build_method(create_method("experts"), "small:width=8:blocks=2", get("denoise"), 0)
+    assert cost.last_level(create_method("dni"), get("denoise")) == get("denoise").space.end
+    assert cost.last_level(experts, get("denoise")) == experts.only_levels(get("denoise"))[-1]
+    assert len(experts.only_levels(get("denoise"))) > 1
+
+
 def test_without_a_dial_there_is_no_time_of_a_switch():
     floor = build_method(create_method("floor"), "small:width=8:blocks=2", get("denoise"), 0)
     assert cost.of_switch(floor, floor.tuned((1.0,)), [(0.0,), (1.0,)], CPU) is None

@@ -6,8 +6,8 @@ from torch import nn
 
 from benchmark.control import Axis, ControlSpace
 from benchmark.errors import JobError
-from benchmark.method import At, Batch, ControlMethod, Stage, Uniform
-from benchmark.training.learner import Recipe
+from benchmark.method import Adam, At, Batch, ControlMethod, Stage, Uniform
+from benchmark.training.learner import CRITIC_LR, Recipe
 
 SPACE = ControlSpace((Axis("a", 0, 1),))
 X = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -95,3 +95,26 @@ def test_a_forward_that_returns_nothing_is_named():
 
     with pytest.raises(JobError, match="forward\\(\\) returns NoneType"):
         begun(("",), Own, At(1.0)).measure(Batch(X, X, LEVELS))
+
+
+def test_the_rate_warms_up_and_falls_to_nothing_unless_it_is_constant():
+    method = begun(("",))
+    found = {}
+    for schedule in ("one-cycle", "constant"):
+        method.recipe = Recipe(100, 1e-3, schedule)
+        found[schedule] = []
+        for method.steps_done in (0, 5, 10, 55, 100):
+            found[schedule].append(method._lr())
+    assert found["one-cycle"] == pytest.approx([1e-4, 5.5e-4, 1e-3, 5e-4, 0.0])
+    assert found["constant"] == [1e-3] * 5
+    method.stage = Stage("tune", ("",), Uniform(), optimizer=Adam(3.0))
+    assert method._lr() == pytest.approx(3e-3)
+
+
+def test_a_critic_learns_slower_by_the_cube_of_the_share():
+    method = begun(("scale",))
+    method.objective.critic = nn.Conv2d(3, 1, 1)
+    method.stage = Stage("joint", ("scale",), Uniform(), share=2.0)
+    own, critic = (one.param_groups[0] for one in method.configure_optimizers())
+    assert len(own["params"]) == len(critic["params"]) == 2
+    assert critic["lr"] == pytest.approx(CRITIC_LR * 1e-3 / 8)

@@ -96,6 +96,13 @@ def test_another_machine_that_is_silent_is_dead_whatever_the_clock_of_this_one_s
     assert found(tmp_path) == b"theirs"
 
 
+def test_what_was_taken_over_has_an_owner_from_then_on(tmp_path, no_sleep):
+    elsewhere(tmp_path, 2 * scratch.SILENT)
+    with scratch.held(tmp_path, "k", quiet) as own:
+        assert (own / "last.ckpt").read_bytes() == b"theirs"
+        assert time.time() - own.stat().st_mtime < scratch.SILENT
+
+
 def test_another_machine_that_gives_a_sign_of_life_keeps_its_checkpoint(tmp_path, monkeypatch):
     path = elsewhere(tmp_path, 20)
     waits = iter([lambda: age(path, 25), lambda: age(path, 0)])

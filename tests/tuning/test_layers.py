@@ -9,6 +9,7 @@ from torch import nn
 from benchmark.build import create_backbone
 from benchmark.tuning.layers import (
     after_blocks,
+    divided_out,
     from_output_rows,
     output_rows,
     residual_blocks,
@@ -42,3 +43,12 @@ def test_residual_blocks_are_found_without_their_names():
     network = create_backbone("cfsnet_main:width=8:blocks=3", 4)
     assert list(residual_blocks(network)) == ["blocks.0", "blocks.1", "blocks.2"]
     assert after_blocks(network)[0] == "up.0"
+
+
+def test_only_a_norm_right_behind_a_convolution_divides_out_what_it_scales():
+    network = nn.Sequential(
+        *(nn.Conv2d(3, 4, 3), nn.InstanceNorm2d(4)),
+        *(nn.Conv2d(4, 4, 3), nn.ReLU(), nn.InstanceNorm2d(4)),
+        *(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4)),
+    )
+    assert divided_out(network) == {"0"}
