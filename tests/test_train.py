@@ -1,5 +1,6 @@
 """Training of one stage: determinism, resuming, freezing, bad losses."""
 
+import copy
 import dataclasses
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from benchmark.errors import JobError, UserError
 from benchmark.planning.jobs import TrainJob
 from benchmark.training import learner
 from benchmark.training.stage import Anchors, At, Sparse, Stage, Uniform, start_stage
+from benchmark.tuning.layers import layers
 
 SMOKE = config.preset("smoke", ["steps=6"])
 
@@ -79,9 +81,19 @@ def test_a_killed_stage_resumes_to_the_same_weights_bit_for_bit(
     with killed(3):
         train.train_stage(job(task, stage), None, tmp_path / "killed", silent)
     resumed = train.train_stage(job(task, stage), None, tmp_path / "killed", silent)
+    assert (whole.facts["first"], resumed.facts["first"]) == (0, 3)
     assert same(whole.state, resumed.state)
     assert [*map(tuple, whole.facts["losses"])] == [*map(tuple, resumed.facts["losses"])]
     assert len(whole.facts["losses"]) == whole.facts["steps"]
+
+
+def test_what_was_saved_on_the_way_is_where_training_goes_on(tmp_path):
+    every = dataclasses.replace(SMOKE, checkpoint_every=0)
+    whole = train.train_stage(job(preset=every), None, tmp_path, silent)
+    (saved,) = tmp_path.iterdir()
+    assert saved.name == train.CHECKPOINT and train._steps_in(saved) == 8
+    resumed = train.train_stage(job(preset=every), None, tmp_path, silent)
+    assert resumed.facts["first"] == 8 and same(whole.state, resumed.state)
 
 
 def test_a_checkpoint_that_is_cut_short_leaves_the_one_before(tmp_path, monkeypatch):
@@ -116,6 +128,23 @@ def test_a_tuning_stage_moves_only_what_it_declares(tmp_path):
     }
     assert same(kept, dict(start))
     assert any(key.startswith("transitions.") for key in result.state)
+
+
+def test_a_critic_is_of_the_presets_width_and_of_the_seed(tmp_path, monkeypatch):
+    seen, begin = [], train.Plain.begin
+
+    def begun(self, stage, objective, recipe):
+        seen.append(copy.deepcopy(objective.critic))
+        begin(self, stage, objective, recipe)
+
+    monkeypatch.setattr(train.Plain, "begin", begun)
+    end = Stage("end", ("",), At(1.0), network="backbone")
+    preset = dataclasses.replace(SMOKE, critic_width=7, steps=1)
+    for seed in (0, 1, 0):
+        train.train_stage(job("sr", end, preset=preset, seed=seed), None, tmp_path, silent)
+    assert {layer.out_channels for layer in layers(seen[0]).values()} == {7, 1}
+    first, other, again = (critic.state_dict() for critic in seen)
+    assert same(first, again) and not same(first, other)
 
 
 def test_a_loss_that_depends_on_nothing_that_is_trained_is_named(tmp_path, monkeypatch):
