@@ -1,5 +1,7 @@
 """The level x dial matrix: what it adds to a plan, and how it is scored."""
 
+import dataclasses
+
 import pytest
 
 from benchmark import cli, plan, sweep
@@ -55,6 +57,16 @@ def test_a_matrix_is_scored_once_and_its_diagonal_is_that_of_a_plain_run(planned
     diagonal = [cell for cell in cells if cell.facts["level"] == cell.facts["set_level"]]
     assert diagonal == plan.stored_cells(plain, store)
     assert len(collect(store, cells).pictures) == len(collect(store, diagonal).pictures) == 7
+
+
+def test_turning_the_dial_is_timed_once_at_every_level(planned, monkeypatch):
+    made, store = planned("--matrix")
+    (job,) = made.jobs()
+    job = dataclasses.replace(job, preset=dataclasses.replace(job.preset, timing=True))
+    timed = []
+    monkeypatch.setattr(sweep, "_switch", lambda *_: timed.append(None))
+    sweep.sweep(job, store, lambda text: None)
+    assert len(timed) == len(LEVELS)
 
 
 def test_the_floor_scores_the_same_whatever_the_dial(planned):

@@ -42,3 +42,9 @@ with benchmark.training.stopping.armed(*benchmark.engines.local.SIGNALS):
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip().isdigit(), done.stderr
+
+
+def test_cores_are_shared_out_and_nobody_goes_without(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(local, "cores", lambda: 8)
+    assert [local.threads_each(count) for count in (1, 3, 16)] == [8, 2, 1]

@@ -4,11 +4,13 @@ import gzip
 import hashlib
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from safetensors.numpy import load, save
 
 from benchmark import cli
+from benchmark.data.sources import open_set
 from benchmark.leaderboard import (
     canary,
     card,
@@ -216,3 +218,22 @@ def test_a_task_that_compares_dials_is_computed_again_as_it_was_scored(home, boa
     (path,) = (boards / "style" / "entries").iterdir()
     found = run(path, "exact")
     assert found.faults == [] and "objective" in found.record["rows"]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_only_the_very_set_that_was_trained_on_is_looked_through(tmp_path, photographs, same):
+    images = open_set(str(photographs), "train")
+    about = {"name": str(photographs), "digest": images.digest if same else "0" * 20}
+    told = SimpleNamespace(facts={"training": [about]})
+    subject = SimpleNamespace(entry=told, sets={"x": images}, store=Store(tmp_path))
+    outcome = verify.Outcome()
+    verify._leaks(subject, outcome)
+    assert len(outcome.faults) == same
+    assert not same or "2 images that show what is tested" in outcome.faults[0]
+
+
+def test_an_entry_that_was_trained_on_what_is_tested_is_not_reproduced(path, monkeypatch):
+    leak = "training: 1 image that shows what is tested, like a/b"
+    monkeypatch.setattr(verify, "_leaks", lambda subject, outcome: outcome.faults.append(leak))
+    outcome = run(path)
+    assert outcome.faults == [leak] and outcome.record is None

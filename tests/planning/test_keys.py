@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from benchmark import tasks
 from benchmark.config import preset
 from benchmark.planning import keys
 from benchmark.planning.jobs import TrainJob
@@ -71,3 +72,10 @@ def test_the_preset_column_shows_what_was_changed():
     assert keys.preset_text(preset("smoke", ["steps=9", "lr=0.1"])) == "smoke:lr=0.1:steps=9"
     # Who computes an entry again opens its sets by it.
     assert keys.preset_text(preset("smoke", ["crop=64"])) == "smoke:crop=64"
+
+
+def test_a_picture_has_a_key_of_its_task_set_image_and_level():
+    denoise, sr = tasks.get("denoise"), tasks.get("sr")
+    pictures = [(denoise, "x", "a", None), (denoise, "x", "a", (0.0,)), (denoise, "x", "a", (1.0,))]
+    pictures += [(denoise, "x", "b", None), (denoise, "y", "a", None), (sr, "x", "a", None)]
+    assert len({keys.picture_key(*one) for one in pictures}) == len(pictures)
