@@ -62,3 +62,9 @@ def test_headers_of_weights_are_held_to_their_form(put, extra, words):
     about = json.loads((path / entry.NAME).read_bytes())["weights"][0]
     with pytest.raises(check.Fault, match=words):
         check.weights.check_file(file, about["file"], hashlib.sha256(blob).hexdigest(), len(blob))
+
+
+def test_weights_that_no_fact_names_are_a_fault(put, faults):
+    path = put()
+    (path / "weights" / "more-0.safetensors").write_bytes(synthetic.tensors(7))
+    assert faults(path) == ["weights/more-0.safetensors: entry.json does not name it"]
