@@ -12,7 +12,6 @@ This module imports no torch.
 from __future__ import annotations
 
 import ast
-import copy
 import dataclasses
 import functools
 import hashlib
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
+from benchmark.registry.writing import without_docstrings, written
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder that holds the packages ``benchmark``, ``baselines`` and ``methods``."""
@@ -34,9 +34,6 @@ ELSEWHERE = frozenset((*sys.stdlib_module_names, *OWN, "torch"))
 """Modules that lie beside no method file, whatever is called the same there."""
 
 LENGTH = 20
-
-QUOTES = ("'", '"', '"""', "'''")
-"""What Python 3.11 puts around f-strings, the first that it can."""
 
 Definition = tuple[str, str]
 """A module (dotted name, or path of a file) and a top-level name in it."""
@@ -213,60 +210,6 @@ class Module:
         """Returns what a name was last set to."""
         nodes = [node for node in self.definitions[name] if name in _targets(node)]
         return getattr(nodes[-1], "value", None)
-
-
-def written(node: ast.AST) -> str:
-    """Returns code as Python 3.11 writes it, whatever Python this is."""
-    if sys.version_info < (3, 12) or not any(
-        isinstance(one, ast.JoinedStr) for one in ast.walk(node)
-    ):
-        return ast.unparse(node)
-    return ast.unparse(Requoted().visit(copy.deepcopy(node)))
-
-
-class Requoted(ast.NodeTransformer):
-    """Puts f-strings into quotes that do not occur inside them; from 3.12 on Python no longer does."""
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
-        """Returns a name that reads as the f-string."""
-        self.generic_visit(node)
-        parts, quotes = [], list(QUOTES)
-        for value in node.values:
-            text = ast.unparse(ast.JoinedStr([value]))[1:]
-            width = 3 if text[:3] in QUOTES[2:] else 1
-            parts.append(part := text[width:-width])
-            free = [
-                one for one in quotes if one not in part and (len(one) == 3 or "\n" not in part)
-            ]
-            quotes = sorted(free, key=lambda one: one[0] == part[-1:])
-        if not quotes:
-            return node
-        return ast.Name(f"f{quotes[0]}{''.join(parts)}{quotes[0]}")
-
-    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.FormattedValue:
-        """Returns the value with f-strings inside it written; what says its format is none itself."""
-        node.value = self.visit(node.value)
-        if isinstance(node.format_spec, ast.JoinedStr):
-            self.generic_visit(node.format_spec)
-        return node
-
-
-def without_docstrings(tree: ast.Module) -> ast.Module:
-    """Returns a tree without docstrings and other bare strings."""
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            kept = [one for one in body if not _is_text(one)]
-            body[:] = kept or ([] if isinstance(node, ast.Module) else [ast.Pass()])
-    return tree
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
 
 
 def _flat(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:

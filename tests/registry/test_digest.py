@@ -6,14 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.control import Axis
-from benchmark.registry.digest import (
-    Requoted,
-    canonical,
-    code_digest,
-    digest,
-    weights_digest,
-    written,
-)
+from benchmark.registry.digest import canonical, code_digest, digest, weights_digest
+from benchmark.registry.writing import Requoted, written
 
 SOURCE = '''
 """Module."""
