@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in argv
     for stream in (sys.stdout, sys.stderr):
         # Where the terminal has no such character, its number must do.
-        if isinstance(stream, io.TextIOWrapper):
+        usual = isinstance(stream, io.TextIOWrapper) and not stream.closed
+        if usual and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
     try:
         top, names = parser()

@@ -27,6 +27,7 @@ from benchmark.planning.keys import preset_text
 from benchmark.records import write
 from benchmark.registry import spec
 from benchmark.registry.discovery import backbone_source
+from benchmark.results import FEW_LEVELS
 from benchmark.store import Store
 from benchmark.tasks import Task
 from benchmark.trained import loaded
@@ -119,7 +120,7 @@ def _write(folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx:
     task, only = plan.task, method.only_levels(plan.task)
     left = ""
     if only is not None and len(job.levels) < len(plan.levels):
-        left = f"answers only at levels {', '.join(level_text(one) for one in only)}"
+        left = f"{FEW_LEVELS}{', '.join(level_text(one) for one in only)}"
     if not job.levels:
         raise JobError(f"{left}; name one of them with --levels")
     if not method.folds and not onnx:

@@ -24,6 +24,7 @@ from benchmark.planning.leakage import Pair, leaks
 from benchmark.planning.request import Choice, Request
 from benchmark.registry import spec
 from benchmark.registry.digest import digest, weights_digest
+from benchmark.results import FEW_LEVELS
 from benchmark.scoring.dialling import ESTIMATOR
 from benchmark.store import IMPORTED, Cell, Store
 from benchmark.tasks import Task
@@ -291,7 +292,7 @@ def _add_method(
         have = ", ".join(level_text(one) for one in answers)
         lacks = f", of which --levels lacks {', '.join(unasked)}" if unasked else ""
         left = "; the others are left out" if len(levels) < len(plan.levels) else ""
-        text = f"answers only at levels {have}{lacks}{left}"
+        text = f"{FEW_LEVELS}{have}{lacks}{left}"
         plan.skipped.append(Failure(choice.method, request.backbone, None, text))
     for dataset in request.test:
         job = SweepJob(

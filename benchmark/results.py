@@ -53,6 +53,8 @@ PICTURE_COLUMNS = ("method", "backbone", "seed", "dataset", "image", "level", "p
 
 INPUT = "input"
 """Stands for a method in ``pictures``: the degraded image."""
+FEW_LEVELS = "answers only at levels "
+"""What the reason begins with why a method lacks levels that it cannot be asked for."""
 CLEAN = "clean"
 """Stands for a method in ``pictures``: the image to restore (its level is empty)."""
 MAP = "level map"
@@ -79,6 +81,11 @@ class Results:
     costs: pd.DataFrame
     pictures: pd.DataFrame
     failures: tuple[Failure, ...] = ()
+
+    @property
+    def few(self) -> set[str]:
+        """The methods that answer at some of the levels only, as they were made."""
+        return {one.method for one in self.failures if one.reason.startswith(FEW_LEVELS)}
 
     @classmethod
     def of(

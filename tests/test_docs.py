@@ -167,7 +167,13 @@ def test_whatever_lies_in_a_package_is_installed_with_it():
         for file in (ROOT / package.replace(".", "/")).glob(one)
     }
     tops = [one.rstrip("*") for one in tools["packages"]["find"]["include"]]
-    files = {one for top in tops for one in (ROOT / top).rglob("*") if one.is_file()}
+    # Not what editors and systems leave there.
+    files = {
+        one
+        for top in tops
+        for one in (ROOT / top).rglob("*")
+        if one.is_file() and not re.search(r"/\.|~$", str(one.relative_to(ROOT)))
+    }
     code = {one for one in files if one.suffix == ".py" and (one.parent / "__init__.py").is_file()}
     made = {one for one in files if one.parent.name == "__pycache__"}
     assert files - made == code | installed

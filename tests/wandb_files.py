@@ -83,10 +83,12 @@ def records(path: Path) -> list:
     wandb's own process may still be writing by then, on a busy machine; the exit comes last.
     """
     limit = time.monotonic() + PATIENCE
-    while not (found := written(path)) or not found[-1].HasField("exit"):
-        assert time.monotonic() < limit, f"{path} has no end"
+    while time.monotonic() < limit:
+        found = written(path)
+        if any(one.HasField("exit") for one in found):
+            return found
         time.sleep(0.2)
-    return found
+    raise AssertionError(f"{path} has no end")
 
 
 def written(path: Path) -> list:
@@ -94,12 +96,16 @@ def written(path: Path) -> list:
     from wandb.proto import wandb_internal_pb2
 
     data, at, found, parts = path.read_bytes(), HEADER, [], b""
-    assert data[:4] in (b":W&B", b"")
+    if len(data) < HEADER:
+        return []
+    assert data[:4] == b":W&B"
     while at + HEADER <= len(data):
         if BLOCK - at % BLOCK < HEADER:
             at += BLOCK - at % BLOCK
             continue
         _, length, kind = struct.unpack("<IHB", data[at : at + HEADER])
+        if at + HEADER + length > len(data):
+            break
         piece = data[at + HEADER : at + HEADER + length]
         at += HEADER + length
         parts = piece if kind in (FULL, FIRST) else parts + piece

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,16 +100,17 @@ Named = tuple[str, str, str]
 """Figure id, metric id, level text (empty for figures of all levels)."""
 
 
-def dial_table(found: Found, task: Task) -> pd.DataFrame:
+def dial_table(found: Found, task: Task, few: Collection[str] = ()) -> pd.DataFrame:
     """Returns one line per run, figure and metric; a null carries its reason.
 
     Args:
         found: Output of ``scores.scores``.
         task: The task.
+        few: Methods that answer at some of the levels only (``Results.few``).
     """
     import pandas as pd
 
-    found, lines = asking(found, NO_DIAL), []
+    found, lines = asking(found, {*NO_DIAL, *few}), []
     for run, seeds in found.items():
         if run.family in NO_DIAL:
             continue

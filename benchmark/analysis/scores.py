@@ -121,10 +121,11 @@ def asking(found: Found, few: Collection[str]) -> Found:
 
     Args:
         found: Output of ``scores``.
-        few: Families that answer at levels of their own; they ask for those of their other seeds.
+        few: Methods, or families of them, that answer at levels of their own; they ask for those of
+            their other seeds.
     """
     levels: dict[tuple, set[str]] = {}
-    groups = {run: run if run.family in few else run.dataset for run in found}
+    groups = {run: run if {run.family, run.method} & {*few} else run.dataset for run in found}
     every = [
         (run, seed, metric, one)
         for run, seeds in found.items()

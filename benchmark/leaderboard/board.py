@@ -100,9 +100,9 @@ def markdown(groups: Sequence[Group], task: Task) -> bytes:
 def rules(task: Task) -> str:
     """Returns what decides the ranks."""
     return (
-        f"Ranks are by {words.merit_rule(task)}, the mean over images: 1 + the number of methods whose "
-        "interval lies wholly above, so shared only where intervals overlap; only entries whose numbers "
-        "were reproduced are ranked."
+        f"Ranks are by {words.merit_rule(task)}, the mean over images: 1 + the number of other methods "
+        "whose interval lies wholly above, so methods share a rank only where their intervals overlap; "
+        "only entries whose numbers were reproduced are ranked."
     )
 
 

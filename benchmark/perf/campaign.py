@@ -17,11 +17,11 @@ from unittest import mock
 import numpy as np
 
 from benchmark import plan
-from benchmark.control import Level
 from benchmark.engines import local
 from benchmark.errors import JobError
 from benchmark.perf.measure import ROUNDS, Figure, rivals, seconds
 from benchmark.planning import keys
+from benchmark.planning.jobs import Point
 from benchmark.planning.request import Request, wanted
 from benchmark.store import Cell, Row, Store, now
 
@@ -162,7 +162,7 @@ def _workers() -> Iterator[Figure]:
     levels = [(0.2 * at,) for at in range(6)]
     short, long = 2, 6
 
-    def run(count: int, workers: int, only: Sequence[Level] | None = None) -> float:
+    def run(count: int, workers: int, only: Sequence[Point] | None = None) -> float:
         with tempfile.TemporaryDirectory() as home, contextlib.redirect_stderr(io.StringIO()):
             store = Store(home)
             asked = wanted(

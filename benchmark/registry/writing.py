@@ -14,7 +14,10 @@ QUOTES = ("'", '"', '"""', "'''")
 
 
 def written(node: ast.AST) -> str:
-    """Returns code as Python 3.11 writes it, whatever Python this is."""
+    """Returns code as Python 3.11 writes it, whatever Python this is.
+
+    But for formats that hold a quote or an escape (``f'{x:"}'``), of which we have none.
+    """
     if sys.version_info < (3, 12) or not any(
         isinstance(one, ast.JoinedStr) for one in ast.walk(node)
     ):

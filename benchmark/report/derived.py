@@ -58,7 +58,7 @@ def derive(results: Results, task: Task) -> Derived:
     ranks = ranking(found, task, contest)
     return Derived(
         found,
-        dial_table(found, task).round(DIGITS),
+        dial_table(found, task, results.few).round(DIGITS),
         stats_table(found).round(DIGITS),
         _rounded(pairs_table(found, task)),
         {(Series(*run[:3]), run.dataset): placed for run, placed in ranks.items()},

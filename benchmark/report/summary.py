@@ -336,12 +336,16 @@ def _facts(
 
 
 def _uneven(long: pd.DataFrame) -> str:
-    """Returns whose means are over fewer seeds than those of others, at any level or metric."""
-    own = long.groupby(KEYS[:3])["seeds"].min()
-    seeds = {Series(*key): int(count) for key, count in own.items()}
-    most = int(long["seeds"].max()) if seeds else 0
-    names = labels(ordered(seeds))
-    few = [f"{name} ({seeds[one]} of {most})" for one, name in names.items() if seeds[one] < most]
+    """Returns whose means are over fewer seeds than those of others of the same level and metric."""
+    most = long.groupby(["dataset", "level", "metric"])["seeds"].transform("max")
+    short = long.assign(most=most)[long["seeds"] < most].sort_values("seeds", kind="stable")
+    short = short.drop_duplicates(KEYS[:3])
+    found = {
+        Series(*key): f"{seeds} of {of}"
+        for *key, seeds, of in short[[*KEYS[:3], "seeds", "most"]].itertuples(index=False)
+    }
+    names = labels(ordered({Series(*key) for key in long[KEYS[:3]].itertuples(index=False)}))
+    few = [f"{name} ({found[one]})" for one, name in names.items() if one in found]
     return f". Over fewer seeds, somewhere or throughout: {', '.join(few)}" if few else ""
 
 

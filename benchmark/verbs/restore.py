@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections import Counter
@@ -79,10 +80,13 @@ def run(
 def _upright(output: Tensor, photograph: Path) -> bytes:
     """Returns an output (3, H, W) as a PNG file, turned as viewers turn the photograph it is of.
 
-    Pixels are restored as they are stored; EXIF says how a telephone was held.
+    Pixels are restored as they are read; EXIF says how a telephone was held.
     """
     image, tag = Image.fromarray(to_pixels(output)), ExifTags.Base.Orientation
-    with Image.open(photograph) as file:
+    # Whatever is wrong with EXIF, pixels were restored.
+    with Image.open(photograph) as file, contextlib.suppress(Exception):
+        # A TIFF is turned when it is read, and says so by then.
+        file.load()
         image.getexif()[tag] = file.getexif().get(tag, 1)
     stream = io.BytesIO()
     ImageOps.exif_transpose(image).save(stream, "PNG")

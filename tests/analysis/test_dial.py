@@ -302,6 +302,19 @@ def test_experts_and_levels_that_harm_nothing_are_asked_for_at_no_more_than_they
     assert figures(rows[~few], task)["gap-mean"] == pytest.approx(0.75)
 
 
+def test_a_dial_of_a_few_positions_is_judged_by_them(plant):
+    rows = plant(dict.fromkeys(("dni", "mine:steps=3", "experts"), lambda level, *_: 30.0 - level))
+    rows = rows[(rows["method"] != "mine:steps=3") | rows["level"].isin(["0", "0.5", "1"])]
+    found = scores(rows, DENOISE)
+    for few, reason in (
+        ((), "it was not scored at levels 0.25, 0.75, as others were"),
+        (("mine:steps=3",), ""),
+    ):
+        table = dial_table(found, DENOISE, few).set_index(["method", "figure"])
+        assert table["reason"]["mine:steps=3", "largest-step"] == reason
+        assert table["value"]["dni", "largest-step"] == pytest.approx(0.25)
+
+
 @pytest.mark.parametrize(
     ("task", "metrics"),
     [

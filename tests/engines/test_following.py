@@ -4,28 +4,17 @@ import signal
 
 import pytest
 
-from benchmark.config import preset
 from benchmark.engines.graph import Graph
 from benchmark.engines.progress import Progress
-from benchmark.planning.jobs import SweepJob, TrainJob
 from benchmark.store import Store
 from benchmark.training import stopping
-from benchmark.training.stage import start_stage
 
 pytest.importorskip("submitit")
 
 from benchmark.engines import slurm as engine
 from benchmark.engines.submission import Submission
 from benchmark.errors import JobError
-
-
-def train(key: str, start: str | None = None) -> TrainJob:
-    return TrainJob(key, "sr", None, None, "small", start_stage(), preset("smoke"), 0, (), start)
-
-
-def sweep(key: str, *stages: str) -> SweepJob:
-    names = {stage: stage for stage in stages}
-    return SweepJob(key, "sr", "m", None, "small", preset("smoke"), 0, names, "x", ((0.0,), (1.0,)))
+from tests.engines.jobs import sweep, train
 
 
 def test_jobs_are_followed_until_they_have_ended_and_what_they_wait_for_is_said(

@@ -12,11 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmark import cli
-from benchmark.config import preset
 from benchmark.engines.graph import Graph
-from benchmark.planning.jobs import SweepJob, TrainJob
 from benchmark.store import Store
-from benchmark.training.stage import start_stage
 
 pytest.importorskip("submitit")
 
@@ -24,16 +21,7 @@ from benchmark.engines import queue
 from benchmark.engines import slurm as engine
 from benchmark.engines.submission import Submission
 from benchmark.errors import JobError, UserError
-
-
-def train(key: str, start: str | None = None) -> TrainJob:
-    return TrainJob(key, "sr", None, None, "small", start_stage(), preset("smoke"), 0, (), start)
-
-
-def sweep(key: str, *stages: str) -> SweepJob:
-    names = {stage: stage for stage in stages}
-    return SweepJob(key, "sr", "m", None, "small", preset("smoke"), 0, names, "x", ((0.0,), (1.0,)))
-
+from tests.engines.jobs import sweep, train
 
 JOBS = [train("a"), train("b", "a"), train("c", "a"), sweep("s", "a", "b"), sweep("t", "a", "c")]
 

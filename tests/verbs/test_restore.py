@@ -1,5 +1,7 @@
 """``dialbench restore``: images of one's own."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps
@@ -69,6 +71,17 @@ def test_outputs_lie_as_viewers_show_the_photograph(restore, tmp_path, photograp
         stored.getexif()[ExifTags.Base.Orientation] = orientation
         assert found.size == ((40, 32) if orientation < 5 else (32, 40))
         assert np.array_equal(np.asarray(found), np.asarray(ImageOps.exif_transpose(stored)))
+    # Pillow turns a TIFF itself, and some EXIF cannot be read.
+    others = {"of-tif.tif": exif, "of-jpg.jpg": exif, "of-webp.webp": exif, "bad.png": b"garbage"}
+    for name, tags in others.items():
+        photograph.save(tmp_path / name, exif=tags)
+    code, _, err = restore(
+        *(tmp_path / name for name in others), "--methods", "dni", "--levels", "1"
+    )
+    assert (code, err) == (0, "")
+    for name in others:
+        found = Image.open(tmp_path / "out" / f"{Path(name).stem}-dni-1.png")
+        assert found.size == ((40, 32) if name == "bad.png" else (32, 40)), name
 
 
 def test_nothing_is_replaced_and_nothing_written_where_something_is_wrong(
