@@ -51,10 +51,10 @@ COST_COLUMNS = (
 )
 PICTURE_COLUMNS = ("method", "backbone", "seed", "dataset", "image", "level", "path", "single")
 
-INPUT = "input"
-"""Stands for a method in ``pictures``: the degraded image."""
 FEW_LEVELS = "answers only at levels "
 """What the reason begins with why a method lacks levels that it cannot be asked for."""
+INPUT = "input"
+"""Stands for a method in ``pictures``: the degraded image."""
 CLEAN = "clean"
 """Stands for a method in ``pictures``: the image to restore (its level is empty)."""
 MAP = "level map"

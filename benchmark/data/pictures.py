@@ -1,9 +1,9 @@
 """How a file becomes pixels: one way for training, tests, the demo and comparisons of two files.
 
-Stored orientation (an EXIF turn is ignored; Pillow applies that of a TIFF), no colour management, first frame, alpha dropped as
-OpenCV does, gray repeated over three channels, palettes resolved. Files with more than 8 bits a sample
-are refused, because the usual readers silently disagree on how to shorten them. This module imports
-no torch.
+Stored orientation (an EXIF turn is ignored; Pillow applies that of a TIFF), no colour management, first
+frame, alpha dropped as OpenCV does, gray repeated over three channels, palettes resolved. Files with
+more than 8 bits a sample are refused, because the usual readers silently disagree on how to shorten
+them. This module imports no torch.
 """
 
 from __future__ import annotations

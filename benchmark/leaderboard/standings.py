@@ -3,9 +3,9 @@
 Entries compete where they answered the same question: the same version of the task, the same images,
 levels and headline metric. What an interval says is how sure the difference to the field is: every image
 counts with its distance from the centre of the field on it, so that hard images, which all find hard, do
-not hide differences, and one odd entry does not widen the intervals of others. Ranks are shared only
-where intervals overlap. What an image is worth is the headline metric, or the area won in the plane of two
-metrics where the task has one.
+not hide differences, and one odd entry does not widen the intervals of others. Methods share a rank only
+where their intervals overlap. What an image is worth is the headline metric, or the area won in the plane
+of two metrics where the task has one.
 
 Only what was computed again counts: claimed entries are no part of the field, and nobody's rank or
 reference. A method that was handed in more than once counts once.

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-HANGUP = tuple(getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name))
+HANGUP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
 """What a terminal sends that closes, on systems where it sends anything."""
 
 

@@ -60,9 +60,11 @@ def run(
             raise UserError(f"{path} {what}; rename images, or name another folder with --to")
     known = calibrations(plan, store, jobs) if calibrated else {}
     colour = plan.task.protocol.colour
+    turns = {}
     for image in images:
         # Before anything is written: one that is refused must not stop the others halfway.
         read_image(image, colour)
+        turns[image] = _orientation(image)
     device = best_device()
     for job in jobs:
         method = loaded(job, plan.task, store)
@@ -73,21 +75,24 @@ def run(
                 with torch.inference_mode():
                     output = network(read_image(image, colour).to(device))[0]
                 path = targets[job.method, level, image]
-                write(path, _upright(output, image))
+                write(path, _upright(output, turns[image]))
                 yield path
 
 
-def _upright(output: Tensor, photograph: Path) -> bytes:
-    """Returns an output (3, H, W) as a PNG file, turned as viewers turn the photograph it is of.
-
-    Pixels are restored as they are read; EXIF says how a telephone was held.
-    """
-    image, tag = Image.fromarray(to_pixels(output)), ExifTags.Base.Orientation
-    # Whatever is wrong with EXIF, pixels were restored.
+def _orientation(photograph: Path) -> int:
+    """Returns how EXIF says that the pixels of a photograph lie; 1 is upright."""
+    # Whatever is wrong with EXIF, pixels can be restored.
     with Image.open(photograph) as file, contextlib.suppress(Exception):
-        # A TIFF is turned when it is read, and says so by then.
+        # A TIFF is turned when it is loaded, and says so by then.
         file.load()
-        image.getexif()[tag] = file.getexif().get(tag, 1)
+        return file.getexif().get(ExifTags.Base.Orientation, 1)
+    return 1
+
+
+def _upright(output: Tensor, orientation: int) -> bytes:
+    """Returns an output (3, H, W) as a PNG file, turned as viewers turn the photograph it is of."""
+    image = Image.fromarray(to_pixels(output))
+    image.getexif()[ExifTags.Base.Orientation] = orientation
     stream = io.BytesIO()
     ImageOps.exif_transpose(image).save(stream, "PNG")
     return stream.getvalue()
