@@ -121,6 +121,7 @@ class Plan:
             store.forget_cell(self.task.name, key)
 
 
+@collector.paused()
 def make(request: Request, store: Store, train: bool = True) -> Plan:
     """Plans a request.
 
@@ -157,8 +158,7 @@ def make(request: Request, store: Store, train: bool = True) -> Plan:
                 _add_method(plan, store, choice, seed, set_digests, needs)
     if not train:
         plan.forced[0].clear()
-    with collector.paused():
-        _look_up(plan, store)
+    _look_up(plan, store)
     return plan
 
 

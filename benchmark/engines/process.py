@@ -10,6 +10,7 @@ import os
 import signal
 import warnings
 
+from benchmark import collector
 from benchmark.errors import JobError, UserError, one_line
 from benchmark.records import disk_trouble
 from benchmark.store import Store
@@ -27,6 +28,7 @@ def limited(threads: int) -> int:
     return min(threads, int(limit)) if limit.isdigit() and int(limit) > 0 else threads
 
 
+@collector.paused()
 def settle(threads: int) -> None:
     """Prepares this process for training: threads, memory allocator, and quiet libraries."""
     import torch

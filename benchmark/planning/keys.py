@@ -222,12 +222,14 @@ def cell_keys(job: SweepJob, task: Task, weights: str, images: ImageSet) -> Call
         }
     )
 
-    text_of = functools.cache(level_text)
-
     def key(point: Point) -> str:
-        return digest([shared, *map(text_of, point)])
+        return digest([shared, *map(_text_of, point)])
 
     return key
+
+
+_text_of = functools.lru_cache(1 << 14)(level_text)
+"""Sweeps of a campaign share their levels."""
 
 
 def picture_key(task: Task, dataset_digest: str, image: str, level: Level | None) -> str:

@@ -144,14 +144,14 @@ def drawing(salt: str) -> Iterator[None]:
 
 def files(figure: Figure) -> dict[str, bytes]:
     """Returns the figure as ``svg`` (text stays text) and ``png``, without dates or versions."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    images = {}
-    for suffix, metadata in (
-        ("svg", {"Date": None, "Creator": None}),
-        ("png", {"Software": None}),
-    ):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=suffix, metadata=metadata, dpi=150, facecolor="white")
-        images[suffix] = buffer.getvalue()
-    return images
+    figure.set(dpi=150, facecolor="white")
+    png, svg = io.BytesIO(), io.BytesIO()
+    # ``savefig`` would draw everything once more for the layout, which is done.
+    FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
+    FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
+    return {"svg": svg.getvalue(), "png": png.getvalue()}

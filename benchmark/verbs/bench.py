@@ -8,9 +8,10 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-from benchmark import tasks, tracking
+from benchmark import collector, tasks, tracking
 from benchmark.amount import amount
 from benchmark.errors import Failure, UserError
 from benchmark.planning.request import names_in, request_of
@@ -50,8 +51,8 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
         print(_title(args, request), flush=True)
 
     from benchmark import engines
-    from benchmark import plan as planning
 
+    planning = _planner()
     if args.dry_run:
         from benchmark.verbs.outline import describe
 
@@ -82,6 +83,13 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
                 file=sys.stderr,
             )
     return max(_outcome(plan, store, failed, debugs(args)), int(unmirrored > 0))
+
+
+def _planner() -> ModuleType:
+    """Returns the module that plans, and with it torch and Lightning: thousands of modules that stay."""
+    with collector.paused():
+        from benchmark import plan
+    return plan
 
 
 def _title(args: argparse.Namespace, request: Request) -> str:
@@ -118,9 +126,9 @@ def size(args: argparse.Namespace) -> int:
         for task in dict.fromkeys(args.task)
     ]
 
-    from benchmark import plan as planning
     from benchmark.verbs import sizing
 
+    planning = _planner()
     store = Store()
     print(sizing.page([planning.looked_at(one, store) for one in wanted], store))
     return 0
@@ -144,8 +152,8 @@ def export(args: argparse.Namespace) -> int:
     """Writes trained networks for other programs."""
     request, store = request_of(args), Store()
 
+    planning = _planner()
     from benchmark import export as exporting
-    from benchmark import plan as planning
 
     plan, failed = planning.looked_at(request, store), 0
     folder = args.to or store.home / "export" / plan.task.name
@@ -159,7 +167,7 @@ def restore(args: argparse.Namespace) -> int:
     """Restores images with trained methods."""
     request, store = request_of(args), Store()
 
-    from benchmark import plan as planning
+    planning = _planner()
     from benchmark.verbs import restore as restoring
 
     plan = planning.looked_at(request, store)
@@ -205,8 +213,8 @@ def analyze(args: argparse.Namespace) -> int:
         request = dataclasses.replace(request, matrix=True)
 
     from benchmark import engines
-    from benchmark import plan as planning
 
+    planning = _planner()
     if args.dry_run:
         from benchmark.verbs.outline import describe
 
@@ -267,8 +275,7 @@ def _stored(args: argparse.Namespace, about: str = "") -> tuple[Plan, Store, Res
     request, store = request_of(args), Store()
     store.prepare()
 
-    from benchmark import plan as planning
-
+    planning = _planner()
     plan = planning.looked_at(request, store)
     plan.leaks(store)
     results = _results(plan, store)
@@ -288,9 +295,9 @@ def _stored(args: argparse.Namespace, about: str = "") -> tuple[Plan, Store, Res
 
 
 def _results(plan: Plan, store: Store) -> Results:
-    from benchmark import plan as planning
     from benchmark.collect import collect
 
+    planning = _planner()
     found = planning.stored_cells(plan, store)
     return collect(store, found, planning.failures(plan, store))
 
@@ -305,8 +312,9 @@ def _write_report(results: Results, plan: Plan, store: Store) -> None:
         print(f"note: {text}", file=sys.stderr)
     sets = [f"{one.name} ({amount(len(one.pictures), 'image')})" for one in plan.training]
     trained_on = ", ".join(sets) if plan.trains else ""
-    report.write(results, plan.task, preset_text(plan.request.preset), folder, trained_on)
-    report.index(folder.parent)
+    with collector.paused():
+        report.write(results, plan.task, preset_text(plan.request.preset), folder, trained_on)
+        report.index(folder.parent)
     print(headline(results, plan))
     print(f"report: {_shown(folder / 'index.html')}")
 

@@ -1,0 +1,38 @@
+"""The garbage collector is paused for what stays, and runs again after it, whatever happened."""
+
+import gc
+
+import pytest
+
+from benchmark import collector
+from benchmark.errors import UserError
+from benchmark.plan import make
+from benchmark.planning.request import wanted
+from benchmark.store import Store
+
+
+def test_it_runs_again_after_an_error_and_after_the_outermost_pause():
+    with pytest.raises(KeyError), collector.paused():
+        with collector.paused():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+        raise KeyError
+    assert gc.isenabled()
+
+
+def test_who_has_no_collector_keeps_none():
+    gc.disable()
+    try:
+        with collector.paused():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_planning_leaves_it_running(tmp_path):
+    with pytest.raises(UserError):
+        make(wanted("sr", ["floor"], test=["nowhere"], offline=True), Store(tmp_path))
+    assert gc.isenabled()
+    make(wanted("sr", ["floor"], offline=True), Store(tmp_path))
+    assert gc.isenabled()
