@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from benchmark import tasks
 from benchmark.amount import amount
 from benchmark.analysis.dial import NO_ORDER, followed, has_order
+from benchmark.analysis.statistics import FEW
 from benchmark.leaderboard.standings import DIAL, Group, Standing
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
@@ -93,7 +94,7 @@ def markdown(groups: Sequence[Group], task: Task) -> bytes:
         "![The headline metric at every level](curves.svg)",
     ]
     for group in groups:
-        parts += [f"## {safe(title(group))}", _table(group)]
+        parts += [f"## {safe(title(group))}", *caution(group), _table(group)]
     return ("\n\n".join(parts) + "\n").encode()
 
 
@@ -127,6 +128,14 @@ def dial_words(task: Task) -> str:
 def title(group: Group) -> str:
     """Returns what a group of a board answers, as plain text."""
     return asked(group.standings[0])
+
+
+def caution(group: Group) -> list[str]:
+    """Returns what ranks by few images are worth, if they are few."""
+    count = len(group.question.images)
+    if not 1 < count < FEW or not any(one.rank for one in group.standings):
+        return []
+    return [f"With only {amount(count, 'image')} the intervals are too narrow, and ranks a hint."]
 
 
 def asked(one: Standing) -> str:

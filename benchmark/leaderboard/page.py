@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from benchmark.analysis.scores import Found, scores
-from benchmark.leaderboard.board import csv_text, dial_words, heads, lines_of, rules, title
+from benchmark.leaderboard.board import (
+    caution,
+    csv_text,
+    dial_words,
+    heads,
+    lines_of,
+    rules,
+    title,
+)
 from benchmark.leaderboard.card import sections
 from benchmark.leaderboard.card import title as card_title
 from benchmark.leaderboard.drawing import curves, panel
@@ -80,7 +88,11 @@ def page(groups: Sequence[Group], results: Results) -> str:
             for one, line in zip(group.standings, lines_of(group), strict=True)
         ]
         grid = _grid(group, task)
-        body += [f"<h2>{escape(title(group))}</h2>", table(grid, labels=links)]
+        body += [
+            f"<h2>{escape(title(group))}</h2>",
+            *(f'<p class="hint">{escape(text)}</p>' for text in caution(group)),
+            table(grid, labels=links),
+        ]
     body += [
         f'<p class="hint">{escape(text)}</p>' for text in (COLUMNS, dial_words(task), INTERVALS)
     ]

@@ -331,6 +331,19 @@ def test_one_image_gives_no_rank(boards, put):
     assert [(one["rank"], one["low"]) for one in lines(boards)] == [("", "")]
 
 
+@pytest.mark.parametrize(("images", "status", "warned"), [
+    (3, "reproduced", True), (9, "reproduced", True), (10, "reproduced", False), (3, "claimed", False),
+])  # fmt: skip
+def test_a_board_warns_where_ranks_are_by_few_images(images, status, warned, boards, put):
+    for method in ("dni", "ftn"):
+        put("denoise", method=method, images=images, levels=3, status=status)
+    put("denoise", images=images, levels=3, status=status)
+    build.write(boards)
+    text = (boards / "denoise" / "board.md").read_text()
+    assert (f"With only {images} images the intervals are too narrow" in text) == warned
+    assert text.count("With only") == warned
+
+
 def test_lower_is_better_where_the_metric_says_so(boards, put, monkeypatch):
     psnr = dataclasses.replace(METRICS["psnr-rgb"], higher_is_better=False)
     monkeypatch.setitem(METRICS, "psnr-rgb", psnr)
