@@ -331,6 +331,9 @@ function start() {
   viewer.reset();
   draw();
   new ResizeObserver(curves).observe(byId("plots"));
+  new ResizeObserver(() => {
+    document.documentElement.style.setProperty("--dial", `${byId("dial").offsetHeight}px`);
+  }).observe(byId("dial"));
 }
 
 start();

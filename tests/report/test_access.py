@@ -1,0 +1,54 @@
+"""The page for those who use no mouse, see little or nothing, or have it read to them."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmark import report, tasks
+
+METHODS = ("dni", "adafm", "ftn:groups=4", "floor")
+SEEN = (
+    "const one = document.activeElement, box = one.getBoundingClientRect();"
+    "const shown = [0.02, 0.5, 0.98].map(part => one.contains("
+    "document.elementFromPoint(box.x + part * box.width, box.y + box.height / 2)));"
+    "return one === document.body ? null : [one.textContent || one.id, shown.some(Boolean)]"
+)
+"""What has the focus, and whether any of it is seen."""
+
+
+@pytest.fixture(scope="module")
+def folder(builder, tmp_path_factory):
+    """Reports of a task with one dial, and of one with two."""
+    root = tmp_path_factory.mktemp("access")
+    for name, options in (
+        ("sr", {}),
+        ("blur-noise", {"levels": tuple(f"{a:g}/{b:g}" for a in (0, 0.5, 1) for b in (0, 1))}),
+    ):
+        results = builder(root / "pictures", name, METHODS, images=("a", "b", "c"), **options)
+        report.write(results, tasks.get(name), "laptop", root / name)
+    return root
+
+
+def tab(browser, back: bool = False) -> None:
+    """Presses Tab, or Shift and Tab."""
+    key = {"key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9, "modifiers": 8 * back}
+    browser.call("Input.dispatchKeyEvent", type="keyDown", **key)
+    browser.call("Input.dispatchKeyEvent", type="keyUp", **key)
+    browser.settle()
+
+
+@pytest.mark.parametrize("name", ["sr", "blur-noise"])
+def test_what_has_the_focus_lies_beneath_nothing_on_a_phone(browser, folder, name):
+    browser.open(folder / name / "index.html", 390, 844)
+    browser.run(
+        "const last = document.createElement('button'); document.body.append(last); last.focus()"
+    )
+    found = []
+    for _ in range(200):
+        tab(browser, back=True)
+        seen = browser.run(SEEN)
+        if seen is None or seen[0] == "Skip to the content":
+            break
+        found.append(seen)
+    hidden = [text for text, shown in found if not shown]
+    assert len(found) > 40 and hidden == []
