@@ -52,3 +52,22 @@ def test_what_has_the_focus_lies_beneath_nothing_on_a_phone(browser, folder, nam
         found.append(seen)
     hidden = [text for text, shown in found if not shown]
     assert len(found) > 40 and hidden == []
+
+
+def test_escape_hides_the_values_at_the_pointer_until_it_leaves(browser, folder):
+    browser.open(folder / "sr" / "index.html")
+    x, y = browser.run(
+        "const one = document.querySelectorAll('.chart')[1]; one.scrollIntoView({block: 'center'});"
+        "const box = one.querySelector('.dot').getBoundingClientRect();"
+        "return [box.x + box.width / 2, box.y + box.height / 2]"
+    )
+    hidden = "return document.getElementById('tip').hidden"
+    browser.mouse("mouseMoved", x, y)
+    assert not browser.run(hidden)
+    browser.press("Escape", 27)
+    assert browser.run(hidden)
+    browser.mouse("mouseMoved", x + 1, y)
+    assert browser.run(hidden)
+    browser.mouse("mouseMoved", 2, 2)
+    browser.mouse("mouseMoved", x, y)
+    assert not browser.run(hidden)

@@ -24,6 +24,11 @@ function start() {
   tip.hidden = true;
   root.append(tip);
   let charts = [];
+  // Escape hides the values at the pointer until it leaves the chart.
+  let quiet = false;
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !tip.hidden) tip.hidden = quiet = true;
+  });
 
   const weight = (index) => {
     if (state.hover !== null) return index === state.hover ? 1 : -1;
@@ -169,7 +174,7 @@ function start() {
       plots.append(figure);
       const at = plots.children.length - 1;
       host.addEventListener("pointermove", (event) => point(at, event));
-      host.addEventListener("pointerleave", () => { tip.hidden = true; hover(null); });
+      host.addEventListener("pointerleave", () => { tip.hidden = true; quiet = false; hover(null); });
       host.addEventListener("click", (event) => {
         const found = charts[at] && nearest(charts[at], event);
         if (found) { state.level = found.point.level; draw(); }
@@ -200,9 +205,9 @@ function start() {
 
   function point(at, event) {
     const found = charts[at] && nearest(charts[at], event);
-    tip.hidden = !found;
+    tip.hidden = quiet || !found;
     hover(found ? found.index : null);
-    if (!found) return;
+    if (tip.hidden) return;
     const name = document.createElement("b");
     name.textContent = data.series[found.index].name;
     const lines = [data.levels[found.point.level].name];
