@@ -71,3 +71,32 @@ def test_escape_hides_the_values_at_the_pointer_until_it_leaves(browser, folder)
     browser.mouse("mouseMoved", 2, 2)
     browser.mouse("mouseMoved", x, y)
     assert not browser.run(hidden)
+
+
+def test_intervals_of_bands_are_in_the_table_too(browser, folder):
+    browser.open(folder / "sr" / "index.html")
+    ends = (
+        "return [...document.querySelectorAll('#at tbody tr')].map(one => "
+        "(/^\\S+ \\([\\d.]+ to [\\d.]+\\)$/).test(one.cells[1].textContent))"
+    )
+    choose = (
+        "const one = document.getElementById('bands'); one.value = '%s';"
+        "one.dispatchEvent(new Event('change'));"
+    )
+    assert sorted(browser.run(ends)) == [False, False, True, True]
+    assert browser.run(choose % "all" + ends)[:3] == [True] * 3
+    assert browser.run(choose % "none" + ends) == [False] * 4
+
+
+def test_a_curve_stands_out_while_the_keyboard_is_at_its_box(browser, folder):
+    browser.open(folder / "sr" / "index.html")
+    strong = "return document.querySelectorAll('.chart .s%d.strong').length"
+    browser.run("document.getElementById('bands').focus()")
+    while browser.run("return document.activeElement.type") != "checkbox":
+        tab(browser)
+    before = browser.run(strong % 0), browser.run(strong % 1)
+    tab(browser)
+    dim = browser.run("return document.querySelectorAll('.chart .s0.dim').length")
+    assert browser.run(strong % 1) == dim > 0 == before[1] < before[0]
+    browser.run("document.activeElement.blur()")
+    assert browser.run("return document.querySelectorAll('.chart .dim').length") == 0

@@ -34,10 +34,11 @@ function start() {
     if (state.hover !== null) return index === state.hover ? 1 : -1;
     return state.pair.includes(index) ? 1 : 0;
   };
-  const band = (index) => {
+  const banded = (index) => {
     const shown = bands?.value ?? "none";
-    return shown === "all" || (shown === "pair" && (index === state.hover || state.pair.includes(index)));
+    return shown === "all" || (shown === "pair" && state.pair.includes(index));
   };
+  const band = (index) => banded(index) || (bands?.value === "pair" && index === state.hover);
 
   // More lines side by side than can be told apart: only the one that the sliders stand on is drawn.
   const lines = new Set(data.levels.map((one) => one.part)).size;
@@ -249,6 +250,8 @@ function start() {
       });
       label.addEventListener("pointerenter", () => hover(index));
       label.addEventListener("pointerleave", () => hover(null));
+      box.addEventListener("focus", () => { if (box.matches(":focus-visible")) hover(index); });
+      box.addEventListener("blur", () => hover(null));
       label.append(box, sample(index), document.createTextNode(series.name));
       if (series.floor && gaps) {
         const left = document.createElement("span");
@@ -295,7 +298,13 @@ function start() {
       row.hidden = byId("legend").children[index].hidden = absent;
       metrics.forEach((metric, at) => {
         const line = metric.lines[index];
-        row.cells[at + 1].textContent = line ? line.text[state.level] : "—";
+        const cell = row.cells[at + 1];
+        cell.textContent = line ? line.text[state.level] : "—";
+        // Where a curve has its band: who cannot point at it has no other way to read that.
+        if (!line?.band[state.level] || !banded(index)) return;
+        const ends = document.createElement("small");
+        ends.textContent = ` (${line.band[state.level]})`;
+        cell.append(ends);
       });
     }
     applySort(byId("at"));
@@ -319,7 +328,8 @@ function start() {
 
   dials.forEach((dial, at) => dial.addEventListener("input", () => { state.level = levelAt(at); draw(); }));
   set?.addEventListener("change", () => { state.set = Number(set.value); viewer.reset(); draw(); });
-  for (const control of [gaps, bands, cost]) control?.addEventListener("change", curves);
+  for (const control of [gaps, cost]) control?.addEventListener("change", curves);
+  bands?.addEventListener("change", () => { curves(); values(); });
   for (const part of [root, byId("dial")]) part.hidden = false;
   if (gaps) gaps.checked = true;
   const still = byId("static");
