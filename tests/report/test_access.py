@@ -100,3 +100,34 @@ def test_a_curve_stands_out_while_the_keyboard_is_at_its_box(browser, folder):
     assert browser.run(strong % 1) == dim > 0 == before[1] < before[0]
     browser.run("document.activeElement.blur()")
     assert browser.run("return document.querySelectorAll('.chart .dim').length") == 0
+
+
+@pytest.mark.parametrize("view", ["wipe", "side"])
+def test_a_click_moves_zoomed_pictures_without_a_drag(browser, folder, view):
+    browser.open(folder / "sr" / "index.html")
+    x, y, width, height = browser.run(
+        f"for (const [id, value] of [['zoom', 4], ['view', '{view}']]) {{"
+        "const one = document.getElementById(id); one.value = value;"
+        "one.dispatchEvent(new Event('input')); }"
+        "const it = [...document.querySelectorAll('.pane')].at(-1);"
+        "it.scrollIntoView({block: 'center'});"
+        "const box = it.getBoundingClientRect(); return [box.x, box.y, box.width, box.height]"
+    )
+    centre = (
+        "const { style } = document.querySelector('.pane img');"
+        "return ['left', 'top'].map(one => (50 - parseFloat(style[one])) / 400)"
+    )
+    assert browser.run(centre) == [0.5, 0.5]
+    for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+        browser.mouse(kind, x + 0.75 * width, y + 0.25 * height)
+    assert browser.run(centre) == pytest.approx([0.5 + 0.25 / 4, 0.5 - 0.25 / 4], abs=0.002)
+
+
+def test_the_slider_of_the_wipe_says_of_what_it_shows_how_much(browser, folder):
+    browser.open(folder / "sr" / "index.html")
+    said = "return document.getElementById('wipe').getAttribute('aria-valuetext')"
+    name = browser.run("const one = document.getElementById('left'); return one[one.value].text")
+    assert browser.run(said) == f"50 % {name}"
+    browser.run("document.getElementById('wipe').focus()")
+    browser.press("ArrowRight", 39)
+    assert browser.run(said) == f"51 % {name}"

@@ -50,6 +50,8 @@ function makeViewer(data, state, changed) {
     bar.style.left = `${wipe.value}%`;
     byId("wiper").hidden = !wiping;
     zoom.setAttribute("aria-valuetext", `${scale} times`);
+    const name = here()?.shown[Number(left.value)].name;
+    wipe.setAttribute("aria-valuetext", `${wipe.value} % ${name}`);
   }
 
   function draw() {
@@ -111,12 +113,13 @@ function makeViewer(data, state, changed) {
     const box = panes[0].pane.getBoundingClientRect();
     const near = Math.abs(event.clientX - box.left - (box.width * Number(wipe.value)) / 100) < 24;
     const wiping = view.value === "wipe" && (near || Number(zoom.value) === 1);
-    drag = { x: event.clientX, y: event.clientY, box, wiping, from: { ...centre } };
+    drag = { x: event.clientX, y: event.clientY, box, wiping, from: { ...centre }, moved: false };
     stage.setPointerCapture(event.pointerId);
     slide(event);
   });
   function slide(event) {
     if (!drag) return;
+    drag.moved ||= Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > 4;
     if (drag.wiping) {
       const part = (event.clientX - drag.box.left) / drag.box.width;
       wipe.value = Math.round(100 * Math.min(1, Math.max(0, part)));
@@ -128,6 +131,16 @@ function makeViewer(data, state, changed) {
     place();
   }
   stage.addEventListener("pointermove", slide);
+  // A click alone moves what was clicked to the middle, for those who cannot drag.
+  stage.addEventListener("pointerup", (event) => {
+    if (!drag || drag.wiping || drag.moved) return;
+    const boxes = panes.map(({ pane }) => pane.getBoundingClientRect());
+    const box = event.clientX < boxes[1].left ? boxes[0] : boxes[1];
+    const scale = Number(zoom.value);
+    centre.x = drag.from.x + ((event.clientX - box.left) / box.width - 0.5) / scale;
+    centre.y = drag.from.y + ((event.clientY - box.top) / box.height - 0.5) / scale;
+    place();
+  });
   for (const end of ["pointerup", "pointercancel"]) {
     stage.addEventListener(end, () => { drag = null; });
   }
