@@ -30,6 +30,7 @@ from benchmark.leaderboard.standings import Group, Standing
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import costs, means
+from benchmark.report.curves import level_title
 from benchmark.report.gallery import gallery
 from benchmark.report.grids import Cell, Grid, Line
 from benchmark.report.html import frame, table
@@ -76,7 +77,8 @@ def page(groups: Sequence[Group], results: Results) -> str:
         "gallery": gallery(results, task, long, every),
     }
     body = [f"<p>{escape(f'{task.summary}. {rules(task)}')}</p>"]
-    drawing = inline(curves(groups, task, csv_text(groups)), "curves.svg")
+    figure = level_title(task, groups[0].standings[0].metric)
+    drawing = inline(curves(groups, task, csv_text(groups)), "curves.svg", figure)
     body.append(
         f'<noscript><p class="hint">{STILL}</p>'
         f'<div class="curves"><figure>{drawing}</figure></div></noscript>'

@@ -44,10 +44,11 @@ def write(results: Results, task: Task, preset: str, out: Path, trained_on: str 
     """
     from benchmark import records
     from benchmark.report.averages import costs, means
-    from benchmark.report.curves import curves
+    from benchmark.report.curves import curves, titles
     from benchmark.report.derived import derive
     from benchmark.report.gallery import gallery
     from benchmark.report.heat import heat
+    from benchmark.report.heat import title as heat_title
     from benchmark.report.home import about, pair
     from benchmark.report.latex import latex
     from benchmark.report.maps import maps
@@ -69,7 +70,12 @@ def write(results: Results, task: Task, preset: str, out: Path, trained_on: str 
         "pair": pair(every, derived),
         "gallery": gallery(results, task, long, every),
     }
-    drawings = {name: blob for name, blob in figures.items() if name.endswith(".svg")}
+    shown = {**titles(long, task), "matrix": heat_title(task)}
+    drawings = {
+        name: (shown[name.removesuffix(".svg")], blob)
+        for name, blob in figures.items()
+        if name.endswith(".svg")
+    }
     order = [
         "dataset",
         "method",

@@ -66,6 +66,33 @@ def curves(long: pd.DataFrame, task: Task) -> dict[str, bytes]:
     return found
 
 
+def titles(long: pd.DataFrame, task: Task) -> dict[str, str]:
+    """Returns the titles of all figures by stem."""
+    scored = scored_metrics(long, task)
+    found = {file_name(metric): level_title(task, metric) for metric in scored}
+    return {"pd_curve": _plane_title(task, pair(scored)), **found}
+
+
+def level_title(task: Task, metric: str) -> str:
+    """Returns the title of a metric's figure."""
+    record = METRICS[metric]
+    unit = f" ({record.unit})" if record.unit else ""
+    return f"{task.name}: {record.label}{unit} by level"
+
+
+def _plane_title(task: Task, chosen: tuple[str, str] | None) -> str:
+    """Returns the title of the figure of two metrics, or why there is nothing in it."""
+    if chosen is None:
+        return "Fewer than two metrics have values, so there is no curve to draw."
+    across, up = chosen
+    if up.startswith(PERCEPTION):
+        return f"{task.name}: perception against distortion"
+    title = f"{task.name}: {METRICS[up].label} against {METRICS[across].label}"
+    if any(one.startswith(PERCEPTION) for one in task.metrics):
+        title += " (no perception metric has values)"
+    return title
+
+
 def scored_metrics(long: pd.DataFrame, task: Task) -> list[str]:
     """Returns the task's metrics that have at least one value, headline first."""
     known = set(long.loc[long["mean"].map(math.isfinite), "metric"]) if len(long) else set()
@@ -92,14 +119,10 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
     distance of several methods to the best value at every level.
     """
     chosen = pair(scored_metrics(long, task))
+    title = _plane_title(task, chosen)
     if chosen is None:
-        return _words("Fewer than two metrics have values, so there is no curve to draw.")
+        return _words(title)
     across, up = chosen
-    title = f"{task.name}: perception against distortion"
-    if not up.startswith(PERCEPTION):
-        title = f"{task.name}: {METRICS[up].label} against {METRICS[across].label}"
-        if any(one.startswith(PERCEPTION) for one in task.metrics):
-            title += " (no perception metric has values)"
     sets = sorted(long["dataset"].unique())
     looks = styles(series_of(long))
     gaps = _gaps(task, looks)
@@ -215,11 +238,7 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
     sets = sorted(long["dataset"].unique())
     every = series_of(long)
     gaps = _gaps(task, every)
-    record = METRICS[metric]
-    unit = f" ({record.unit})" if record.unit else ""
-    figure, rows = panels(
-        len(sets), 2 if gaps else 1, f"{task.name}: {record.label}{unit} by level"
-    )
+    figure, rows = panels(len(sets), 2 if gaps else 1, level_title(task, metric))
     looks = styles(every)
     shown: set[Series] = set()
     for at, dataset in enumerate(sets):

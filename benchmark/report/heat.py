@@ -92,6 +92,11 @@ def loss_text(value: float) -> str:
     return words.number(value, 2 if value < 9.95 else 1)
 
 
+def title(task: Task) -> str:
+    """Returns the title of the figure."""
+    return f"{task.name}: {METRICS[psnr(task)].label} lost when the dial is set to another level"
+
+
 def matrix(panels: dict[Run, Panel], task: Task) -> Figure:
     """Returns a heat map for every run, true levels downwards and dials to the right."""
     from matplotlib.cm import ScalarMappable
@@ -107,12 +112,7 @@ def matrix(panels: dict[Run, Panel], task: Task) -> Figure:
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06))
     metric = psnr(task)
     unit = f", {METRICS[metric].unit}" if METRICS[metric].unit else ""
-    figure.suptitle(
-        f"{task.name}: {METRICS[metric].label} lost when the dial is set to another level",
-        x=0.01,
-        ha="left",
-        fontsize=11,
-    )
+    figure.suptitle(title(task), x=0.01, ha="left", fontsize=11)
     grid = figure.subplots(bands, across, squeeze=False)
     for spare in range(len(panels), bands * across):
         grid[spare // across][spare % across].set_visible(False)

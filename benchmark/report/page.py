@@ -40,7 +40,7 @@ VIEWER = """<section id="viewer" hidden aria-label="Pictures by level">
 
 def page(
     document: Document,
-    drawings: Mapping[str, bytes],
+    drawings: Mapping[str, tuple[str, bytes]],
     data: Mapping[str, Any],
     css: str,
     matrix: str,
@@ -50,7 +50,7 @@ def page(
 
     Args:
         document: What the tables say.
-        drawings: SVG files by name, in the order to show them.
+        drawings: Titles and SVG files by name, in the order to show them.
         data: Output of ``plots.plots``, with ``gallery``.
         css: Output of ``plots.rules``.
         matrix: The level x dial matrix as HTML, or an empty text.
@@ -161,9 +161,11 @@ def _curves(data: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _files(drawings: Mapping[str, bytes], names: Sequence[str]) -> list[str]:
+def _files(drawings: Mapping[str, tuple[str, bytes]], names: Sequence[str]) -> list[str]:
     links = " · ".join(f'<a href="{quote(name)}">{escape(name)}</a>' for name in names)
-    figures = [f"<figure>{inline(svg, name)}</figure>" for name, svg in drawings.items()]
+    figures = [
+        f"<figure>{inline(svg, name, title)}</figure>" for name, (title, svg) in drawings.items()
+    ]
     return [
         '<details id="static" open><summary>Figures and files</summary>',
         f'<p class="files">{links}</p>',
@@ -173,8 +175,8 @@ def _files(drawings: Mapping[str, bytes], names: Sequence[str]) -> list[str]:
     ]
 
 
-def inline(svg: bytes, name: str) -> str:
-    """Returns a drawing to put into HTML: no prolog, ids of its own, and a name for readers."""
+def inline(svg: bytes, name: str, title: str) -> str:
+    """Returns a drawing to put into HTML: no prolog, ids of its own, and a text for who cannot see it."""
     text = svg.decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -182,4 +184,5 @@ def inline(svg: bytes, name: str) -> str:
     text = re.sub(r'\bid="', f'id="{prefix}-', text)
     text = re.sub(r'href="#', f'href="#{prefix}-', text)
     text = text.replace("url(#", f"url(#{prefix}-")
-    return text.replace("<svg", f'<svg role="img" aria-label="{escape(name)}"', 1)
+    said = f"{title}; the tables have the values"
+    return text.replace("<svg", f'<svg role="img" aria-label="{escape(said)}"', 1)

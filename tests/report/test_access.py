@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from benchmark import report, tasks
@@ -131,3 +133,19 @@ def test_the_slider_of_the_wipe_says_of_what_it_shows_how_much(browser, folder):
     browser.run("document.getElementById('wipe').focus()")
     browser.press("ArrowRight", 39)
     assert browser.run(said) == f"51 % {name}"
+
+
+def test_figures_say_what_they_show_and_not_what_their_files_are_called(make, tmp_path):
+    methods, levels = ("dni", "ftn"), ("0.2", "0.6")
+    for name, options, wanted in (
+        ("sr", {}, ["sr: perception against distortion", "sr: PSNR-Y (dB) by level"]),
+        ("denoise", {"matrix": True}, ["denoise: PSNR-RGB lost when the dial is set to another"]),
+        ("sr", {"null": ("ssim", "lpips", "niqe", "colour")}, ["Fewer than two metrics"]),
+    ):
+        results, task = make(name, methods=methods, levels=levels, **options)
+        report.write(results, task, "laptop", tmp_path)
+        text = (tmp_path / "index.html").read_text()
+        found = re.findall('<svg role="img" aria-label="([^"]*)"', text)
+        assert len(found) == text.count("<figure>") and not [one for one in found if ".svg" in one]
+        for one in wanted:
+            assert any(it.startswith(one) and "the tables have the values" in it for it in found)
