@@ -143,9 +143,10 @@ def _first(first: bool) -> str:
 
 def _cell(cell: Cell) -> str:
     mean, sign, deviation = cell.text.partition(" ± ")
-    text = f"<b>{escape(mean)}</b>" if cell.best else escape(mean)
+    text = f"<strong>{escape(mean)}</strong>" if cell.best else escape(mean)
     if sign:
         text += f" <small>±{escape(deviation)}</small>"
     if cell.note:
-        text += f'<sup><a href="#note-{cell.note}">{cell.note}</a></sup>'
+        number = cell.note
+        text += f'<sup><a href="#note-{number}" aria-label="note {number}">{number}</a></sup>'
     return text

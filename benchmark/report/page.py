@@ -60,7 +60,9 @@ def page(
     for grid in document.summaries:
         body += [f"<h2>{escape(grid.title)}</h2>", table(grid)]
     if document.summaries:
-        apart = " Baselines, in gray, do not compete." if document.baselines else ""
+        # By name too: not everybody sees the gray.
+        gray = escape(", ".join(document.baselines))
+        apart = f" Baselines, in gray, do not compete: {gray}." if gray else ""
         body.append(f'<p class="hint">Bold: the best method.{apart}</p>')
     for grid in document.dials:
         body += [f"<h2>{escape(grid.title)}</h2>", table(grid)]

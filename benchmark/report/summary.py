@@ -62,9 +62,10 @@ class Document:
     failures: tuple[str, ...]
 
     @property
-    def baselines(self) -> bool:
-        """Whether any stands among the methods."""
-        return any(line.baseline for grid in self.summaries for line in grid.lines)
+    def baselines(self) -> tuple[str, ...]:
+        """The names of those that stand among the methods."""
+        lines = [line for grid in self.summaries for line in grid.lines]
+        return tuple(dict.fromkeys(line.label for line in lines if line.baseline))
 
 
 @dataclass(frozen=True)

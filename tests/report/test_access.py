@@ -149,3 +149,24 @@ def test_figures_say_what_they_show_and_not_what_their_files_are_called(make, tm
         assert len(found) == text.count("<figure>") and not [one for one in found if ".svg" in one]
         for one in wanted:
             assert any(it.startswith(one) and "the tables have the values" in it for it in found)
+
+
+def test_what_is_bold_gray_or_a_number_is_also_said(make, tmp_path):
+    methods = ("dni", "ftn", "experts", "floor")
+    report.write(*make(methods=methods, levels=("0", "0.25")), "laptop", tmp_path)
+    text = (tmp_path / "index.html").read_text()
+    assert "Baselines, in gray, do not compete: experts, floor." in text
+    assert re.search(r"<td><strong>\d", text) and not re.search(r"<td><b>", text)
+    notes = re.findall('<a href="#note-([0-9]+)" aria-label="([^"]*)">', text)
+    assert notes and all(said == f"note {number}" for number, said in notes)
+
+
+def test_links_to_files_are_apart_enough_for_a_finger(browser, folder):
+    browser.open(folder / "sr" / "index.html", 320, 640)
+    tops = browser.run(
+        "document.getElementById('static').open = true;"
+        "return [...new Set([...document.querySelectorAll('.files a')]"
+        ".flatMap(one => [...one.getClientRects()].map(it => Math.round(it.top))))]"
+    )
+    assert len(tops) > 3
+    assert all(below - top >= 24 for top, below in zip(tops, tops[1:], strict=False))
