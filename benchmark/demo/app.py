@@ -40,6 +40,10 @@ QUICK = {"show_progress": "hidden", "trigger_mode": "always_last", "queue": Fals
 """How events that follow a moving slider are sent: at once, and only the last of a backlog."""
 
 CSS = """
+input:is([type="range"], [type="checkbox"]):focus-visible {
+  outline: 2px solid currentcolor !important;
+  outline-offset: 2px;
+}
 .pictures { display: flex; gap: 12px; align-items: flex-end; }
 .pictures figure { margin: 0; min-width: 0; }
 .pictures img { width: 100%; image-rendering: pixelated; }
@@ -49,7 +53,11 @@ CSS = """
   .pictures figure { flex: none; }
 }
 """
-"""Pictures in one row; on a phone above the controls, so that a slider is seen to do something."""
+"""A ring where the keyboard is, which gradio takes away. Pictures in one row; on a phone above the
+controls, so that a slider is seen to do something."""
+
+SAID = "() => { document.getElementById('said').setAttribute('role', 'status'); }"
+"""So that screen readers are told what the line above the pictures says; gradio has no name for it."""
 
 Chosen = tuple[str, str]
 """The image that is shown, and what is said where there is none."""
@@ -128,7 +136,7 @@ def build(session: Session) -> Any:
                     names, value=names[min(1, len(names) - 1)], label="Right method"
                 )
             with gr.Column(scale=3, elem_id="shown"):
-                said = gr.Markdown()
+                said = gr.Markdown(elem_id="said")
                 shown = gr.HTML()
         controls = [image, degrade, follow, left, right, *true, *dial]
         answers = [shown, said, follow, *dial]
@@ -171,6 +179,7 @@ def build(session: Session) -> Any:
         page.load(
             lambda: open_set("builtin", "test", crop=256).pictures[1].read(), None, own, **PAGE
         )
+        page.load(None, js=SAID, **PAGE)
         if session.spatial:
             _painting(gr, session, [image, degrade, *true], [*dial], taken)
     return page
