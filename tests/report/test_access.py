@@ -90,6 +90,15 @@ def test_intervals_of_bands_are_in_the_table_too(browser, folder):
     assert browser.run(choose % "none" + ends) == [False] * 4
 
 
+def test_charts_say_which_table_has_their_values(browser, folder):
+    browser.open(folder / "sr" / "index.html")
+    said = browser.run(
+        "return [...document.querySelectorAll('.chart svg')].map(one => one.ariaLabel)"
+    )
+    assert all(one.endswith("; the table at this level has the values") for one in said[:-1])
+    assert re.fullmatch(r"PSNR-Y \(dB\) against cost, .*; the tables have the values", said[-1])
+
+
 def test_a_curve_stands_out_while_the_keyboard_is_at_its_box(browser, folder):
     browser.open(folder / "sr" / "index.html")
     strong = "return document.querySelectorAll('.chart .s%d.strong').length"

@@ -93,7 +93,9 @@ function drawChart(host, spec, number) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `${spec.title}; the table at this level has the values`);
+  // What methods cost is not in the table at the level.
+  const where = spec.level === null ? "the tables have" : "the table at this level has";
+  svg.setAttribute("aria-label", `${spec.title}; ${where} the values`);
   const clip = `clip-${number}`;
   const area = { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top };
   mark(mark(svg, "clipPath", { id: clip }), "rect", area);
