@@ -261,6 +261,9 @@ def take(session: Session, file: dict[str, Any] | None) -> Chosen:
     if file is None or not file["path"]:
         return NOTHING
     path = Path(file["path"])
+    # Whoever calls the server names the path, and gradio checks only those that are marked as files.
+    if not path.resolve().is_relative_to(Path(os.environ["GRADIO_TEMP_DIR"]).resolve()):
+        return NOTHING
     try:
         return session.opened(path.read_bytes(), file.get("orig_name") or path.name), ""
     except UserError as error:

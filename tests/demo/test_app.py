@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("gradio")
 
@@ -77,6 +79,21 @@ def test_the_page_offers_programs_nothing_and_says_what_to_paint(session_of):
     assert all(one.api_visibility == "private" for one in page.fns.values())
     texts = [str(getattr(one, "value", "")) for one in page.blocks.values()]
     assert any("not its colour" in one for one in texts)
+
+
+def test_only_files_that_were_uploaded_are_read(session_of, tmp_path):
+    session, image = session_of("denoise", "floor"), Image.new("RGB", (64, 64))
+    app._gradio()
+    uploaded = Path(tempfile.mkdtemp(dir=os.environ["GRADIO_TEMP_DIR"])) / "own.png"
+    for path in (uploaded, tmp_path / "other.png"):
+        image.save(path)
+    key, trouble = app.take(session, {"path": str(uploaded)})
+    assert key and not trouble
+    # A call that does not mark its path as a file's: gradio hands it on as it is.
+    others = (tmp_path / "other.png", tmp_path / "nothing.png")
+    around = uploaded.parent / os.path.relpath(tmp_path / "other.png", uploaded.parent)
+    for path in (*others, around):
+        assert app.take(session, {"path": str(path)}) == app.NOTHING
 
 
 def test_two_demos_share_no_files():
