@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from benchmark.leaderboard.faults import Fault, shown
@@ -22,6 +23,8 @@ CODE = re.compile(
     r"\w\(|[`{}\\$|]|__|\[\s*['\"\d]|#!|!!|\b(?:eval|exec|getattr|subprocess)\b"
     r"|\blambda\b[^:]*:|\b(?:os|sys)\.\w|\bimport\s+(?:os|sys|subprocess|torch|pickle)\b"
 )
+LOOKED_AT = 1000
+"""Characters of a text that is refused that are searched for the reason."""
 PROSE = re.compile(r"[\w .,;:()'\"%+\-–—/·±²=*#@~!?×&]*")
 
 
@@ -35,9 +38,7 @@ def parsed(blob: bytes, name: str) -> Any:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise Fault(f"{name}: '{shown(twice)}' is there twice")
+            raise Fault(f"{name}: '{shown(_twice(key for key, _ in pairs))}' is there twice")
         return found
 
     def never(text: str) -> None:
@@ -51,6 +52,12 @@ def parsed(blob: bytes, name: str) -> Any:
         raise Fault(f"{name}: nested too deeply") from None
     except ValueError as error:
         raise Fault(f"{name}: not JSON ({shown(error)})") from None
+
+
+def _twice(values: Iterable[Any]) -> Any:
+    """Returns a value that is there more than once; one is."""
+    # Not values.count for each: a file may have a hundred thousand.
+    return next(one for one, times in Counter(values).items() if times > 1)
 
 
 def written(value: Any) -> bytes:
@@ -104,6 +111,8 @@ def _trouble(value: Any) -> str:
     """Returns what is wrong with a value that should have been another text."""
     if type(value) is not str:
         return f"must be text, not {type(value).__name__}"
+    # A file may be one long text, over which some patterns go once for each of its words.
+    value = value[:LOOKED_AT]
     if MARKUP.search(value):
         return f"holds HTML or script: {shown(value)}"
     if CODE.search(value):
@@ -164,8 +173,7 @@ def items(shape: Shape, least: int, most: int, distinct: bool = False) -> Shape:
         for one in value:
             shape(one, where)
         if distinct and len(set(value)) < len(value):
-            twice = next(one for one in value if value.count(one) > 1)
-            raise Fault(f"{where}: '{shown(twice)}' is there twice")
+            raise Fault(f"{where}: '{shown(_twice(value))}' is there twice")
 
     return check
 

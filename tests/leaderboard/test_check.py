@@ -1,11 +1,13 @@
 """The referee: every way in which an entry can be wrong has one line that names it."""
 
 import json
+import time
 
 import pytest
 
 from benchmark import tasks
 from benchmark.leaderboard import card, entry, schema
+from benchmark.leaderboard.faults import Fault
 
 
 def test_a_good_entry_has_no_fault(put, faults):
@@ -128,6 +130,17 @@ def test_json_that_is_none_is_one_line(put, faults, blob, words):
     path = put()
     (path / entry.NAME).write_bytes(blob)
     assert words in faults(path)[0]
+
+
+def test_a_file_full_of_names_or_words_takes_no_minutes(put, faults, edit):
+    path = put()
+    keys = ",".join(f'"{number:05d}":0' for number in range(100_000))
+    began = time.process_time()
+    (path / entry.NAME).write_text(f'{{{keys},"99999":0}}')
+    assert faults(path) == ["entry.json: '99999' is there twice"]
+    with pytest.raises(Fault, match="is not allowed here"):
+        schema.prose(entry.LIMIT)("lambda " * 140_000, "limits")
+    assert time.process_time() - began < 10
 
 
 def test_an_entry_is_written_in_one_way_only(put, faults):
