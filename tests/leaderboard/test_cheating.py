@@ -216,6 +216,10 @@ def test_a_new_entry_of_an_old_version_is_refused(boards, put, tmp_path):
         "<!-- my method: 99 dB -->",
         '<g style="fill: url(https://elsewhere.invalid/x)"/>',
         "<style>@import 'x.css'</style>",
+        "<style>@\\69mport 'x.css'</style>",
+        "<style>svg{background:u\\72l(https://elsewhere.invalid/x)}</style>",
+        "<style>svg{background:image-set('https://elsewhere.invalid/x' 1x)}</style>",
+        '<g style="fill: &#117;rl(https://elsewhere.invalid/x)"/>',
     ],
 )
 def test_a_figure_of_another_release_holds_nothing_that_ours_does_not(field, extra):
