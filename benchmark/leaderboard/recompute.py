@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from benchmark.config import Preset
 from benchmark.control import parse_level
 from benchmark.data.samples import Samples
 from benchmark.data.sources import ImageSet, open_set
-from benchmark.errors import JobError, UserError
+from benchmark.errors import JobError, UserError, one_line
 from benchmark.leaderboard import folder, weights
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault
@@ -284,5 +285,7 @@ def _downloaded(url: str, size: int) -> bytes:
             while len(found) <= size and (piece := answer.read(min(PIECE, size + 1 - len(found)))):
                 found += piece
             return bytes(found)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        raise JobError(f"the weights at {url} cannot be had: {error}") from None
+    except (http.client.HTTPException, OSError, ValueError) as error:
+        # A server may say anything, to the terminal too.
+        told = one_line(error).encode("unicode_escape").decode("ascii")
+        raise JobError(f"the weights at {url} cannot be had: {told}") from None
