@@ -274,6 +274,8 @@ def _faults(entry: Entry) -> list[str]:
     count = sum(entry.layout.counts())
     if facts["rows"] != count:
         found.append(f"rows: {facts['rows']}, but its sets, levels and metrics make {count}")
+    if entry.layout.size() > rows.LARGEST:
+        found.append(f"rows: more than {rows.LARGEST} bytes; choose shorter names")
     if facts["id"] != entry_id(facts):
         found.append(f"id: must be {entry_id(facts)}")
     if set(facts["files"]) != {rows.NAME, "canary.json"}:

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
 NAME = "rows.csv.gz"
 HEADER = b"metric,set,seed,level,dial,image,value\n"
+COMMAS = HEADER.count(b",")
 MOST = 500_000
 """Rows an entry may have."""
+LARGEST = 64 << 20
+"""Bytes that they may have without their values: some times that is needed to read them."""
 LONGEST = 16
 """Characters a value may have, with its line end."""
 # No file name, comment, time or extra field: a gzip header has room for anything.
@@ -73,6 +76,18 @@ class Layout:
         """Returns the number of rows of every metric."""
         images = sum(len(names) for _, names in self.sets)
         return [len(self.points(one)) * len(self.seeds) * images for one in self.metrics]
+
+    def size(self) -> int:
+        """Returns the bytes of all rows without their values, of which none is made for that."""
+        seeds, found = sum(len(str(one)) for one in self.seeds), 0
+        for metric in self.metrics:
+            points = self.points(metric)
+            levels = sum(len(level) + len(dial) for level, dial in points)
+            for name, images in self.sets:
+                each = len(metric) + len(name) + COMMAS
+                found += len(points) * len(self.seeds) * (each * len(images) + len("".join(images)))
+                found += len(images) * (len(self.seeds) * levels + len(points) * seeds)
+        return found
 
 
 @functools.lru_cache(8)

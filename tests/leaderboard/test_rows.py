@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from benchmark.leaderboard import entry, rows
+from benchmark.leaderboard.faults import Fault
 from benchmark.metrics.records import METRICS
 
 
@@ -43,6 +44,18 @@ def test_every_row_is_there_once_and_in_its_place(put, faults, reseal, spoil, wo
     reseal(path, b"\n".join(spoil(lines)) + b"\n")
     (fault,) = faults(path)
     assert words in fault and fault.startswith("rows.csv.gz: ")
+
+
+def test_names_may_not_make_rows_that_take_all_memory_to_read(put, monkeypatch):
+    images = ["a", "an image"]
+    sets = [{"name": name, "digest": "2" * 20, "images": images} for name in ("set5", "mine")]
+    path = put("denoise", sets=sets, crossed=True, seeds=(0, 12))
+    layout = entry.parse((path / entry.NAME).read_bytes()).layout
+    lines = text_of(path)[len(rows.HEADER) :].splitlines()
+    assert layout.size() == sum(len(line) - len(line.rpartition(b",")[2]) for line in lines)
+    monkeypatch.setattr(rows, "LARGEST", layout.size() - 1)
+    with pytest.raises(Fault, match="choose shorter names"):
+        entry.parse((path / entry.NAME).read_bytes())
 
 
 @pytest.mark.parametrize(
