@@ -135,12 +135,15 @@ def read(path: Path, limit: int) -> bytes:
     """Returns a file, which may have at most ``limit`` bytes.
 
     Raises:
-        Fault: If it is larger, missing, or a link.
+        Fault: If it is larger, missing, a link, or no file.
     """
     try:
         opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise Fault(f"{shown(path.name)}: cannot be read ({error.strerror})") from None
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise Fault(f"{shown(path.name)}: not a file")
     with open(opened, "rb") as file:
         # Not just limit + 1: Python would set that much memory aside for every small file.
         blob = file.read(min(limit, os.fstat(opened).st_size) + 1)

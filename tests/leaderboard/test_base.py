@@ -92,6 +92,12 @@ def test_a_damaged_entry_is_a_fault_not_a_crash(boards, base, path):
     assert "cannot be compared with the base" in compare(boards, base, False)[0]
 
 
+def test_a_folder_in_the_place_of_a_file_is_a_fault_not_a_crash(boards, base, path):
+    (path / proof.NAME).unlink(missing_ok=True)
+    (path / proof.NAME).mkdir()
+    assert "verified.json: not a file" in compare(boards, base, False)[0]
+
+
 def test_one_entry_can_be_compared_alone(base, path, edit):
     there = f"{base}/sr/entries/{path.name}" if base != "HEAD" else base
     assert compare(path, there, False) == []

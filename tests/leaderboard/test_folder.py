@@ -46,6 +46,12 @@ def test_a_linked_entry_file_is_refused(put, faults, tmp_path):
     assert faults(path) == ["rows.csv.gz: a symbolic link, which may lead out of the folder"]
 
 
+def test_a_folder_in_the_place_of_a_board_is_a_fault(put, boards):
+    put()
+    (boards / "sr" / "board.csv").mkdir()
+    assert "sr/board.csv: unknown folder" in check.check(boards).faults
+
+
 def test_an_entry_lies_in_the_folder_of_its_name(put, faults):
     path = put()
     moved = path.with_name("elsewhere-00000000")
