@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -232,6 +233,16 @@ def test_a_figure_of_another_release_holds_nothing_that_ours_does_not(field, ext
     assert len(check.check(field).faults) == 1
     path.write_text(older.replace('"http://www.w3.org/Graphics', '"https://elsewhere.invalid'))
     assert len(check.check(field).faults) == 1
+
+
+@pytest.mark.parametrize("word", ["a", "<!--", "<!-- ", "- ", "href"])
+def test_a_figure_of_one_long_word_takes_no_minutes(word):
+    table = hashlib.sha256(b"").hexdigest()
+    text = f"<svg><dc:description>board.csv {table}, matplotlib 3.1</dc:description></svg>"
+    ours, theirs = text.encode(), text.replace("3.1", "3.0").encode()
+    began = time.process_time()
+    drawing.current(theirs.replace(b"</svg>", word.encode() * 200_000), ours, b"")
+    assert time.process_time() - began < 10
 
 
 def test_figures_in_sentences_are_of_what_was_computed_again(field, put):
