@@ -18,7 +18,7 @@ from benchmark.leaderboard.faults import Fault, shown
 Shape = Callable[[Any, str], None]
 """Takes a value and the words for where it stands; raises ``Fault``."""
 
-MARKUP = re.compile(r"[<>]|://|&#|&\w+;|\b(?:javascript|vbscript|data)\s*:", re.IGNORECASE)
+MARKUP = re.compile(r"[<>]|://|\bwww\.|&#|&\w+;|\b(?:javascript|vbscript|data)\s*:", re.IGNORECASE)
 CODE = re.compile(
     r"\w\(|[`{}\\$|]|__|\[\s*['\"\d]|#!|!!|\b(?:eval|exec|getattr|subprocess)\b"
     r"|\blambda\b[^:]*:|\b(?:os|sys)\.\w|\bimport\s+(?:os|sys|subprocess|torch|pickle)\b"

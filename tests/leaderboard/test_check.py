@@ -80,6 +80,17 @@ def test_code_in_metadata_is_refused(put, faults, edit, field, text):
     assert "holds code" in faults(path)[0]
 
 
+def test_what_markdown_makes_a_link_of_is_refused(put, faults, edit):
+    path = put()
+    sets = json.loads((path / entry.NAME).read_bytes())["sets"]
+    for change in (
+        {"limits": ["see www.elsewhere.invalid for more"]},
+        {"sets": [{**sets[0], "name": "www.elsewhere.invalid"}]},
+    ):
+        edit(path, **change)
+        assert "holds HTML or script: " in faults(path)[0]
+
+
 def test_terminal_controls_never_reach_the_terminal(put, faults, edit):
     path = put()
     edit(path, licence="\x1b[2J\u202e\n")
