@@ -82,6 +82,9 @@ def _span(key: str, about: Any, name: str) -> tuple[int, int]:
     if not whole or len(offsets) != 2 or type(about["dtype"]) is not str:
         raise Fault(f"{name}: tensor {key} is not described as it must be")
     width = BYTES.get(about["dtype"])
+    # An empty tensor too: readers multiply its sides from the left, and overflow before they meet the 0.
+    if math.prod(side for side in shape if side) >= 2**60:
+        raise Fault(f"{name}: tensor {key} is too large")
     if width is None or math.prod(shape) * width != offsets[1] - offsets[0]:
         raise Fault(f"{name}: tensor {key} has not the size of its shape")
     return offsets[0], offsets[1]

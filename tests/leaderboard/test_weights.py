@@ -51,6 +51,10 @@ def test_weights_are_what_their_hash_says(put, faults):
         ({"x": {"dtype": "F32", "shape": [9], "data_offsets": [48, 84]}}, "tensors fill 84 of 48"),
         ({"x": {"dtype": "F32", "shape": [9], "data_offsets": [48, 49]}}, "not the size"),
         ({"x": {"dtype": "F32", "shape": [2**70], "data_offsets": [48, 49]}}, "not described"),
+        (
+            {"x": {"dtype": "F32", "shape": [2**39, 2**39, 0], "data_offsets": [48, 48]}},
+            "too large",
+        ),
         ({"x": {"dtype": "OBJ", "shape": [1], "data_offsets": [48, 49]}}, "not the size"),
     ],
 )
