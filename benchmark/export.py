@@ -98,10 +98,13 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
         _require_onnx()
     stages = {job.method: job.stage_keys for job in plan.sweeps.values()}
     trained = {job.method: job for job in stored_jobs(plan, store) if job.stage_keys}
-    if stages and not any(stages.values()):
+    unfit = [*plan.failures, *(one for one in plan.skipped if one.method not in stages)]
+    if stages and not any(stages.values()) and not unfit:
         raise UserError(f"{', '.join(stages)}: there are no weights to export")
     if not trained:
         raise UserError(untrained(plan))
+    for one in dict.fromkeys(unfit):
+        yield f"{one.method}: {one.reason}", one not in plan.failures
     for name, needed in stages.items():
         if not needed:
             yield f"{name}: left out: it has no weights", True

@@ -33,9 +33,6 @@ def open_method(task: str, method: str, **options: Any) -> ControlMethod:
     """
     request, store = wanted(task, [method], **options), Store()
     plan = looked_at(request, store)
-    if not plan.sweeps:
-        why = (*plan.failures, *plan.skipped)[0]
-        raise UserError(f"{why.method}: {why.reason}")
     found = stored_jobs(plan, store)
     if not found:
         raise UserError(untrained(plan))

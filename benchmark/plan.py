@@ -382,6 +382,10 @@ def stored_jobs(plan: Plan, store: Store) -> list[SweepJob]:
 
 def untrained(plan: Plan) -> str:
     """Returns what to say where nothing of a plan is trained."""
+    unfit = dict.fromkeys(f"{one.method}: {one.reason}" for one in (*plan.failures, *plan.skipped))
+    # No training helps a network that is to be imported, or one that does not take the task.
+    if unfit and not any(job.stage_keys for job in plan.sweeps.values()):
+        return "; ".join(unfit)
     return (
         f"nothing is trained for this; run 'dialbench train {plan.task.name}' first, with the same "
         "options"

@@ -204,6 +204,21 @@ def test_what_is_not_there_is_said(home, capsys, monkeypatch):
     assert "pip install -e '.[onnx]'" in capsys.readouterr().err
 
 
+def test_what_training_would_not_help_is_said_beside_what_is_written(home, tmp_path, capsys):
+    out = trained("denoise", "dni", tmp_path, "--levels", "0.2")
+    capsys.readouterr()
+    words = ["export", "denoise", *WORDS, "--to", str(out), "--levels", "0.2", "--methods"]
+    assert cli.main([*words, "dni,ffdnet,srvgg_dni"]) == 1
+    told, err = capsys.readouterr()
+    assert err == "ffdnet: not imported: run 'dialbench import ffdnet FILE'\n"
+    assert "srvgg_dni: skipped: it enlarges images" in told and "dni: 1 level in" in told
+    assert cli.main([*words, "dni,srvgg_dni"]) == 0
+    capsys.readouterr()
+    for methods in ("ffdnet", "ffdnet,floor"):
+        assert cli.main([*words, methods]) == 2
+        assert capsys.readouterr().err.startswith("dialbench: ffdnet: not imported: run")
+
+
 def test_a_network_that_onnx_cannot_hold_stops_no_other(home, tmp_path, capsys, monkeypatch):
     pytest.importorskip("onnx")
     whole = export.as_onnx

@@ -34,6 +34,7 @@ def test_a_photograph_is_restored_at_a_level(home, photographs, capsys):
         ("denoise", "nobody", {}, "nobody"),
         ("denoise", "dni,ftn", {}, "unknown method 'dni,ftn'"),
         ("blur-noise", "adafm", SMOKE, "adafm: skipped: takes one control axis, not 2"),
+        ("denoise", "ffdnet", SMOKE, "ffdnet: not imported: run 'dialbench import ffdnet FILE'"),
         ("denoise", "dni", {"changes": ["stepps=2"]}, "unknown setting 'stepps'"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from typing import TYPE_CHECKING
 
 from benchmark import tasks
@@ -35,5 +36,9 @@ def run(request: Request, port: int | None = None) -> int:
 
     store = Store()
     store.prepare()
-    launch(open_session(looked_at(request, store), store), port)
+    plan = looked_at(request, store)
+    session = open_session(plan, store)
+    for note in dict.fromkeys((*plan.failures, *plan.skipped)):
+        print(f"note: {note.method}: {note.reason}", file=sys.stderr)
+    launch(session, port)
     return 0

@@ -130,7 +130,10 @@ def size(args: argparse.Namespace) -> int:
 
     planning = _planner()
     store = Store()
-    print(sizing.page([planning.looked_at(one, store) for one in wanted], store))
+    plans = [planning.looked_at(one, store) for one in wanted]
+    print(sizing.page(plans, store))
+    for note in dict.fromkeys(one for plan in plans for one in plan.failures):
+        print(f"note: {note.method}: {note.reason}", file=sys.stderr)
     return 0
 
 

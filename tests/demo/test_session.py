@@ -171,6 +171,8 @@ def test_without_training_or_gradio_the_verb_says_what_to_do(home, capsys, monke
     asked = ["demo", "denoise", "--methods", "dni,floor", "--preset", "smoke", "--offline"]
     assert cli.main(asked) == 2
     assert "dialbench train denoise" in capsys.readouterr().err
+    assert cli.main([*asked[:3], "ffdnet,floor", *asked[4:]]) == 2
+    assert "run 'dialbench import ffdnet FILE'" in capsys.readouterr().err
     there["gradio"] = None
     monkeypatch.setattr(
         finder, "find_spec", lambda name, *more: None if name == "gradio" else find(name, *more)

@@ -101,6 +101,11 @@ def test_nothing_is_replaced_and_nothing_written_where_something_is_wrong(
         ((other, tmp_path / "none.png", *dni), "none.png; name an image"),
         ((other, "--methods", "experts", "--levels", "0.3"), "experts answers only at levels 0.2"),
         ((other, "--methods", "ftn"), "nothing is trained for this"),
+        (
+            (other, "--methods", "ffdnet"),
+            "ffdnet: not imported: run 'dialbench import ffdnet FILE'",
+        ),
+        ((other, "--methods", "srvgg_dni"), "srvgg_dni: skipped: it enlarges images by 4"),
     ):
         code, out, err = restore(*words)
         assert (code, out, err.count("\n")) == (2, "", 1) and said in err

@@ -42,6 +42,13 @@ def test_what_was_never_run_is_not_guessed(size):
     assert "- sr smoke train dni end" in text
 
 
+def test_a_network_that_is_not_imported_is_not_left_out_in_silence(home, capsys):
+    assert cli.main(["size", "denoise", *SMALL, "--methods", "floor,ffdnet"]) == 0
+    assert capsys.readouterr().err == (
+        "note: ffdnet: not imported: run 'dialbench import ffdnet FILE'\n"
+    )
+
+
 def test_durations_are_recorded_ones_per_step_and_image_times_what_is_planned(size, home):
     assert cli.main(["run", "sr", *SMALL, "--methods", "floor,dni", "--jobs", "1"]) == 0
     store = Store()
