@@ -186,6 +186,10 @@ class Store:
         if kept:
             # No other: another run may be replacing the same stage.
             kept.unlink(missing_ok=True)
+        # Its weights may have come between ours and our commit mark, which then names none that are
+        # there. Whoever commits last sees it.
+        if self._hash(folder / WEIGHTS) not in (record["weights_sha256"], None):
+            self.write_stage(key, state, facts)
 
     def read_stage(self, key: str) -> StoredStage | None:
         """Returns a stored stage, or None if it is missing or damaged in any way."""

@@ -153,6 +153,21 @@ def test_what_another_run_keeps_while_it_replaces_a_stage_stays(store):
     assert kept.exists() and not (folder / f"replaced-{sha}.safetensors").exists()
 
 
+def test_of_two_runs_that_write_a_stage_at_once_one_is_whole(store, monkeypatch):
+    waiting, write_json = [OTHER], storing.write_json
+
+    def overtaken(path, record):
+        if waiting:
+            store.write_stage("k", waiting.pop(), {"steps": 9})
+        write_json(path, record)
+
+    monkeypatch.setattr(storing, "write_json", overtaken)
+    store.write_stage("k", STATE, {"steps": 4})
+    assert store.read_stage("k").facts == {"steps": 4}
+    assert torch.equal(store.load_stage("k")["w"], STATE["w"])
+    assert files(store) == {"model.safetensors", "stage.json"}
+
+
 def test_a_stage_that_is_replaced_while_it_is_read_is_the_one_or_the_other(store, monkeypatch):
     store.write_stage("k", STATE, {"steps": 4})
     reading, waiting = storing.read_json, [OTHER]
