@@ -118,7 +118,14 @@ def _tensors(blob: bytes) -> dict[str, Tensor]:
     for key, value in found.items():
         if not isinstance(key, str) or not isinstance(value, torch.Tensor):
             raise ValueError(f"holds '{key}', which is not a tensor")
-    return {key.removeprefix("module."): value for key, value in found.items()}
+        if value.is_meta or value.layout is not torch.strided:
+            raise ValueError(f"holds '{key}' as a sparse tensor, or without its values")
+    state = {key.removeprefix("module."): value for key, value in found.items()}
+    if len(state) < len(found):
+        raise ValueError(
+            "holds tensors with and without 'module.' before one name; keep one of them"
+        )
+    return state
 
 
 def _together(about: Kind, networks: Sequence[nn.Module]) -> dict[str, Tensor]:

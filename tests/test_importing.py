@@ -329,8 +329,19 @@ BROKEN = {
     "another width": (chain([5, *[64] * 11, 4]), "of shape 64x5x3x3 instead of 96x13x3x3"),
     "another network": (srvgg(1), "5 convolutions instead of 12"),
     "not a number": ({**ffdnet(), "0.bias": torch.full((96,), float("nan"))}, "not finite"),
+    "too large": (
+        {**ffdnet(), "0.bias": torch.full((96,), 1e300, dtype=torch.float64)},
+        "not finite",
+    ),
     "whole numbers": ({**ffdnet(), "0.bias": torch.zeros(96, dtype=torch.int64)}, "not finite"),
     "more than tensors": ({**ffdnet(), "epoch": 3}, "holds 'epoch', which is not a tensor"),
+    "no values": ({**ffdnet(), "0.bias": torch.zeros(96, device="meta")}, "without its values"),
+    "sparse": ({**ffdnet(), "0.bias": torch.zeros(96).to_sparse()}, "'0.bias' as a sparse tensor"),
+    "two networks": (
+        {**ffdnet(), **{f"ema.{key}": value for key, value in ffdnet(seed=1).items()}},
+        "more than one network: '0.weight' and 'ema.0.weight'",
+    ),
+    "one name twice": ({**ffdnet(), "module.0.bias": torch.zeros(96)}, "without 'module.' before"),
     "a list": ([torch.zeros(3)], "no state dict"),
     "nothing": ({}, "no state dict"),
 }

@@ -27,7 +27,8 @@ def filled(network: Network, state: State) -> Network:
         if state[name].shape != tensor.shape:
             shapes = (_text(state[name].shape), _text(tensor.shape))
             raise ValueError(f"has '{name}' of shape {shapes[0]} instead of {shapes[1]}")
-        if not (state[name].is_floating_point() and bool(torch.isfinite(state[name]).all())):
+        # As they will be kept: float64 holds more than float32 does.
+        if not (state[name].is_floating_point() and bool(state[name].float().isfinite().all())):
             raise ValueError(f"has values in '{name}' that are not finite numbers")
     unknown = [name for name in state if name not in own]
     if unknown:
@@ -47,7 +48,8 @@ def chain(state: State, count: int) -> dict[str, Tensor]:
         count: Number of convolutions there must be.
 
     Raises:
-        ValueError: If names have another form, or the number of convolutions is another.
+        ValueError: If names have another form, two of them mean the same tensor, or the number of
+            convolutions is another.
     """
     found = {name: re.fullmatch(r"(?:.*\.)?(\d+)\.(weight|bias)", name) for name in state}
     odd = [name for name, match in found.items() if match is None]
@@ -56,11 +58,13 @@ def chain(state: State, count: int) -> dict[str, Tensor]:
     numbers = sorted({int(match[1]) for match in found.values() if match})
     if len(numbers) != count:
         raise ValueError(f"has {len(numbers)} convolutions instead of {count}")
-    return {
-        f"convs.{numbers.index(int(match[1]))}.{match[2]}": state[name]
-        for name, match in found.items()
-        if match
-    }
+    renamed: dict[str, str] = {}
+    for name, match in found.items():
+        if match:
+            place = f"convs.{numbers.index(int(match[1]))}.{match[2]}"
+            if (other := renamed.setdefault(place, name)) != name:
+                raise ValueError(f"holds more than one network: '{other}' and '{name}'; keep one")
+    return {place: state[name] for place, name in renamed.items()}
 
 
 def _text(shape: torch.Size) -> str:
