@@ -96,17 +96,23 @@ def _converted(file: Path, blob: bytes, from_official: Any, kind: str) -> nn.Mod
 
 
 def _tensors(blob: bytes) -> dict[str, Tensor]:
-    """Returns the state dict in a checkpoint; code in it is never run.
+    """Returns the state dict in a checkpoint of torch or safetensors; code in it is never run.
 
     Raises:
         ValueError: If there is none; the message goes on after "it".
     """
     import torch
+    from safetensors.torch import load
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found: Any = torch.load(io.BytesIO(blob), weights_only=True, map_location="cpu")
+            # A safetensors file begins with the length of its JSON.
+            found: Any = (
+                load(blob)
+                if blob[8:9] == b"{"
+                else torch.load(io.BytesIO(blob), weights_only=True, map_location="cpu")
+            )
     except Exception:  # noqa: BLE001 - damaged files make it raise nearly anything
         raise ValueError("is damaged, or holds more than tensors") from None
     for key in WRAPPERS:

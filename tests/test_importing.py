@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from baselines.external.noise_estimator import NoiseEstimator
 from benchmark import build, cli, plan, tasks
@@ -305,15 +305,18 @@ def test_provenance_names_the_file_by_content_and_holds_no_path_or_date(home, fi
     assert str(tmp_path) not in text and not re.search(r"20\d\d-\d\d", text)
 
 
-def test_every_layout_of_a_release_gives_the_same_weights(home, file):
+def test_every_layout_of_a_release_gives_the_same_weights(home, file, tmp_path):
     state = ffdnet()
     sparse = {
         f"module.model.{2 * int(key.split('.')[0])}.{key.split('.')[1]}": value
         for key, value in state.items()
     }
     stored = []
-    for layout in (state, sparse, {"state_dict": state}, {"params": {}, "params_ema": sparse}):
-        assert cli.main(["import", "ffdnet", file(layout)]) == 0
+    layouts = (state, sparse, {"state_dict": state}, {"params": {}, "params_ema": sparse})
+    paths = [file(one, f"{place}.pth") for place, one in enumerate(layouts)]
+    save_file(sparse, tmp_path / "network.safetensors")
+    for path in (*paths, str(tmp_path / "network.safetensors")):
+        assert cli.main(["import", "ffdnet", path]) == 0
         stored.append(load_file(home / "imported" / "ffdnet" / "model.safetensors"))
     for other in stored[1:]:
         assert all(torch.equal(value, other[key]) for key, value in stored[0].items())
@@ -367,7 +370,7 @@ class Payload:
         return (open, (str(self.path), "w"))
 
 
-@pytest.mark.parametrize("content", ["code", "text", "empty", "cut"])
+@pytest.mark.parametrize("content", ["code", "text", "empty", "cut", "length", "header"])
 def test_a_file_that_holds_no_tensors_is_refused_and_never_run(content, home, tmp_path, capsys):
     path, victim = tmp_path / "network.pth", tmp_path / "written"
     torch.save(ffdnet(), path)
@@ -376,6 +379,9 @@ def test_a_file_that_holds_no_tensors_is_refused_and_never_run(content, home, tm
         "text": b"not a network",
         "empty": b"",
         "cut": path.read_bytes()[:10_000],
+        # Of safetensors, whose header would be longer than the file, or is no JSON.
+        "length": (1 << 62).to_bytes(8, "little") + b"{}",
+        "header": (9).to_bytes(8, "little") + b"{damaged}",
     }
     path.write_bytes(blobs[content])
     assert cli.main(["import", "ffdnet", str(path)]) == 2
