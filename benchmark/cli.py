@@ -202,7 +202,12 @@ def _board_actions(
     submit.add_argument(
         "--boards", type=Path, default=BOARDS, metavar="FOLDER", help="default: leaderboards"
     )
-    submit.add_argument("--licence", default="MIT", metavar="L", help="of the weights, like MIT")
+    submit.add_argument(
+        "--licence",
+        default="",
+        metavar="L",
+        help="of the weights, like MIT (default: that of imported ones, else MIT)",
+    )
     submit.add_argument(
         "--weights",
         default="auto",

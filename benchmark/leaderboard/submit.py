@@ -30,11 +30,12 @@ class Terms:
     """What a submitter decides.
 
     Args:
-        licence: Licence of the weights, as SPDX names it.
+        licence: Licence of the weights, as SPDX names it; if empty, what is recorded of imported ones,
+            and of others that of the project.
         weights: One of ``PUBLISHED``, or the URL of a folder that holds ``<sha256>.safetensors``.
     """
 
-    licence: str = "MIT"
+    licence: str = ""
     weights: str = "auto"
 
 
@@ -133,7 +134,7 @@ def files_of(plan: Plan, store: Store, choice: Choice, terms: Terms) -> dict[str
             "torch": facts["torch"],
             "device": facts["device"],
         },
-        "licence": terms.licence,
+        "licence": terms.licence or _licence(trained, store),
         "limits": _limits(plan, choice, weights, moved),
         "created_utc": max(one.facts["created_utc"] for sweep in sweeps for one in sweep.cells),
     }
@@ -145,9 +146,22 @@ def files_of(plan: Plan, store: Store, choice: Choice, terms: Terms) -> dict[str
 
 def _precision(trained: Sequence[Scored], store: Store, asked: str) -> str:
     """Returns the precision that stages were trained in: bf16 is asked for, not had, on most CPUs."""
+    return (
+        "-".join(sorted({one.get("precision", asked) for one in _facts(trained, store)})) or asked
+    )
+
+
+def _licence(trained: Sequence[Scored], store: Store) -> str:
+    """Returns the licence of weights: nobody but their authors can give imported ones another."""
+    told = [one["licence"] for one in _facts(trained, store) if one.get("licence")]
+    # A name, and in parentheses where it stands.
+    return told[0].split()[0] if told else "MIT"
+
+
+def _facts(trained: Sequence[Scored], store: Store) -> list[dict[str, Any]]:
+    """Returns what is recorded of the stages of a method."""
     stages = [store.read_stage(key) for one in trained for key in one.job.stage_keys.values()]
-    found = {stage.facts.get("precision", asked) for stage in stages if stage is not None}
-    return "-".join(sorted(found)) or asked
+    return [stage.facts for stage in stages if stage is not None]
 
 
 def _images(sweeps: Sequence[Scored], dataset: str) -> list[str]:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from baselines import floor
+from baselines.external.srvgg import SRVGG
 from benchmark import cli, tasks
 from benchmark.leaderboard import entry
 
@@ -58,6 +60,19 @@ def test_of_a_method_that_is_only_a_file_it_is_said_that_nobody_can_verify_it(
     assert cli.main(["board", "submit", *wanted, "--boards", str(boards)]) == 0
     (note,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note:")]
     assert note.startswith("note: mine: nobody else can verify or rank") and "--package" in note
+
+
+@pytest.mark.parametrize(("words", "licence"), [((), "BSD-3-Clause"), (("--licence", "X"), "X")])
+def test_weights_of_others_keep_their_licence(words, licence, home, boards, tmp_path, photographs):
+    torch.save(SRVGG(1).state_dict(), tmp_path / "network.pth")
+    assert cli.main(["import", "srvgg-dni", *[str(tmp_path / "network.pth")] * 2]) == 0
+    wanted = ["sr-noise", "--methods", "srvgg_dni:convs=1", "--preset", "smoke", "--offline"]
+    wanted += ["--levels", "1", "--test", str(photographs)]
+    assert cli.main(["run", *wanted, "--jobs", "1"]) == 0
+    assert cli.main(["board", "submit", *wanted, "--boards", str(boards), *words]) == 0
+    (path,) = (boards / "sr-noise" / "entries").iterdir()
+    assert json.loads((path / entry.NAME).read_bytes())["licence"] == licence
+    assert cli.main(["board", "check", str(path)]) == 0
 
 
 def test_a_test_set_may_be_a_folder_by_its_path(home, boards, tmp_path, monkeypatch):
