@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import benchmark
 from benchmark.amount import amount
+from benchmark.build import create_backbone
 from benchmark.control import Level, level_text
 from benchmark.errors import JobError, UserError, to_get
 from benchmark.method import ControlMethod, WeightSpaceMethod
@@ -220,19 +221,20 @@ def _dial(method: ControlMethod, task: Task) -> str:
 
 def _network(job: SweepJob, method: ControlMethod, task: Task) -> dict[str, Any]:
     """Returns where the class of the network is, and what it is called with."""
-    if method.imports:
-        # The authors' own network, which takes the place of the run's backbone.
-        network = method.backbone
-        arguments = inspect.signature(type(network)).parameters
+    network = method.backbone
+    if type(network) is not type(create_backbone(job.backbone, task.scale)):
+        # A network of its own, or its authors', which takes the place of the run's backbone.
+        known = inspect.signature(type(network)).parameters
         return {
-            "backbone": type(network).__module__,
+            # A method's file is imported under a name of its own.
+            "backbone": type(network).__module__.removeprefix("dialbench_file_"),
             "class": type(network).__name__,
-            "arguments": {name: getattr(network, name) for name in arguments},
+            "arguments": {name: getattr(network, name) for name in known if hasattr(network, name)},
         }
     options = spec.parse(job.backbone).options
     return {
         "backbone": backbone_source(job.backbone),
-        "class": type(method.backbone).__name__,
+        "class": type(network).__name__,
         "arguments": {"scale": task.scale, **dict(options)},
     }
 

@@ -259,7 +259,10 @@ def _add_method(
                 there = store.imported(spec.parse(choice.method).name)
                 others = [one for one in there if one != stage.imported]
                 known_as = f" as {stage.imported}, only {', '.join(others)}" if others else ""
-                reason = f"not imported{known_as}: run 'dialbench import {imports}'"
+                to_do = f"run 'dialbench import {imports}'"
+                if not imports:
+                    to_do = f"store its weights as '{known[stage.name]}' (CONTRIBUTING says how)"
+                reason = f"not imported{known_as}: {to_do}"
                 plan.failures.append(Failure(choice.method, request.backbone, None, reason))
                 return
             continue
