@@ -179,6 +179,8 @@ def test_ffdnet_is_the_published_network_and_sees_the_sigma_of_the_whole_space(h
 
 def test_ffdnet_takes_a_sigma_for_every_pixel(home, file):
     assert cli.main(["import", "ffdnet", file(ffdnet())]) == 0
+    made = planned("pixel-adaptive", "--methods", "ffdnet")
+    assert made.sweeps and not made.failures
     method, x = imported("ffdnet", "pixel-adaptive"), torch.rand(1, 3, 9, 60)
     level = torch.full((1, 1, 9, 60), 0.4)
     torch.testing.assert_close(method(x, level), method(x, 0.4))
