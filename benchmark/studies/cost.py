@@ -126,13 +126,16 @@ def of_methods(methods: dict[str, ControlMethod], task: Task, timed: bool) -> pd
     for name, method in methods.items():
         levels = method.only_levels(task) or (task.space.first, task.space.last)
         tuned = method.tuned(levels[-1])
-        plain = method.backbone
-        own, base = cost.of_method(method, tuned), cost.macs(plain)
+        # A network that others trained is compared with itself: it has no other without a dial.
+        plain = tuned if method.imports else method.backbone
+        own, none = cost.of_method(method, tuned), float("nan")
+        # The floor has no network at all.
+        size, base = parameters_of(plain) or none, cost.macs(plain) or none
         line = {
             "method": name,
             **own,
-            "params_ratio": own["params_folded"] / parameters_of(plain),
-            "stored_ratio": own["params_stored"] / parameters_of(plain),
+            "params_ratio": own["params_folded"] / size,
+            "stored_ratio": own["params_stored"] / size,
             "macs_ratio": own["macs"] / base,
         }
         times = dict.fromkeys(

@@ -186,6 +186,17 @@ def test_all_kernel_sizes_and_numbers_of_objectives_are_in_the_table():
     assert table["overhead_time"].isna().all()
 
 
+def test_costs_of_networks_without_a_backbone_of_the_run_are_said_too():
+    names = ("ffdnet", "cdncnn", "floor")
+    methods = {
+        name: build_method(create_method(name), "small:width=4:blocks=1", DENOISE, 0).eval()
+        for name in names
+    }
+    table = cost.of_methods(methods, DENOISE, timed=False).set_index("method")
+    assert (table.loc[["ffdnet", "cdncnn"], ["stored_ratio", "macs_ratio"]] == 1).all(axis=None)
+    assert table.loc["floor", "macs"] == 0 and math.isnan(table.loc["floor", "macs_ratio"])
+
+
 def test_run_times_are_paired():
     fast, slow, ratio = cost.paired(lambda: None, lambda: sum(range(20000)), rounds=3)
     assert fast < slow
