@@ -5,22 +5,19 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-import textwrap
-from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from benchmark import collector, tasks, tracking
 from benchmark.amount import amount
-from benchmark.errors import Failure, UserError
+from benchmark.errors import UserError
 from benchmark.planning.request import names_in, request_of
 from benchmark.registry.engines import engine
 from benchmark.store import Store
+from benchmark.verbs.telling import debugs, headline, outcome, shown, title, traces
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
-    from benchmark.planning.request import Request
     from benchmark.results import Results
 
 
@@ -48,7 +45,7 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
     if not args.dry_run:
         store.prepare()
         # torch, code and images take a while to be read, and silence looks like a fault.
-        print(_title(args, request), flush=True)
+        print(title(args, request), flush=True)
 
     from benchmark import engines
 
@@ -82,7 +79,7 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
                 f"{choice.method}: 'dialbench test {choice.file}' finds what a table cannot show",
                 file=sys.stderr,
             )
-    return max(_outcome(plan, store, failed, debugs(args)), int(unmirrored > 0))
+    return max(outcome(plan, store, failed, debugs(args)), int(unmirrored > 0))
 
 
 def _planner() -> ModuleType:
@@ -90,14 +87,6 @@ def _planner() -> ModuleType:
     with collector.paused():
         from benchmark import plan
     return plan
-
-
-def _title(args: argparse.Namespace, request: Request) -> str:
-    """Returns what a run is of, in one line that needs nothing heavy."""
-    methods = ", ".join(one.method for one in request.methods)
-    seeds = f"{'seeds' if len(request.seeds) > 1 else 'seed'} {', '.join(map(str, request.seeds))}"
-    preset = ":".join([args.preset, *args.set])
-    return f"{request.task}, preset {preset}, backbone {request.backbone}, {seeds}: {methods}"
 
 
 def _inspected(plan: Plan, train: bool, sweep: bool) -> None:
@@ -176,7 +165,7 @@ def restore(args: argparse.Namespace) -> int:
     plan = planning.looked_at(request, store)
     folder = args.to or store.home / "restored" / plan.task.name
     for path in restoring.run(plan, store, args.image, folder, args.calibrated):
-        print(_shown(path))
+        print(shown(path))
     for note in dict.fromkeys((*plan.failures, *plan.skipped)):
         print(f"note: {note.method}: {note.reason}", file=sys.stderr)
     there = [job.method for job in planning.stored_jobs(plan, store)]
@@ -236,10 +225,10 @@ def analyze(args: argparse.Namespace) -> int:
     codes = [0]
     for plan in plans if study.trains else ():
         own = {key: why for key, why in failed.items() if key in {**plan.trains, **plan.sweeps}}
-        codes.append(_outcome(plan, store, own, debugs(args)))
-    folder, shown = studies.perform(args.name, plans, store)
-    print(shown.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
-    print(f"study: {_shown(folder / 'figure.svg')}")
+        codes.append(outcome(plan, store, own, debugs(args)))
+    folder, table = studies.perform(args.name, plans, store)
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    print(f"study: {shown(folder / 'figure.svg')}")
     return max(codes)
 
 
@@ -319,39 +308,7 @@ def _write_report(results: Results, plan: Plan, store: Store) -> None:
         report.write(results, plan.task, preset_text(plan.request.preset), folder, trained_on)
         report.index(folder.parent)
     print(headline(results, plan))
-    print(f"report: {_shown(folder / 'index.html')}")
-
-
-def headline(results: Results, plan: Plan) -> str:
-    """Returns the headline metric as text: one line per method, one column per level."""
-    from benchmark import report
-    from benchmark.metrics import records
-
-    task = plan.task
-    metric = records.get(task.headline)
-    table = report.table(results, task)
-    lines = []
-    for dataset, part in table.groupby("dataset", sort=False):
-        levels = list(dict.fromkeys(part["level"]))
-        lines.append(f"{metric.label} on {dataset}, by level")
-        rows = [["", *levels]]
-        for method, own in part.groupby("method", sort=False):
-            values = dict(zip(own["level"], own[task.headline], strict=True))
-            shown = (values.get(level) for level in levels)
-            texts = (
-                "-" if one is None or one != one else f"{one:.{metric.digits}f}" for one in shown
-            )
-            rows.append([method, *texts])
-        lines += aligned(rows)
-    return "\n".join(lines)
-
-
-def aligned(rows: list[list[str]]) -> list[str]:
-    """Returns rows as lines whose columns are as wide as their longest text, names to the left."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    ]
+    print(f"report: {shown(folder / 'index.html')}")
 
 
 def _mirror(results: Results, plan: Plan, store: Store, offline: bool = False) -> int:
@@ -362,46 +319,3 @@ def _mirror(results: Results, plan: Plan, store: Store, offline: bool = False) -
     said = tracking.mirror(results, plan.task, folder, trained, offline, mirrored.training(plan))
     print(said.text)
     return said.failed
-
-
-def debugs(args: argparse.Namespace) -> bool:
-    """Whether tracebacks are wanted."""
-    return getattr(args, "debug", False)
-
-
-def _outcome(plan: Plan, store: Store, failed: dict[str, str], debug: bool) -> int:
-    """Prints what was left out and what failed, and returns the exit code.
-
-    Args:
-        plan: What was planned.
-        store: Where failures of jobs are recorded.
-        failed: Why jobs failed, by key.
-        debug: Whether the tracebacks are printed too.
-    """
-    for note in dict.fromkeys(plan.skipped):
-        print(f"note: {note.method}: {note.reason}", file=sys.stderr)
-    failures = list(plan.failures)
-    for key, reason in failed.items():
-        failures.append(store.read_failure(key) or Failure(key, "", None, reason))
-    if not failures:
-        return 0
-    print("failed:" if debug else "failed (--debug shows where):", file=sys.stderr)
-    for reason in dict.fromkeys(one.reason for one in failures):
-        alike = [one for one in failures if one.reason == reason]
-        names = dict.fromkeys(one.method for one in alike)
-        print(f"  {', '.join(names)}: {reason}", file=sys.stderr)
-        traces(alike, debug)
-    return 1
-
-
-def traces(failures: Sequence[Failure], debug: bool) -> None:
-    """Prints the tracebacks of failures, each once, if they are wanted."""
-    for trace in dict.fromkeys(one.trace for one in failures if debug and one.trace):
-        print(textwrap.indent(trace, "    "), file=sys.stderr)
-
-
-def _shown(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

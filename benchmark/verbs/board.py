@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmark.amount import amount
 from benchmark.errors import JobError, UserError, unknown
-from benchmark.verbs.bench import debugs, traces
+from benchmark.verbs.telling import debugs, traces
 
 ONLY_A_FILE = (
     "nobody else can verify or rank the entry of a method that is only a file; make it a package (see "

@@ -13,7 +13,7 @@ from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.planning.request import choice_of, sets_in
 from benchmark.registry import discovery
 from benchmark.store import Store
-from benchmark.verbs.bench import debugs
+from benchmark.verbs.telling import debugs
 
 
 def list_all(args: argparse.Namespace) -> int:

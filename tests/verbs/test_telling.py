@@ -1,6 +1,6 @@
 """What a run prints."""
 
-from benchmark.verbs.bench import aligned
+from benchmark.verbs.telling import aligned
 
 
 def test_columns_are_as_wide_as_their_longest_text():

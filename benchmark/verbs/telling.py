@@ -1,0 +1,102 @@
+"""What commands that take a request say: what a run is of, its headline, what failed, where files are."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.errors import Failure
+from benchmark.store import Store
+
+if TYPE_CHECKING:
+    from benchmark.plan import Plan
+    from benchmark.planning.request import Request
+    from benchmark.results import Results
+
+
+def title(args: argparse.Namespace, request: Request) -> str:
+    """Returns what a run is of, in one line that needs nothing heavy."""
+    methods = ", ".join(one.method for one in request.methods)
+    seeds = f"{'seeds' if len(request.seeds) > 1 else 'seed'} {', '.join(map(str, request.seeds))}"
+    preset = ":".join([args.preset, *args.set])
+    return f"{request.task}, preset {preset}, backbone {request.backbone}, {seeds}: {methods}"
+
+
+def headline(results: Results, plan: Plan) -> str:
+    """Returns the headline metric as text: one line per method, one column per level."""
+    from benchmark import report
+    from benchmark.metrics import records
+
+    task = plan.task
+    metric = records.get(task.headline)
+    table = report.table(results, task)
+    lines = []
+    for dataset, part in table.groupby("dataset", sort=False):
+        levels = list(dict.fromkeys(part["level"]))
+        lines.append(f"{metric.label} on {dataset}, by level")
+        rows = [["", *levels]]
+        for method, own in part.groupby("method", sort=False):
+            values = dict(zip(own["level"], own[task.headline], strict=True))
+            found = (values.get(level) for level in levels)
+            texts = (
+                "-" if one is None or one != one else f"{one:.{metric.digits}f}" for one in found
+            )
+            rows.append([method, *texts])
+        lines += aligned(rows)
+    return "\n".join(lines)
+
+
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Returns rows as lines whose columns are as wide as their longest text, names to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    ]
+
+
+def debugs(args: argparse.Namespace) -> bool:
+    """Whether tracebacks are wanted."""
+    return getattr(args, "debug", False)
+
+
+def outcome(plan: Plan, store: Store, failed: dict[str, str], debug: bool) -> int:
+    """Prints what was left out and what failed, and returns the exit code.
+
+    Args:
+        plan: What was planned.
+        store: Where failures of jobs are recorded.
+        failed: Why jobs failed, by key.
+        debug: Whether the tracebacks are printed too.
+    """
+    for note in dict.fromkeys(plan.skipped):
+        print(f"note: {note.method}: {note.reason}", file=sys.stderr)
+    failures = list(plan.failures)
+    for key, reason in failed.items():
+        failures.append(store.read_failure(key) or Failure(key, "", None, reason))
+    if not failures:
+        return 0
+    print("failed:" if debug else "failed (--debug shows where):", file=sys.stderr)
+    for reason in dict.fromkeys(one.reason for one in failures):
+        alike = [one for one in failures if one.reason == reason]
+        names = dict.fromkeys(one.method for one in alike)
+        print(f"  {', '.join(names)}: {reason}", file=sys.stderr)
+        traces(alike, debug)
+    return 1
+
+
+def traces(failures: Sequence[Failure], debug: bool) -> None:
+    """Prints the tracebacks of failures, each once, if they are wanted."""
+    for trace in dict.fromkeys(one.trace for one in failures if debug and one.trace):
+        print(textwrap.indent(trace, "    "), file=sys.stderr)
+
+
+def shown(path: Path) -> str:
+    """Returns a path as short as it can be from the working folder."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
