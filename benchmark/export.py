@@ -22,7 +22,7 @@ from benchmark.build import create_backbone
 from benchmark.control import Level, level_text
 from benchmark.errors import JobError, UserError, to_get
 from benchmark.method import ControlMethod, WeightSpaceMethod
-from benchmark.plan import Plan, stored_jobs, untrained
+from benchmark.plan import Plan, nothing_there, stored_jobs, untrained
 from benchmark.planning.jobs import SweepJob
 from benchmark.planning.keys import preset_text
 from benchmark.records import write
@@ -35,6 +35,8 @@ from benchmark.trained import loaded
 
 FACTS = "network.json"
 """What is in a folder, and what a program must know to use it."""
+PLAIN = int | float | str | bool
+"""Values that JSON holds."""
 KINDS = ("weights", "onnx")
 """What names the files of a level there."""
 SIZES = ((24, 24), (37, 42))
@@ -99,12 +101,11 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
         _require_onnx()
     stages = {job.method: job.stage_keys for job in plan.sweeps.values()}
     trained = {job.method: job for job in stored_jobs(plan, store) if job.stage_keys}
-    unfit = [*plan.failures, *(one for one in plan.skipped if one.method not in stages)]
-    if stages and not any(stages.values()) and not unfit:
+    if stages and not any(stages.values()) and not plan.unfit:
         raise UserError(f"{', '.join(stages)}: there are no weights to export")
     if not trained:
-        raise UserError(untrained(plan))
-    for one in dict.fromkeys(unfit):
+        raise UserError(nothing_there(plan))
+    for one in plan.unfit:
         yield f"{one.method}: {one.reason}", one not in plan.failures
     for name, needed in stages.items():
         if not needed:
@@ -223,13 +224,19 @@ def _network(job: SweepJob, method: ControlMethod, task: Task) -> dict[str, Any]
     """Returns where the class of the network is, and what it is called with."""
     network = method.backbone
     if type(network) is not type(create_backbone(job.backbone, task.scale)):
-        # A network of its own, or its authors', which takes the place of the run's backbone.
-        known = inspect.signature(type(network)).parameters
+        # A network of its own, or its authors', which takes the place of the run's backbone. Of what it
+        # is called with no more is known than what it keeps.
+        kept = {
+            name: getattr(network, name, network)
+            for name in inspect.signature(type(network)).parameters
+        }
         return {
             # A method's file is imported under a name of its own.
             "backbone": type(network).__module__.removeprefix("dialbench_file_"),
             "class": type(network).__name__,
-            "arguments": {name: getattr(network, name) for name in known if hasattr(network, name)},
+            "arguments": {
+                name: value for name, value in kept.items() if isinstance(value, PLAIN | None)
+            },
         }
     options = spec.parse(job.backbone).options
     return {

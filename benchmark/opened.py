@@ -11,7 +11,7 @@ from benchmark.data.patches import clean_pixels, to_pixels, to_tensor
 from benchmark.data.pictures import Picture
 from benchmark.errors import UserError
 from benchmark.method import ControlMethod
-from benchmark.plan import looked_at, stored_jobs, untrained
+from benchmark.plan import looked_at, nothing_there, stored_jobs, untrained
 from benchmark.planning.request import wanted
 from benchmark.store import Store
 from benchmark.trained import loaded
@@ -35,7 +35,7 @@ def open_method(task: str, method: str, **options: Any) -> ControlMethod:
     plan = looked_at(request, store)
     found = stored_jobs(plan, store)
     if not found:
-        raise UserError(untrained(plan))
+        raise UserError(nothing_there(plan))
     return loaded(found[0], plan.task, store)
 
 

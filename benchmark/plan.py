@@ -85,6 +85,13 @@ class Plan:
         job = self.trains[key]
         return steps_of(job.stage, job.preset, self.task)
 
+    @property
+    def unfit(self) -> list[Failure]:
+        """What is left out: methods that something is wrong with, or that do not take the task."""
+        there = {job.method for job in self.sweeps.values()}
+        skipped = [one for one in self.skipped if one.method not in there]
+        return list(dict.fromkeys([*self.failures, *skipped]))
+
     def leaks(self, store: Store) -> list[Pair]:
         """Returns the training images that show what is tested, and notes them for the report."""
         if not self.trains:
@@ -384,15 +391,19 @@ def stored_jobs(plan: Plan, store: Store) -> list[SweepJob]:
 
 
 def untrained(plan: Plan) -> str:
-    """Returns what to say where nothing of a plan is trained."""
-    unfit = dict.fromkeys(f"{one.method}: {one.reason}" for one in (*plan.failures, *plan.skipped))
-    # No training helps a network that is to be imported, or one that does not take the task.
-    if unfit and not any(job.stage_keys for job in plan.sweeps.values()):
-        return "; ".join(unfit)
+    """Returns what to say of a method that is not trained."""
     return (
         f"nothing is trained for this; run 'dialbench train {plan.task.name}' first, with the same "
         "options"
     )
+
+
+def nothing_there(plan: Plan) -> str:
+    """Returns what to say where no method of a plan can be used."""
+    unfit = [f"{one.method}: {one.reason}" for one in plan.unfit]
+    # No training helps a network that is to be imported, or one that does not take the task.
+    helps = any(job.stage_keys for job in plan.sweeps.values()) or not unfit
+    return "; ".join([*([untrained(plan)] if helps else []), *unfit])
 
 
 def failures(plan: Plan, store: Store) -> list[Failure]:

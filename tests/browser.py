@@ -168,10 +168,10 @@ class Browser:
         self.call("Input.dispatchKeyEvent", type="keyUp", **shared)
         self.settle()
 
-    def mouse(self, kind: str, x: float, y: float) -> None:
+    def mouse(self, kind: str, x: float, y: float, button: str = "left") -> None:
         """Moves, presses or releases the mouse: ``mouseMoved``, ``mousePressed``, ``mouseReleased``."""
-        button = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
-        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
+        more = {} if kind == "mouseMoved" else {"button": button, "clickCount": 1}
+        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
         self.settle()
 
     def picture(self, path: Path, whole: bool = False) -> None:

@@ -197,8 +197,10 @@ def test_a_network_of_others_is_named_instead_of_the_backbone_of_the_run():
 
 
 def test_what_is_not_there_is_said(home, capsys, monkeypatch):
-    assert cli.main(["export", "denoise", *WORDS, "--methods", "dni"]) == 2
-    assert "nothing is trained for this; run 'dialbench train denoise'" in capsys.readouterr().err
+    assert cli.main(["export", "denoise", *WORDS, "--methods", "dni,ffdnet"]) == 2
+    said = capsys.readouterr().err
+    assert "nothing is trained for this; run 'dialbench train denoise'" in said
+    assert "ffdnet: not imported: run 'dialbench import ffdnet FILE'" in said
     monkeypatch.setitem(sys.modules, "onnx", None)
     assert cli.main(["export", "denoise", *WORDS, "--methods", "dni", "--onnx"]) == 2
     assert "pip install -e '.[onnx]'" in capsys.readouterr().err

@@ -17,9 +17,9 @@ from benchmark.method import ControlMethod, imported_stage
 
 
 class Net(nn.Module):
-    def __init__(self, width=3):
+    def __init__(self, width=3, norm=None, scale=2):
         super().__init__()
-        self.width = width
+        self.width, self.norm = width, nn.Identity()
         self.conv = nn.Conv2d(3, width, 3, padding=1)
 
     def forward(self, x):
@@ -74,4 +74,5 @@ def test_an_export_names_a_network_of_its_own_instead_of_the_backbone(words, tmp
     assert cli.main(["export", *words, *SMOKE, "--onnx", "--to", str(tmp_path)]) == 0
     facts = json.loads((tmp_path / "mine" / "network.json").read_text())
     assert (facts["backbone"], facts["class"]) == ("mine", "Net")
+    # Neither the module nor what the network does not keep.
     assert facts["arguments"] == {"width": 3}

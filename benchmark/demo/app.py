@@ -56,6 +56,9 @@ input:is([type="range"], [type="checkbox"]):focus-visible {
 """A ring where the keyboard is, which gradio takes away. Pictures in one row; on a phone above the
 controls, so that a slider is seen to do something."""
 
+UPLOADS = "dialbench-demo-"
+"""How folders of uploads begin."""
+
 SAID = "() => { document.getElementById('said').setAttribute('role', 'status'); }"
 """So that screen readers are told what the line above the pictures says; gradio has no name for it."""
 
@@ -95,9 +98,10 @@ def look() -> dict[str, Any]:
 def _gradio() -> Any:
     # Read when gradio is imported: no telemetry, and no look-up of newer versions.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    if "GRADIO_TEMP_DIR" not in os.environ:
-        # Files are called after their content: of two demos the first to end removed the other's.
-        own = tempfile.mkdtemp(prefix="dialbench-demo-")
+    if UPLOADS not in os.environ.get("GRADIO_TEMP_DIR", ""):
+        # Files are called after their content: of two demos the first to end removed the other's. Nor
+        # is what lies in somebody else's folder an upload.
+        own = tempfile.mkdtemp(prefix=UPLOADS, dir=os.environ.get("GRADIO_TEMP_DIR"))
         atexit.register(shutil.rmtree, own, True)
         os.environ["GRADIO_TEMP_DIR"] = own
     import gradio

@@ -25,7 +25,7 @@ from benchmark.errors import UserError
 from benchmark.method import ControlMethod
 from benchmark.metrics.records import METRICS
 from benchmark.metrics.scorer import Scorer
-from benchmark.plan import Plan, stored_jobs, untrained
+from benchmark.plan import Plan, nothing_there, stored_jobs
 from benchmark.scoring.forward import best_device, ready
 from benchmark.store import Store
 from benchmark.tasks import Task
@@ -247,5 +247,5 @@ def open_session(plan: Plan, store: Store) -> Session:
     found = {job.method: loaded(job, plan.task, store) for job in stored_jobs(plan, store)}
     # The floor needs no training: alone it is nothing to look at.
     if not any(method.stages(plan.task) for method in found.values()):
-        raise UserError(untrained(plan))
+        raise UserError(nothing_there(plan))
     return Session(plan.task, found)

@@ -39,10 +39,9 @@ TIME = r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ"
 _COUNT = schema.whole(0, 10**15)
 _TIMING = schema.none_or(schema.real(0, 1e9))
 SET = schema.text(
-    rf"(?!www\.)(?:{_WORD}/)?{_WORD}(?:@[A-Za-z0-9._-]{{1,60}})?(?::without=[A-Za-z0-9._+-]{{1,400}})?"
+    rf"(?:{_WORD}/)?{_WORD}(?:@[A-Za-z0-9._-]{{1,60}})?(?::without=[A-Za-z0-9._+-]{{1,400}})?"
 )
-"""A set: its name, with the commit that pins it and the images that are left out, if any. Where Markdown
-is shown, what begins with www. often becomes a link."""
+"""A set: its name, with the commit that pins it and the images that are left out, if any."""
 # Spaces and brackets occur in file names; commas, quotes and slashes would break rows and paths.
 IMAGE = schema.text(r"[A-Za-z0-9_](?:[A-Za-z0-9_ .()@+=-]{0,98}[A-Za-z0-9_()@+=-])?")
 

@@ -18,7 +18,9 @@ from benchmark.leaderboard.faults import Fault, shown
 Shape = Callable[[Any, str], None]
 """Takes a value and the words for where it stands; raises ``Fault``."""
 
-MARKUP = re.compile(r"[<>]|://|\bwww\.|&#|&\w+;|\b(?:javascript|vbscript|data)\s*:", re.IGNORECASE)
+MARKUP = re.compile(
+    r"[<>]|://|(?<![^\W_])www\.|&#|&\w+;|\b(?:javascript|vbscript|data)\s*:", re.IGNORECASE
+)
 CODE = re.compile(
     r"\w\(|[`{}\\$|]|__|\[\s*['\"\d]|#!|!!|\b(?:eval|exec|getattr|subprocess)\b"
     r"|\blambda\b[^:]*:|\b(?:os|sys)\.\w|\bimport\s+(?:os|sys|subprocess|torch|pickle)\b"
@@ -81,7 +83,8 @@ def text(pattern: str) -> Shape:
     compiled = re.compile(pattern, re.ASCII)
 
     def check(value: Any, where: str) -> None:
-        if type(value) is not str or compiled.fullmatch(value) is None:
+        fits = type(value) is str and compiled.fullmatch(value) is not None
+        if not fits or (MARKUP.search(value) and not value.startswith("https://")):
             raise Fault(f"{where}: {_trouble(value)}")
 
     return check
@@ -114,7 +117,7 @@ def _trouble(value: Any) -> str:
     # A file may be one long text, over which some patterns go once for each of its words.
     value = value[:LOOKED_AT]
     if MARKUP.search(value):
-        return f"holds HTML or script: {shown(value)}"
+        return f"holds HTML, script or an address: {shown(value)}"
     if CODE.search(value):
         return f"holds code: {shown(value)}"
     if ".." in value or value.startswith(("/", "~")) or re.match(r"[A-Za-z]:[\\/]", value):

@@ -201,6 +201,10 @@ def sweep_key(job: SweepJob) -> str:
     )
 
 
+_text_of = functools.lru_cache(1 << 14)(level_text)
+"""Sweeps of a campaign share their levels."""
+
+
 def cell_keys(job: SweepJob, task: Task, weights: str, images: ImageSet) -> Callable[[Point], str]:
     """Returns what gives the key of each cell of a sweep, by its true level and the dial's.
 
@@ -226,10 +230,6 @@ def cell_keys(job: SweepJob, task: Task, weights: str, images: ImageSet) -> Call
         return digest([shared, *map(_text_of, point)])
 
     return key
-
-
-_text_of = functools.lru_cache(1 << 14)(level_text)
-"""Sweeps of a campaign share their levels."""
 
 
 def picture_key(task: Task, dataset_digest: str, image: str, level: Level | None) -> str:

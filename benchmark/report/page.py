@@ -165,9 +165,11 @@ def _curves(data: Mapping[str, Any]) -> list[str]:
 
 def _files(drawings: Mapping[str, tuple[str, bytes]], names: Sequence[str]) -> list[str]:
     links = " · ".join(f'<a href="{quote(name)}">{escape(name)}</a>' for name in names)
-    figures = [
-        f"<figure>{inline(svg, name, title)}</figure>" for name, (title, svg) in drawings.items()
-    ]
+    figures = []
+    for name, (title, svg) in drawings.items():
+        # Where there is nothing in it, a figure says so in a sentence.
+        said = title if title.endswith(".") else f"{title}; the tables have the values"
+        figures.append(f"<figure>{inline(svg, name, said)}</figure>")
     return [
         '<details id="static" open><summary>Figures and files</summary>',
         f'<p class="files">{links}</p>',
@@ -177,7 +179,7 @@ def _files(drawings: Mapping[str, tuple[str, bytes]], names: Sequence[str]) -> l
     ]
 
 
-def inline(svg: bytes, name: str, title: str) -> str:
+def inline(svg: bytes, name: str, said: str) -> str:
     """Returns a drawing to put into HTML: no prolog, ids of its own, and a text for who cannot see it."""
     text = svg.decode()
     text = text[text.index("<svg") :]
@@ -186,5 +188,4 @@ def inline(svg: bytes, name: str, title: str) -> str:
     text = re.sub(r'\bid="', f'id="{prefix}-', text)
     text = re.sub(r'href="#', f'href="#{prefix}-', text)
     text = text.replace("url(#", f"url(#{prefix}-")
-    said = f"{title}; the tables have the values"
     return text.replace("<svg", f'<svg role="img" aria-label="{escape(said)}"', 1)

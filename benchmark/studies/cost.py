@@ -121,13 +121,14 @@ def of_methods(methods: dict[str, ControlMethod], task: Task, timed: bool) -> pd
     from benchmark.scoring import cost
     from benchmark.scoring.forward import best_device
     from benchmark.tuning.layers import parameters_of
+    from benchmark.tuning.spatial import sees_image_alone
 
     lines, x = [], torch.rand(1, 3, SIDE, SIDE, device=best_device())
     for name, method in methods.items():
         levels = method.only_levels(task) or (task.space.first, task.space.last)
         tuned = method.tuned(levels[-1])
-        # A network that others trained is compared with itself: it has no other without a dial.
-        plain = tuned if method.imports else method.backbone
+        # What is told the level is compared with itself: there is no network without the dial.
+        plain = method.backbone if sees_image_alone(method.backbone) else tuned
         own, none = cost.of_method(method, tuned), float("nan")
         # The floor has no network at all.
         size, base = parameters_of(plain) or none, cost.macs(plain) or none

@@ -151,6 +151,15 @@ def refusal(method: nn.Module) -> str:
 
 
 @torch.no_grad()
+def sees_image_alone(network: nn.Module) -> bool:
+    """Whether a network is told nothing but the image; others are told the level above all."""
+    try:
+        inspect.signature(network.forward).bind(None)
+    except TypeError:
+        return False
+    return True
+
+
 def misplaced(network: nn.Module, x: Tensor) -> str:
     """Returns why level maps would not lie where a network has its features, or an empty text.
 
@@ -163,10 +172,8 @@ def misplaced(network: nn.Module, x: Tensor) -> str:
         network: A backbone, or a network that takes its place.
         x: An image (1, 3, h, w) whose sides are no multiples of anything it may pad to.
     """
-    try:
-        inspect.signature(network.forward).bind(x)
-    except TypeError:
-        # One that is told more than the image, its level above all, lays maps out by itself.
+    if not sees_image_alone(network):
+        # It lays maps out by itself.
         return ""
     expected = as_input(x[:, :1], network).shape[-2:]
     found: dict[tuple[int, ...], None] = {}

@@ -19,7 +19,7 @@ from benchmark.data.patches import to_pixels
 from benchmark.errors import UserError
 from benchmark.export import safe
 from benchmark.opened import read_image
-from benchmark.plan import Plan, stored_jobs, untrained
+from benchmark.plan import Plan, nothing_there, stored_jobs
 from benchmark.records import write
 from benchmark.scoring.forward import best_device, ready
 from benchmark.store import Store
@@ -44,7 +44,7 @@ def run(
     """
     jobs = stored_jobs(plan, store)
     if not jobs:
-        raise UserError(untrained(plan))
+        raise UserError(nothing_there(plan))
     parts = [(job, level) for job in jobs for level in job.levels]
     if not parts:
         raise UserError("; ".join(f"{one.method} {one.reason}" for one in plan.skipped))

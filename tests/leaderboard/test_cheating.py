@@ -215,6 +215,7 @@ def test_a_new_entry_of_an_old_version_is_refused(boards, put, tmp_path):
         '<use xlink:href="https://elsewhere.invalid/x.svg#a"/>',
         '<g onload="alert(1)"/>',
         "<!-- my method: 99 dB -->",
+        "<!-- my -- method: 99 dB -->",
         '<g style="fill: url(https://elsewhere.invalid/x)"/>',
         "<style>@import 'x.css'</style>",
         "<style>@\\69mport 'x.css'</style>",

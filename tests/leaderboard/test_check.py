@@ -56,7 +56,7 @@ def test_markup_in_any_text_is_refused_and_shown_escaped(put, faults, edit, fiel
     path = put()
     edit(path, **{field: shape(text)})
     (fault,) = faults(path)
-    assert "holds HTML or script" in fault and field in fault
+    assert "holds HTML, script or an address" in fault and field in fault
     assert "<" not in fault and ">" not in fault
 
 
@@ -83,12 +83,17 @@ def test_code_in_metadata_is_refused(put, faults, edit, field, text):
 def test_what_markdown_makes_a_link_of_is_refused(put, faults, edit):
     path = put()
     sets = json.loads((path / entry.NAME).read_bytes())["sets"]
+    software = json.loads((path / entry.NAME).read_bytes())["software"]
     for change in (
         {"limits": ["see www.elsewhere.invalid for more"]},
+        {"limits": ["see _www.elsewhere.invalid for more"]},
         {"sets": [{**sets[0], "name": "www.elsewhere.invalid"}]},
+        {"licence": "www.elsewhere.invalid"},
+        {"software": {**software, "torch": "www.elsewhere.invalid"}},
+        {"software": {**software, "device": "www.elsewhere.invalid cpu"}},
     ):
         edit(path, **change)
-        assert "holds HTML or script: " in faults(path)[0]
+        assert "holds HTML, script or an address: " in faults(path)[0]
 
 
 def test_terminal_controls_never_reach_the_terminal(put, faults, edit):

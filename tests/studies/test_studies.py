@@ -12,6 +12,7 @@ from torch import nn
 
 from benchmark import cli, plan, studies, tasks
 from benchmark.build import build_method, create_method
+from benchmark.method import ControlMethod
 from benchmark.planning.request import request_of
 from benchmark.store import Store
 from benchmark.studies import (
@@ -184,6 +185,35 @@ def test_all_kernel_sizes_and_numbers_of_objectives_are_in_the_table():
     }
     assert (base["overhead_macs"] < 0.001).all()
     assert table["overhead_time"].isna().all()
+
+
+class Told(nn.Module):
+    """A network of one's own that is told the level."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 3, 1)
+
+    def forward(self, x, level):
+        level = level.reshape(-1, 1, 1, 1).expand(len(x), 1, *x.shape[-2:])
+        return self.conv(torch.cat([x, level], 1))
+
+
+class Own(ControlMethod):
+    def build(self, backbone, control):
+        self.backbone = Told()
+
+    def stages(self, task):
+        return []
+
+    def forward(self, x, level):
+        return self.backbone(x, level)
+
+
+def test_what_is_told_the_level_costs_as_much_as_itself():
+    method = Own().assemble(nn.Identity(), DENOISE.space).eval()
+    (line,) = cost.of_methods({"own": method}, DENOISE, timed=False).to_dict("records")
+    assert line["macs"] > 0 and line["macs_ratio"] == line["params_ratio"] == 1
 
 
 def test_costs_of_networks_without_a_backbone_of_the_run_are_said_too():

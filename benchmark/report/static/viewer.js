@@ -50,8 +50,8 @@ function makeViewer(data, state, changed) {
     bar.style.left = `${wipe.value}%`;
     byId("wiper").hidden = !wiping;
     zoom.setAttribute("aria-valuetext", `${scale} times`);
-    const name = here()?.shown[Number(left.value)].name;
-    wipe.setAttribute("aria-valuetext", `${wipe.value} % ${name}`);
+    const set = here();
+    if (set) wipe.setAttribute("aria-valuetext", `${wipe.value} % ${set.shown[Number(left.value)].name}`);
   }
 
   function draw() {
@@ -110,6 +110,7 @@ function makeViewer(data, state, changed) {
   });
   let drag = null;
   stage.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
     const box = panes[0].pane.getBoundingClientRect();
     const near = Math.abs(event.clientX - box.left - (box.width * Number(wipe.value)) / 100) < 24;
     const wiping = view.value === "wipe" && (near || Number(zoom.value) === 1);
