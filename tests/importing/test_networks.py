@@ -1,9 +1,7 @@
-"""Importing networks that others trained, from files with random weights in the official layouts."""
+"""What imported networks compute, and where they run."""
 
 import hashlib
 import json
-import pickle
-import re
 
 import numpy as np
 import pandas as pd
@@ -11,94 +9,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file, save_file
 
-from baselines.external.noise_estimator import NoiseEstimator
-from benchmark import build, cli, plan, tasks
-from benchmark.build import create_method
+from benchmark import cli, plan, tasks
 from benchmark.engines import local
 from benchmark.errors import UserError
-from benchmark.method import ControlMethod
 from benchmark.planning.request import request_of
 from benchmark.scoring import blind
 from benchmark.store import Store
-
-RUN = ("--preset", "smoke", "--offline")
-
-
-def chain(widths, seed=0):
-    """The tensors of a plain chain of convolutions, numbered as the authors' files are."""
-    generator = torch.Generator().manual_seed(seed)
-    found = {}
-    for index, (a, b) in enumerate(zip(widths, widths[1:], strict=False)):
-        found[f"{index}.weight"] = torch.randn(b, a, 3, 3, generator=generator) / (9 * a) ** 0.5
-        found[f"{index}.bias"] = 0.1 * torch.randn(b, generator=generator)
-    return found
-
-
-def ffdnet(seed=0):
-    return chain([13, *[96] * 11, 12], seed)
-
-
-def cdncnn(seed=0):
-    return chain([3, *[64] * 19, 3], seed)
-
-
-def srvgg(convs, seed=0):
-    found = {}
-    for name, tensor in chain([3, *[64] * (convs + 1), 48], seed).items():
-        index, what = name.split(".")
-        found[f"body.{2 * int(index)}.{what}"] = tensor
-    for index in range(convs + 1):
-        found[f"body.{2 * index + 1}.weight"] = torch.full((64,), 0.1 * seed + 0.2)
-    return found
-
-
-def estimator():
-    torch.manual_seed(0)
-    return NoiseEstimator().state_dict()
-
-
-def imported(method: str, task: str) -> ControlMethod:
-    """A method with its imported weights, as a sweep loads them."""
-    judged = tasks.get(task)
-    made = build.build_method(create_method(method), "small:width=8:blocks=1", judged, 0)
-    (stage,) = made.stages(judged)
-    build.load_stage(made, stage, Store().load_stage(f"imported/{stage.imported}"))
-    return made.eval().requires_grad_(False)
-
-
-@pytest.fixture
-def file(tmp_path):
-    """Saves a state dict and gives back its path as text."""
-
-    def save(state, name="network.pth") -> str:
-        torch.save(state, tmp_path / name)
-        return str(tmp_path / name)
-
-    return save
-
-
-@pytest.fixture
-def small_pair(home, file):
-    """Two networks of three convolutions, imported; their states."""
-    start, end = srvgg(1, seed=1), srvgg(1, seed=2)
-    words = [
-        "import",
-        "srvgg-dni",
-        file({"params": start}, "a.pth"),
-        file({"params": end}, "b.pth"),
-    ]
-    assert cli.main(words) == 0
-    return start, end
-
-
-def planned(*words):
-    top, _ = cli.parser()
-    return plan.make(request_of(top.parse_args(["run", *words, *RUN])), Store())
-
-
-# ---- running ------------------------------------------------------------------------------------
+from tests.importing.conftest import RUN, cdncnn, estimator, ffdnet, imported, planned
 
 
 def test_an_imported_network_runs_like_any_method(home, file, photographs, capsys):
@@ -292,125 +210,3 @@ def test_an_estimator_counts_where_it_is_in_the_store_of_the_run(
 
 
 # ---- reading files ------------------------------------------------------------------------------
-
-
-def test_provenance_names_the_file_by_content_and_holds_no_path_or_date(home, file, tmp_path):
-    path = file(cdncnn(), "CDnCNN-S-50.pth")
-    assert cli.main(["import", "cdncnn", path, "--sigma", "50"]) == 0
-    text = (home / "imported" / "cdncnn-50" / "stage.json").read_text()
-    facts = json.loads(text)["facts"]
-    (source,) = facts["files"]
-    assert source["name"] == "CDnCNN-S-50.pth"
-    with open(path, "rb") as content:
-        assert source["sha256"] == hashlib.file_digest(content, "sha256").hexdigest()
-    assert facts["options"] == {"sigma": 50} and "MIT" in facts["licence"]
-    assert str(tmp_path) not in text and not re.search(r"20\d\d-\d\d", text)
-
-
-def test_every_layout_of_a_release_gives_the_same_weights(home, file, tmp_path):
-    state = ffdnet()
-    sparse = {
-        f"module.model.{2 * int(key.split('.')[0])}.{key.split('.')[1]}": value
-        for key, value in state.items()
-    }
-    stored = []
-    layouts = (state, sparse, {"state_dict": state}, {"params": {}, "params_ema": sparse})
-    paths = [file(one, f"{place}.pth") for place, one in enumerate(layouts)]
-    save_file(sparse, tmp_path / "network.safetensors")
-    for path in (*paths, str(tmp_path / "network.safetensors")):
-        assert cli.main(["import", "ffdnet", path]) == 0
-        stored.append(load_file(home / "imported" / "ffdnet" / "model.safetensors"))
-    for other in stored[1:]:
-        assert all(torch.equal(value, other[key]) for key, value in stored[0].items())
-
-
-def without(state, name):
-    return {key: value for key, value in state.items() if key != name}
-
-
-BROKEN = {
-    "a missing tensor": (without(ffdnet(), "3.bias"), "lacks 'convs.3.bias'"),
-    "a missing layer": (without(without(ffdnet(), "3.bias"), "3.weight"), "11 convolutions"),
-    "another width": (chain([5, *[64] * 11, 4]), "of shape 64x5x3x3 instead of 96x13x3x3"),
-    "another network": (srvgg(1), "5 convolutions instead of 12"),
-    "not a number": ({**ffdnet(), "0.bias": torch.full((96,), float("nan"))}, "not finite"),
-    "too large": (
-        {**ffdnet(), "0.bias": torch.full((96,), 1e300, dtype=torch.float64)},
-        "not finite",
-    ),
-    "whole numbers": ({**ffdnet(), "0.bias": torch.zeros(96, dtype=torch.int64)}, "not finite"),
-    "more than tensors": ({**ffdnet(), "epoch": 3}, "holds 'epoch', which is not a tensor"),
-    "no values": ({**ffdnet(), "0.bias": torch.zeros(96, device="meta")}, "without its values"),
-    "sparse": ({**ffdnet(), "0.bias": torch.zeros(96).to_sparse()}, "'0.bias' as a sparse tensor"),
-    "two networks": (
-        {**ffdnet(), **{f"ema.{key}": value for key, value in ffdnet(seed=1).items()}},
-        "more than one network: '0.weight' and 'ema.0.weight'",
-    ),
-    "one name twice": ({**ffdnet(), "module.0.bias": torch.zeros(96)}, "without 'module.' before"),
-    "a list": ([torch.zeros(3)], "no state dict"),
-    "nothing": ({}, "no state dict"),
-}
-
-
-@pytest.mark.parametrize("case", BROKEN)
-def test_a_wrong_file_is_refused_in_one_line_and_leaves_nothing(case, home, file, capsys):
-    state, part = BROKEN[case]
-    assert cli.main(["import", "ffdnet", file(state)]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and "network.pth is not a file for ffdnet" in error
-    assert re.search(part, error)
-    assert not (home / "imported").exists()
-
-
-class Payload:
-    """Would write a file if it were unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (str(self.path), "w"))
-
-
-@pytest.mark.parametrize("content", ["code", "text", "empty", "cut", "length", "header"])
-def test_a_file_that_holds_no_tensors_is_refused_and_never_run(content, home, tmp_path, capsys):
-    path, victim = tmp_path / "network.pth", tmp_path / "written"
-    torch.save(ffdnet(), path)
-    blobs = {
-        "code": pickle.dumps(Payload(victim)),
-        "text": b"not a network",
-        "empty": b"",
-        "cut": path.read_bytes()[:10_000],
-        # Of safetensors, whose header would be longer than the file, or is no JSON.
-        "length": (1 << 62).to_bytes(8, "little") + b"{}",
-        "header": (9).to_bytes(8, "little") + b"{damaged}",
-    }
-    path.write_bytes(blobs[content])
-    assert cli.main(["import", "ffdnet", str(path)]) == 2
-    assert "damaged, or holds more than tensors" in capsys.readouterr().err
-    assert not victim.exists() and not (home / "imported").exists()
-
-
-def test_a_pair_of_two_sizes_is_refused(home, file, capsys):
-    words = ["import", "srvgg-dni", file(srvgg(1), "a.pth"), file(srvgg(2), "b.pth")]
-    assert cli.main(words) == 2
-    assert "START and END are networks of different sizes" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("words", "part"),
-    [
-        ("ffdnett x.pth", "did you mean 'ffdnet'"),
-        ("ffdnet nowhere.pth", r"nowhere\.pth cannot be read"),
-        ("ffdnet a b", "import ffdnet FILE"),
-        ("srvgg-dni a", "import srvgg-dni START END"),
-        ("cdncnn a", "needs --sigma"),
-        ("ffdnet a --sigma 3", "takes no --sigma"),
-        ("cdncnn a --sigma -3", "positive"),
-        ("ffdnet", "FILE"),
-    ],
-)
-def test_wrong_words_are_one_line_and_exit_2(words, part, home, capsys):
-    assert cli.main(["import", *words.split()]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and re.search(part, error)
