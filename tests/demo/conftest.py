@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -44,10 +47,16 @@ def address_of(session_of) -> Callable[..., Iterator[str]]:
     def serve(task: str, *names: str) -> Iterator[str]:
         from benchmark.demo import app
 
-        page = app.build(session_of(task, *names))
-        _, address, _ = page.launch(**app.LOCAL, **app.look())
-        yield address
-        page.close(verbose=False)
+        # A folder of its own: files are called after their content, and a demo may go on removing its
+        # own after it was closed, while the next one of this process has the same.
+        with (
+            tempfile.TemporaryDirectory(prefix=app.UPLOADS, ignore_cleanup_errors=True) as folder,
+            mock.patch.dict(os.environ, GRADIO_TEMP_DIR=folder),
+        ):
+            page = app.build(session_of(task, *names))
+            _, address, _ = page.launch(**app.LOCAL, **app.look())
+            yield address
+            page.close(verbose=False)
 
     return serve
 
