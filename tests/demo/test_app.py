@@ -55,23 +55,6 @@ def test_the_slider_changes_the_pictures_and_nothing_outside_is_asked(browser, s
     assert served.startswith("http://127.0.0.1:") and outside == []
 
 
-def test_the_keyboard_is_seen_and_what_is_said_is_announced(browser, served, until):
-    browser.open(served)
-    until(browser, SHOWN, lambda found: len(found) == 3)
-    ring = (
-        "const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);"
-        "return [outlineStyle, outlineWidth]"
-    )
-    for one in (f"{SLIDERS}[0]", "document.querySelector('input[type=checkbox]')"):
-        browser.run(f"{one}.focus()")
-        browser.press("Shift", 16)
-        assert browser.run(ring) == ["solid", "2px"]
-    said = "return document.querySelector('[role=status]')?.innerText ?? ''"
-    until(browser, said, lambda found: "dial at 0.5" in found)
-    browser.run("document.querySelector('[aria-label=\"Remove Image\"]').click()")
-    until(browser, said, lambda found: found.strip() == "Choose an image.")
-
-
 def test_the_page_offers_programs_nothing_and_says_what_to_paint(session_of):
     page = app.build(session_of("denoise", "ftn"))
     assert page.get_api_info()["named_endpoints"] == {}

@@ -1,4 +1,4 @@
-"""Files chosen in a real browser: read as everywhere else, and refused in the same words."""
+"""Files chosen in a real browser: read as everywhere else, refused in the same words, which are announced."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ from PIL import Image
 
 pytest.importorskip("gradio")
 
+SLIDERS = "[...document.querySelectorAll('input[type=range]')]"
 SHOWN = "return [...document.querySelectorAll('.pictures img')].map(one => one.src)"
 
 
@@ -45,3 +46,21 @@ def test_a_file_that_is_refused_is_said_and_one_that_is_not_takes_its_place(
     choose(tmp_path / "good.png")
     until(browser, SHOWN, lambda found: len(found) == 3)
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_the_keyboard_is_seen_and_what_is_said_is_announced(browser, plain, until):
+    browser.open(plain)
+    until(browser, SHOWN, lambda found: len(found) == 3)
+    ring = (
+        "const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);"
+        "return [outlineStyle, outlineWidth]"
+    )
+    for one in (f"{SLIDERS}[0]", "document.querySelector('input[type=checkbox]')"):
+        browser.run(f"{one}.focus()")
+        browser.press("Shift", 16)
+        assert browser.run(ring) == ["solid", "2px"]
+    # Where there is a picture to paint on, gradio may send an empty one for what was removed.
+    said = "return document.querySelector('[role=status]')?.innerText ?? ''"
+    until(browser, said, lambda found: "dial at 0.5" in found)
+    browser.run("document.querySelector('[aria-label=\"Remove Image\"]').click()")
+    until(browser, said, lambda found: found.strip() == "Choose an image.")
