@@ -219,7 +219,7 @@ def _painting(gr: Any, session: Session, given: list[Any], dial: list[Any], take
         return session.given(key, _true(session, degraded, values)) if key else None
 
     def draw(
-        painted: dict[str, Any] | None,
+        where: np.ndarray | None,
         name: str,
         high: float,
         chosen: Chosen,
@@ -227,19 +227,21 @@ def _painting(gr: Any, session: Session, given: list[Any], dial: list[Any], take
         *values: float,
     ) -> Any:
         key = chosen[0]
-        if not key or not painted or painted["background"] is None:
+        if not key or where is None:
             return None
         level, outside = _true(session, degraded, values[:count]), values[count:]
-        where = mask(painted["layers"], painted["background"])
         if not where.any():
             return session.restored(key, level, name, session.level(outside))[0]
         dials = session.level(outside), session.level((high, *outside[1:]))
         return session.painted(key, level, name, dials, where)[0]
 
-    wanted = [editor, method, inside, *given, *dial]
+    # Unprocessed: gradio would fail at the empty file that its editor sends when the picture goes.
+    where = gr.State(None)
+    painted = editor.change(_told(painting), editor, where, preprocess=False, **QUICK)
+    wanted = [where, method, inside, *given, *dial]
     taken.then(_told(start), given, editor, **QUICK)
     fresh.click(_told(start), given, editor, **QUICK)
-    for control in (editor.change, method.input, inside.input, *(one.input for one in dial)):
+    for control in (painted.then, method.input, inside.input, *(one.input for one in dial)):
         control(_told(draw), wanted, output, **QUICK)
 
 
@@ -265,14 +267,41 @@ def take(session: Session, file: dict[str, Any] | None) -> Chosen:
     if file is None or not file["path"]:
         return NOTHING
     path = Path(file["path"])
-    # Whoever calls the server names the path, and gradio checks only those that are marked as files.
-    if not path.resolve().is_relative_to(Path(os.environ["GRADIO_TEMP_DIR"]).resolve()):
+    if not _is_upload(path):
         return NOTHING
     try:
         return session.opened(path.read_bytes(), file.get("orig_name") or path.name), ""
     except UserError as error:
         text = str(error)
         return "", f"{text[0].upper()}{text[1:]}."
+
+
+def _is_upload(path: Path) -> bool:
+    """Whether a file was uploaded; whoever calls the server names it, and nobody else checks.
+
+    Gradio checks only paths that are marked as files.
+    """
+    return path.resolve().is_relative_to(Path(os.environ["GRADIO_TEMP_DIR"]).resolve())
+
+
+def painting(sent: dict[str, Any] | None) -> np.ndarray | None:
+    """Returns how much every pixel is painted (h, w), from 0 to 1, or None if there is no picture.
+
+    Args:
+        sent: Files of the editor: ``background`` and ``layers``, each with its ``path``.
+    """
+    from PIL import Image
+
+    if not sent or not sent["background"]:
+        return None
+    paths = [Path(one["path"]) for one in (sent["background"], *sent["layers"])]
+    if not all(map(_is_upload, paths)):
+        return None
+    try:
+        background, *layers = (np.asarray(Image.open(one).convert("RGBA")) for one in paths)
+    except (OSError, Image.DecompressionBombError):
+        return None
+    return mask(layers, background)
 
 
 def mask(layers: list[np.ndarray], background: np.ndarray) -> np.ndarray:

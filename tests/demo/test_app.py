@@ -95,6 +95,34 @@ def test_two_demos_share_no_files():
     assert one != other and there == "True" and not Path(one).exists()
 
 
+def test_a_painting_is_read_from_uploads_only_and_an_empty_file_is_none(session_of, tmp_path):
+    app._gradio()
+    folder = Path(tempfile.mkdtemp(dir=os.environ["GRADIO_TEMP_DIR"]))
+    layer = np.zeros((4, 6, 4), np.uint8)
+    layer[1, 2, 3] = 255
+    for path in (folder, tmp_path):
+        Image.fromarray(layer).save(path / "layer.png")
+        Image.new("RGB", (6, 4)).save(path / "image.png")
+    (folder / "empty.png").write_bytes(b"")
+
+    def sent(background, *layers):
+        return {
+            "background": {"path": str(background)},
+            "layers": [{"path": str(one)} for one in layers],
+        }
+
+    found = app.painting(sent(folder / "image.png", folder / "layer.png"))
+    assert found.shape == (4, 6) and found.sum() == found[1, 2] == 1
+    for background, painted in (
+        (folder / "empty.png", folder / "layer.png"),
+        (folder / "image.png", folder / "gone.png"),
+        (tmp_path / "image.png", folder / "layer.png"),
+        (folder / "image.png", tmp_path / "layer.png"),
+    ):
+        assert app.painting(sent(background, painted)) is None
+    assert app.painting(None) is None and app.painting({"background": None, "layers": []}) is None
+
+
 def test_a_mask_is_how_opaque_the_paint_is():
     layer = np.zeros((4, 6, 4), np.uint8)
     layer[1, 2, 3] = 255

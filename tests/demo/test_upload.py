@@ -12,7 +12,7 @@ SHOWN = "return [...document.querySelectorAll('.pictures img')].map(one => one.s
 
 @pytest.fixture(scope="module")
 def plain(address_of):
-    """The address of a demo without a picture to paint on."""
+    """The address of a demo of two baselines."""
     yield from address_of("denoise", "experts", "floor")
 
 
@@ -45,10 +45,7 @@ def test_a_file_that_is_refused_is_said_and_one_that_is_not_takes_its_place(
         until(browser, SHOWN, lambda found: not found)
     choose(tmp_path / "good.png")
     until(browser, SHOWN, lambda found: len(found) == 3)
-    # No word of these files, nor of our code: the editor of a page that is closed at this moment may have
-    # sent an empty picture, at which gradio itself raises.
-    err = capfd.readouterr().err
-    assert not [one for one in ("deep.png", "text.png", "good.png", "benchmark/demo") if one in err]
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_the_keyboard_is_seen_and_what_is_said_is_announced(browser, plain, until):
@@ -62,7 +59,6 @@ def test_the_keyboard_is_seen_and_what_is_said_is_announced(browser, plain, unti
         browser.run(f"{one}.focus()")
         browser.press("Shift", 16)
         assert browser.run(ring) == ["solid", "2px"]
-    # Where there is a picture to paint on, gradio may send an empty one for what was removed.
     said = "return document.querySelector('[role=status]')?.innerText ?? ''"
     until(browser, said, lambda found: "dial at 0.5" in found)
     browser.run("document.querySelector('[aria-label=\"Remove Image\"]').click()")
