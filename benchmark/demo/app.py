@@ -235,14 +235,16 @@ def _painting(gr: Any, session: Session, given: list[Any], dial: list[Any], take
         dials = session.level(outside), session.level((high, *outside[1:]))
         return session.painted(key, level, name, dials, where)[0]
 
-    # Unprocessed: gradio would fail at the empty file that its editor sends when the picture goes.
+    # Unprocessed: gradio would fail at the empty file that its editor sends when the picture goes. What
+    # is painted is read at every event, since strokes alone need not be one.
     where = gr.State(None)
-    painted = editor.change(_told(painting), editor, where, preprocess=False, **QUICK)
     wanted = [where, method, inside, *given, *dial]
     taken.then(_told(start), given, editor, **QUICK)
     fresh.click(_told(start), given, editor, **QUICK)
-    for control in (painted.then, method.input, inside.input, *(one.input for one in dial)):
-        control(_told(draw), wanted, output, **QUICK)
+    strokes = (editor.change, editor.input)
+    for control in (*strokes, method.input, inside.input, *(one.input for one in dial)):
+        read = control(_told(painting), editor, where, preprocess=False, **QUICK)
+        read.then(_told(draw), wanted, output, **QUICK)
 
 
 def _told(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -95,6 +95,37 @@ def test_two_demos_share_no_files():
     assert one != other and there == "True" and not Path(one).exists()
 
 
+def test_a_stroke_changes_the_output_and_so_does_the_level_beneath_it(browser, served, until):
+    browser.open(served, 1280, 1400)
+    until(browser, SHOWN, lambda found: len(found) == 3)
+    browser.run(
+        "[...document.querySelectorAll('button')]"
+        ".find(one => one.innerText.includes('Paint another level')).click()"
+    )
+    output = (
+        "return [...document.querySelectorAll('img')].filter(one => !one.closest('.pictures'))"
+        ".map(one => one.src)"
+    )
+    until(browser, "return !!document.querySelector('canvas')", bool)
+    before = until(browser, output, lambda found: len(found) == 2)
+    box = (
+        "const one = document.querySelector('canvas'); one.scrollIntoView({block: 'center'});"
+        "const box = one.getBoundingClientRect(); return [box.x, box.y, box.width, box.height]"
+    )
+    seen: list[object] = []
+    # Until the editor has its picture, and its size.
+    until(browser, box, lambda found: (seen.append(found), seen.count(found) > 10)[1])
+    x, y, width, height = browser.run(box)
+    browser.mouse("mouseMoved", x + 0.4 * width, y + 0.5 * height)
+    browser.mouse("mousePressed", x + 0.4 * width, y + 0.5 * height)
+    browser.mouse("mouseMoved", x + 0.5 * width, y + 0.5 * height)
+    browser.mouse("mouseReleased", x + 0.5 * width, y + 0.5 * height)
+    painted = until(browser, output, lambda found: len(found) == 2 and found != before)
+    browser.run(f"{SLIDERS}.at(-1).focus()")
+    browser.press("ArrowLeft", 37)
+    until(browser, output, lambda found: len(found) == 2 and found != painted)
+
+
 def test_a_painting_is_read_from_uploads_only_and_an_empty_file_is_none(session_of, tmp_path):
     app._gradio()
     folder = Path(tempfile.mkdtemp(dir=os.environ["GRADIO_TEMP_DIR"]))
