@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from benchmark import tasks
 from benchmark.amount import amount
 from benchmark.analysis.dial import NO_ORDER, followed, has_order
-from benchmark.analysis.statistics import FEW
 from benchmark.leaderboard.standings import DIAL, Group, Standing
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
@@ -132,10 +131,8 @@ def title(group: Group) -> str:
 
 def caution(group: Group) -> list[str]:
     """Returns what ranks by few images are worth, if they are few."""
-    count = len(group.question.images)
-    if not 1 < count < FEW or not any(one.rank for one in group.standings):
-        return []
-    return [f"With only {amount(count, 'image')} the intervals are too narrow, and ranks a hint."]
+    said = words.few_images({"": len(group.question.images)})
+    return [f"{said}."] if said and any(one.rank for one in group.standings) else []
 
 
 def asked(one: Standing) -> str:

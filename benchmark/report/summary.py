@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from benchmark.amount import amount
 from benchmark.analysis.scores import pictures
-from benchmark.analysis.statistics import FEW
 from benchmark.control import level_key
 from benchmark.errors import Failure
 from benchmark.metrics.records import METRICS
@@ -353,12 +352,8 @@ def _uneven(long: pd.DataFrame) -> str:
 def _few(stats: pd.DataFrame) -> str:
     """Returns a caution where sets have too few images for what is said about them."""
     sizes = stats.groupby("dataset")["images"].max()
-    few = [
-        f"{amount(count, 'image')} of {name}" for name, count in sizes.items() if 1 < count < FEW
-    ]
-    return (
-        f". With only {' and '.join(few)} intervals are too narrow and ranks a hint" if few else ""
-    )
+    said = words.few_images({f" of {name}": count for name, count in sizes.items()})
+    return f". {said}" if said else ""
 
 
 def _reference(task: Task) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
 
+from benchmark.amount import amount
+from benchmark.analysis.statistics import FEW
 from benchmark.control import level_key, level_text, parse_level
 from benchmark.errors import LevelError
 from benchmark.metrics.records import METRICS
@@ -137,3 +139,13 @@ def level_name(task: Task, level: str) -> str:
         return f"level {rounded(level)}"
     dial = "dial at " if task.protocol.pairs else ""
     return f"{dial}{'/'.join(axis.name for axis in task.space.axes)} {physical(task, level)}"
+
+
+def few_images(counts: Mapping[str, int]) -> str:
+    """Returns a caution where there are too few images for intervals and ranks, or an empty text.
+
+    Args:
+        counts: Images of sets, by what is written behind the number of images.
+    """
+    few = [f"{amount(count, 'image')}{of}" for of, count in counts.items() if 1 < count < FEW]
+    return f"With only {' and '.join(few)} intervals are too narrow and ranks a hint" if few else ""
