@@ -23,7 +23,7 @@ class Preset:
         lr: Peak learning rate.
         schedule: ``one-cycle`` or ``constant``.
         precision: ``32-true``, or ``bf16-mixed``, which falls back to 32 bits without a GPU
-            or a CPU with AMX.
+            or a CPU with instructions for it (AMX, or those of AVX-512).
         points: Number of evenly spaced levels to sweep; 0 means the task's own grid.
         crop: Side of the centre crop of built-in test images; 0 means whole images.
         perceptual: Whether objectives with an adversarial end add a perceptual term.

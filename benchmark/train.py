@@ -193,12 +193,13 @@ def choosing_kernels() -> Iterator[None]:
 def precision_of(preset: Preset) -> str:
     """Returns the preset's precision, or 32 bits where half of them would only be slower.
 
-    Faster are GPUs that have it (from Ampere on), and CPUs with units for its products (AMX).
+    Faster are GPUs that have it (from Ampere on), and CPUs with instructions for its products (AMX,
+    or those of AVX-512).
     """
     if torch.cuda.is_available():
         units = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        units = _cpu_has("amx_bf16")
+        units = any(_cpu_has(unit) for unit in ("amx_bf16", "avx512_bf16"))
     return preset.precision if units else "32-true"
 
 

@@ -39,7 +39,11 @@ PRODUCTS = {torch.ops.aten.mm, torch.ops.aten.bmm, torch.ops.aten.addmm, torch.o
 @pytest.fixture(autouse=True)
 def units(monkeypatch):
     """A CPU that says it has units for bf16; one that has none computes the same, more slowly."""
-    monkeypatch.setattr(train, "_cpu_has", lambda unit: True)
+    _says(monkeypatch, amx_bf16=True)
+
+
+def _says(monkeypatch, **units: bool):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units, raising=False)
 
 
 @pytest.fixture
@@ -87,9 +91,24 @@ def test_losses_are_those_of_full_precision_within_a_percent(tmp_path, name, tra
 def test_a_machine_without_units_trains_in_full_precision(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert train.precision_of(HALF) == "bf16-mixed"
-    monkeypatch.setattr(train, "_cpu_has", lambda unit: False)
+    _says(monkeypatch)
     assert train.precision_of(HALF) == "32-true"
     assert train.precision_of(config.preset("smoke")) == "32-true"
+
+
+@pytest.mark.parametrize(
+    ("has", "precision"),
+    [
+        ({"amx_bf16": True, "avx512_bf16": True}, "bf16-mixed"),
+        ({"amx_bf16": False, "avx512_bf16": True}, "bf16-mixed"),
+        ({"avx512_f": True, "avx512_vnni": True, "avx512_bf16": False}, "32-true"),
+        ({"avx2": True}, "32-true"),
+    ],
+)
+def test_any_instruction_for_products_in_half_precision_will_do(monkeypatch, has, precision):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    _says(monkeypatch, **has)
+    assert train.precision_of(HALF) == precision
 
 
 def test_gpus_that_only_imitate_half_precision_train_in_full(monkeypatch):
