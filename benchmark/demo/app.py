@@ -119,7 +119,7 @@ def build(session: Session) -> Any:
         delete_cache=(600, 600),
         fill_width=True,
     ) as page:
-        gr.Markdown(f"## {task.name}: {task.summary}")
+        gr.Markdown(f"# {task.name}: {task.summary}")
         image = gr.State(NOTHING)
         with gr.Row():
             with gr.Column(scale=1, min_width=280):

@@ -51,6 +51,8 @@ def test_a_file_that_is_refused_is_said_and_one_that_is_not_takes_its_place(
 def test_the_keyboard_is_seen_and_what_is_said_is_announced(browser, plain, until):
     browser.open(plain)
     until(browser, SHOWN, lambda found: len(found) == 3)
+    headings = "return [...document.querySelectorAll('h1')].map(one => one.innerText)"
+    assert [one.partition(":")[0] for one in browser.run(headings)] == ["denoise"]
     ring = (
         "const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);"
         "return [outlineStyle, outlineWidth]"
