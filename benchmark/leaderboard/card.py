@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.amount import amount
+from benchmark.analysis.scores import pictures
 from benchmark.leaderboard.entry import Entry, options
 from benchmark.report.words import merit
 
@@ -57,7 +58,7 @@ def sections(entry: Entry) -> list[tuple[str, list[str]]]:
                 ),
                 *([] if facts["training"] else ["not trained here"]),
                 *(
-                    f"tested on {one['name']}: {amount(len(one['images']), 'image')}, digest "
+                    f"tested on {one['name']}: {_pictures(entry, one['images'])}, digest "
                     f"{one['digest']}"
                     for one in facts["sets"]
                 ),
@@ -130,3 +131,10 @@ def _weights(one: Mapping[str, Any]) -> str:
     where = one["file"] or one["url"] or "not published"
     half = " as float16" if one["precision"] == "float16" else ""
     return f"{one['stage']}, seed {one['seed']}: {where}{half}, sha256 {one['sha256']}"
+
+
+def _pictures(entry: Entry, images: Sequence[str]) -> str:
+    """Returns how many pictures images are of, which are named with their case."""
+    cases = len(entry.task.cases)
+    each = f", each in {cases} cases" if cases > 1 else ""
+    return amount(len(pictures(images, entry.task)), "image") + each
