@@ -143,6 +143,16 @@ def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home, monkeypatch
     assert re.search(part, error)
 
 
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_methods_none_of_which_takes_the_task_are_bad_usage(more, capsys, home):
+    words = ["run", "filter-rtv2", "--preset", "smoke", *more]
+    assert cli.main([*words, "--methods", "adafm,cfsnet"]) == 2
+    reason = "skipped: takes one control axis, not 2"
+    assert f"adafm: {reason}; cfsnet: {reason}" in capsys.readouterr().err
+    assert cli.main([*words, "--methods", "adafm,floor", "--dry-run"]) == 0
+    assert "adafm: skipped" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("verb", "offered"), [("run", True), ("sweep", True), ("train", False), ("analyze", False)]
 )

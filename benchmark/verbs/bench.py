@@ -54,11 +54,13 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
         from benchmark.verbs.outline import describe
 
         plan = planning.looked_at(request, store, train)
+        _some(plan)
         print(describe(plan, sweep=sweep))
         traces(plan.failures, debugs(args))
         _inspected(plan, train, sweep)
         return 0
     plan = planning.make(request, store, train)
+    _some(plan)
     _inspected(plan, train, sweep)
     _unseen(plan, store)
     plan.begin(store, sweep)
@@ -87,6 +89,13 @@ def _planner() -> ModuleType:
     with collector.paused():
         from benchmark import plan
     return plan
+
+
+def _some(plan: Plan) -> None:
+    """Refuses a request none of whose methods takes the task: success would mean a table."""
+    if plan.skipped and not plan.sweeps and not plan.failures:
+        reasons = (f"{one.method}: {one.reason}" for one in dict.fromkeys(plan.skipped))
+        raise UserError(f"nothing is left of what was asked for: {'; '.join(reasons)}")
 
 
 def _inspected(plan: Plan, train: bool, sweep: bool) -> None:
