@@ -20,7 +20,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,6 +170,20 @@ def as_they_are() -> Iterator[None]:
         yield
     finally:
         _still.pop()
+
+
+def close_hub(sets: Iterable[str]) -> None:
+    """Keeps the hub's libraries from the network, if one of some sets is on the hub.
+
+    Copies in their own cache still work. They read the variable when they are imported, which torch's
+    companions may have done before anybody knows what is allowed; processes to come are told by it.
+    """
+    if not any(one.startswith("hub/") for one in sets):
+        return
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    for name in ("huggingface_hub.constants", "datasets.config"):
+        if name in sys.modules:
+            sys.modules[name].HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
 
 
 def can_load(name: str, offline: bool = False) -> bool:

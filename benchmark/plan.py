@@ -137,6 +137,8 @@ def make(request: Request, store: Store, train: bool = True) -> Plan:
         train=tuple(anywhere(one, "train") for one in request.train) or default_sets(task, "train"),
         test=tuple(anywhere(one, "test") for one in request.test) or default_tests(task),
     )
+    if request.offline:
+        assets.close_hub((*request.train, *request.test))
     tests = {
         name: open_test(task, name, request.preset.crop, request.offline) for name in request.test
     }

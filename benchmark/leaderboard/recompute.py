@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark import config, sweep, tasks
+from benchmark import assets, config, sweep, tasks
 from benchmark.build import build_method, create_method
 from benchmark.config import Preset
 from benchmark.control import parse_level
@@ -88,6 +88,8 @@ class Subject:
                 )
         _known(facts["method"])
         self.preset = preset_of(facts["preset"])
+        if offline:
+            assets.close_hub(one["name"] for one in facts["sets"])
         self.sets = {one["name"]: _opened(one, self.preset, offline) for one in facts["sets"]}
         for one in facts["sets"]:
             if list(one["images"]) != _names(Samples(self.sets[one["name"]], task)):

@@ -1,15 +1,18 @@
 """Image sources: folders, built-in photographs, hub sets, and files that are not what they seem."""
 
 import io
+import socket
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import tasks
+from benchmark import plan, tasks
 from benchmark.data import sources
 from benchmark.data.sources import default_sets, open_set
 from benchmark.errors import UserError
+from benchmark.planning.request import wanted
+from benchmark.store import Store
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
@@ -167,11 +170,14 @@ def test_the_listing_counts_images(data):
 def hub(monkeypatch):
     """Stands in for the hub; returns a function that fills it."""
     import datasets
+    import huggingface_hub
 
     from benchmark import assets
 
     monkeypatch.setattr(assets, "unreachable", lambda url: "")
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    for module in (datasets.config, huggingface_hub.constants):
+        monkeypatch.setattr(module, "HF_HUB_OFFLINE", False)
     sources._hub.cache_clear()
 
     def fill(count, column="image"):
@@ -236,6 +242,21 @@ def test_a_hub_out_of_reach_is_one_sentence(hub, monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", closed)
     with pytest.raises(UserError, match=r"cannot be read \(ConnectionError\); go online, or put"):
         open_set("hub/set5", "test", offline=True)
+
+
+def test_nothing_is_asked_of_the_hub_where_the_network_is_forbidden(hub, monkeypatch, tmp_path):
+    asked = []
+
+    def looked_up(host, *args, **options):
+        asked.append(host)
+        raise OSError("closed")
+
+    # Its libraries are imported by now, and read no variable any more.
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    request = wanted("denoise", ["floor"], train=["builtin"], test=["hub/set5"], offline=True)
+    with pytest.raises(UserError, match="go online"):
+        plan.make(request, Store(tmp_path))
+    assert asked == []
 
 
 def test_images_can_be_left_out_by_name(data):
