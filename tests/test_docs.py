@@ -1,6 +1,8 @@
 """Documents: links lead somewhere, commands parse, and figures are those of the code."""
 
 import ast
+import dataclasses
+import inspect
 import re
 import shlex
 import subprocess
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import build, cli, studies, tasks
+from benchmark import build, cli, config, studies, tasks
 from benchmark.analysis.comparison import pairs_table, stats_table
 from benchmark.analysis.dial import FIGURES
 from benchmark.build import build_method
@@ -71,6 +73,50 @@ def test_every_task_has_a_line_in_the_readme_and_no_other_has():
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", text(page)):
         assert not target or (page.parent / target).exists(), target
+
+
+def anchors(page: Path) -> set[str]:
+    """Returns what headings of a page are called in links, as GitHub does it."""
+    heads = re.findall(r"^#+ (.*)$", text(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head).strip().lower().replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_into_a_page_lead_to_one_of_its_headings(page):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]*)\)", text(page)):
+        assert anchor in anchors(page.parent / target if target else page), f"{target}#{anchor}"
+
+
+def test_every_setting_of_a_preset_is_told_with_its_value():
+    page = text(ROOT / "README.md")
+    told = re.findall(r"^\| `(\w+)` \| .* \| (.*) \| (.*) \| (.*) \| (.*) \|$", page, re.MULTILINE)
+    table = {name: values for name, *values in told}
+    fields = [field.name for field in dataclasses.fields(config.Preset)]
+    settings = [name for name in fields if name not in ("name", "backbone")]
+    assert {*settings} <= {*table}
+    for name in settings:
+        values = (getattr(preset, name) for preset in config.PRESETS.values())
+        shown = [
+            f"{value:,}"
+            if type(value) is int
+            else str(value).lower()
+            if value in (True, False)
+            else str(value)
+            for value in values
+        ]
+        assert table[name] == shown, name
+
+
+def test_every_option_of_a_method_is_told_with_its_default():
+    section = text(ROOT / "docs" / "methods.md").partition("## Options")[2].partition("\n## ")[0]
+    told = set(re.findall(r"^\| `(\w+)` \| `(\w+)` \| *(\S*) *\| ", section, re.MULTILINE))
+    named = [one.name for one in discovery.entries() if one.group != "network" and not one.error]
+    assert told == {
+        (name, option, str(about.default).lower())
+        for name in named
+        for option, about in inspect.signature(type(build.create_method(name))).parameters.items()
+        if about.default is not about.empty
+    }
 
 
 def commands() -> list[tuple[str, str]]:

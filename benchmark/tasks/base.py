@@ -51,7 +51,7 @@ class Task:
             what to prefer) or ``operator`` (the level is an image operator's parameter).
         summary: One line for lists.
         space: The control space.
-        grid: Levels that the board reports.
+        grid: Levels that are scored where neither the request nor the preset names others.
         degradation: Name in ``benchmark.degradations``; see ``conditions`` for what it is given.
         objective: What training minimises.
         protocol: Every detail of scoring that changes a number.
@@ -243,7 +243,7 @@ def imitating(
         name: As in ``Task``, like all that follows.
         summary: One line for lists.
         space: The control space.
-        grid: Levels that the board reports.
+        grid: Levels that are scored where nobody names others.
         operator: The operator.
         degradation: What is done to its input.
         more: Other fields of ``Task``.

@@ -75,8 +75,8 @@ class Stage:
         network: Name of a submodule that is a plain backbone. A stage with a network trains that
             network alone, knows nothing of the method around it, and is therefore shared by all
             methods (and baselines) that ask for the same training.
-        imported: Name of weights that ``dialbench import`` stored; nothing is trained then, and
-            they are the whole method's.
+        imported: Name of weights that lie under ``imported/`` in the store, put there by ``dialbench
+            import`` or by whoever has them; nothing is trained then, and they are the whole method's.
     """
 
     name: str
