@@ -21,7 +21,8 @@ OPTIONS  = --preset $(PRESET) $(if $(METHODS),--methods "$(METHODS)") \
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "variables for bench, demo, report and entries: TASK=sr METHODS=\"dni ftn\" PRESET=laptop BACKBONE= SEEDS=0,1 ENGINE=local|ray|slurm:partition=gpu JOBS= ARGS="
+	@echo "variables for bench, demo, report and entries: TASK=sr METHODS=\"dni ftn\" PRESET=laptop BACKBONE= SEEDS=0,1 ENGINE=local|ray|slurm:partition=gpu JOBS= ARGS=\"--train bsds500-train\""
+	@echo "test and fuzz take ARGS= too, perf takes SUITE=, and every target PYTHON=python3.12"
 
 setup: $(READY)  ## create .venv and install everything into it
 

@@ -46,7 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         first = next((word for word in argv if not word.startswith("-")), None)
         if first is not None and first not in names:
             raise UserError(unknown("verb", first, names))
-        args = top.parse_args(argv)
+        args, left = top.parse_known_args(argv)
+        if left:
+            # Of itself argparse would name the help of all verbs, where no option is.
+            of = " ".join(filter(None, (top.prog, first, getattr(args, "action", ""))))
+            raise UserError(f"unrecognized arguments: {' '.join(left)}; see {of} --help")
         return args.verb(args)
     except KeyboardInterrupt:
         print("dialbench: interrupted; run the same command again to go on", file=sys.stderr)
@@ -299,24 +303,42 @@ def _selection(
             ),
         )
     one.add_argument(
-        "--methods", nargs="+", metavar="NAME", help="methods and baselines, like dni,ftn:groups=4"
+        "--methods",
+        nargs="+",
+        metavar="NAME",
+        help="methods and baselines, like dni,ftn:groups=4 (default: "
+        + ("the study's)" if study else "eight methods, floor, blend, experts)"),
     )
     one.add_argument(
         "--method", action="append", default=[], metavar="FILE", help="a method file to add"
     )
-    one.add_argument("--preset", default="laptop", metavar="P", help=", ".join(config.PRESETS))
+    one.add_argument(
+        "--preset",
+        default="laptop",
+        metavar="P,P" if task == "+" else "P",
+        help=f"{', '.join(config.PRESETS)} (default: laptop)",
+    )
     one.add_argument("--backbone", metavar="B", help="like small:width=32 (default: the preset's)")
     one.add_argument("--seeds", default="0", metavar="N,N", help="seeds (default: 0)")
     levels = one.add_mutually_exclusive_group()
-    levels.add_argument("--levels", metavar="T,T", help="levels from 0 to 1; with two dials 0/0.5")
     levels.add_argument(
-        "--physical", metavar="V,V", help="levels as physical values, like 15,25,50"
+        "--levels",
+        metavar="T,T",
+        help="levels from 0 to 1; with two dials 0/0.5 (default: the preset's)",
+    )
+    levels.add_argument(
+        "--physical",
+        metavar="V,V",
+        help="levels in the task's unit, like 15,25,50; with two dials 2/25",
     )
     one.add_argument(
         "--matrix", action="store_true", help="also score every level with the dial set wrong"
     )
-    one.add_argument("--train", default="", metavar="SET,SET", help="training sets")
-    one.add_argument("--test", default="", metavar="SET,SET", help="test sets")
+    own = "those of the task that DIALBENCH_DATA holds, else builtin"
+    for name, kind in (("--train", "training"), ("--test", "test")):
+        one.add_argument(
+            name, default="", metavar="SET,SET", help=f"{kind} sets or folders (default: {own})"
+        )
 
     def of_work(text: str) -> str:
         return text if works else argparse.SUPPRESS
@@ -333,10 +355,17 @@ def _selection(
         help=of_work(f"{', '.join(OPTIONS)}; with options like slurm:partition=gpu:chunk=4"),
     )
     one.add_argument(
-        "--jobs", type=int, metavar="N", help=of_work("jobs at once (default: 2 on a CPU)")
+        "--jobs",
+        type=int,
+        metavar="N",
+        help=of_work("jobs at once (default: 2 on a CPU, 1 on a GPU, on clusters what fits)"),
     )
     one.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the preset"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting of the preset, like steps=1000",
     )
     one.add_argument("--offline", action="store_true", help="never download anything")
     if not works:
@@ -344,7 +373,11 @@ def _selection(
         return one
     redone = one.add_mutually_exclusive_group()
     redone.add_argument(
-        "--force", action="append", default=[], metavar="NAME", help="redo a method"
+        "--force",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="redo a method of --methods, but for what it shares",
     )
     redone.add_argument(
         "--only-missing", action="store_true", help="do what is not stored yet (the default)"

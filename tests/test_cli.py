@@ -245,3 +245,19 @@ def test_only_missing_says_what_is_done_anyway_and_goes_with_no_force(home, caps
     with_it = capsys.readouterr().out
     assert cli.main(words) == 0 and capsys.readouterr().out == with_it
     assert cli.main([*words, "--only-missing", "--force", "floor"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        ("report sr --force dni", "dialbench report --help"),
+        ("board build --offline", "dialbench board build --help"),
+        ("data check --offline", "dialbench data check --help"),
+    ],
+)
+def test_an_unknown_option_leads_to_the_help_that_lists_options(words, where, home, capsys):
+    assert cli.main(words.split()) == 2
+    assert capsys.readouterr().err.endswith(f"see {where}\n")
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(where.split()[1:])
+    assert stopped.value.code == 0

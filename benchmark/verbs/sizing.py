@@ -133,7 +133,8 @@ def page(plans: Sequence[Plan], store: Store) -> str:
         text += [
             "",
             "Not counted, since nothing like it is in the store (run it once, with one seed or "
-            f"--set steps={LONG}, to have it counted):",
+            f"--set steps={LONG}, to have it counted; not with --preset smoke, which takes no times of "
+            "sweeps):",
             "",
             *(f"- {one}" for one in unknown),
         ]
