@@ -14,7 +14,7 @@ from benchmark.training import scratch, stopping
 
 Say = Callable[[str], None]
 
-CHANGED = "the code or the training images changed after this job was planned; run again"
+CHANGED = "the code or the training images changed after this job was planned; run again, in a new process"
 
 
 def perform(job: Job, store: Store, say: Say) -> str | None:

@@ -13,7 +13,7 @@ from benchmark.data.filtered import operator_digest
 from benchmark.data.sources import ImageSet
 from benchmark.objectives.choice import resolved
 from benchmark.planning.jobs import Point, SweepJob, TrainJob
-from benchmark.registry.digest import code_digest, digest, package_digest
+from benchmark.registry.digest import digest, known_digest, package_digest
 from benchmark.registry.discovery import backbone_source, package_of, source_of
 from benchmark.tasks import Objective, Task
 
@@ -120,7 +120,7 @@ def training_digest(task: Task, objective: Objective, set_digests: tuple[str, ..
         objective: The objective in force, with a perceptual term if there is one.
         set_digests: Content digests of the training sets.
     """
-    code = _code(
+    code = known_digest(
         (
             "benchmark.train:train_stage",
             *MEANING,
@@ -156,12 +156,12 @@ def _software(task: Task) -> list[str]:
 
 def backbone_digest(backbone: str) -> str:
     """Returns the digest of a backbone's code."""
-    return _code((backbone_source(backbone),), METHOD_CODE)
+    return known_digest((backbone_source(backbone),), METHOD_CODE)
 
 
 def method_digest(method: str, file: str | None, backbone: str) -> str:
     """Returns the digest of a method: code, hyper-parameters and backbone."""
-    code = _code((source_of(method, Path(file) if file else None),), METHOD_CODE)
+    code = known_digest((source_of(method, Path(file) if file else None),), METHOD_CODE)
     package = None if file else package_of(method)
     known = [method, code, backbone, backbone_digest(backbone)]
     return digest([*known, package_digest(package)] if package else known)
@@ -169,7 +169,7 @@ def method_digest(method: str, file: str | None, backbone: str) -> str:
 
 def scoring_digest(task: Task) -> str:
     """Returns the digest of everything but weights and data that determines a score."""
-    code = _code(
+    code = known_digest(
         (
             "benchmark.data.patches:clean_pixels",
             "benchmark.data.samples:Samples",
@@ -236,8 +236,3 @@ def picture_key(task: Task, dataset_digest: str, image: str, level: Level | None
     """Returns the key of an input picture at a level, or of the clean picture (None)."""
     text = "" if level is None else level_text(level)
     return digest([scoring_digest(task), dataset_digest, image, text])
-
-
-@functools.cache
-def _code(starts: tuple[str, ...], inside: tuple[str, ...]) -> str:
-    return code_digest(starts, inside)

@@ -16,6 +16,7 @@ from benchmark.config import Preset
 from benchmark.control import Level, parse_level
 from benchmark.errors import UserError
 from benchmark.registry import discovery, spec
+from benchmark.registry.edited import reread
 from benchmark.registry.engines import engine
 
 FILE = re.compile(r"(.+?\.py)((?::\w+=[^:]*)*)")
@@ -204,6 +205,7 @@ def choice_of(name: str) -> Choice:
     known = [entry.name for entry in discovery.entries() if entry.group != "network"]
     if file.stem in known:
         raise UserError(f"{file}: the name '{file.stem}' is taken; rename the file")
+    reread(file.resolve())
     return Choice(method, str(file.resolve()))
 
 

@@ -106,7 +106,8 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
             whole.add(name)
             todo.extend((name, one) for one in module.definitions)
             texts += [written(node) for node in module.loose]
-            texts += _beside(Path(name)) if name.endswith(".py") else []
+            if name.endswith(".py"):
+                texts += [f"module {one}={code}" for one, code in beside(Path(name))]
     while todo:
         definition = todo.pop()
         if definition in seen:
@@ -123,6 +124,12 @@ def code_digest(starts: Iterable[str], inside: Iterable[str] = OWN) -> str:
                 texts += _foreign(node, module, inside)
                 todo.extend(_uses(node, module, inside))
     return hashlib.sha256("\n".join(sorted({*texts})).encode()).hexdigest()[:LENGTH]
+
+
+@functools.cache
+def known_digest(starts: tuple[str, ...], inside: tuple[str, ...]) -> str:
+    """Returns ``code_digest``, computed once: code that this process has imported stays as it was."""
+    return code_digest(starts, inside)
 
 
 def table_keys(table: str) -> tuple[str, ...]:
@@ -312,10 +319,10 @@ def _foreign(node: ast.AST, module: Module, inside: tuple[str, ...]) -> Iterator
                 yield f"import {name}={source}.{symbol or ''}"
 
 
-def _beside(path: Path) -> Iterator[str]:
-    """Yields the code of files and folders beside a method file that it, or one of them, imports.
+def beside(path: Path) -> Iterator[tuple[str, str]]:
+    """Yields files and folders beside a method file that it, or one of them, imports.
 
-    Beside an installed module lie other packages, which are nobody's own.
+    Each as the name that is imported, and its code. Beside an installed module lie other packages, which are nobody's own.
     """
     if path.parent.name in ("site-packages", "dist-packages"):
         return
@@ -332,10 +339,10 @@ def _beside(path: Path) -> Iterator[str]:
             file, folder = path.with_name(f"{name}.py"), path.with_name(name)
             if file.is_file():
                 todo.append(file)
-                yield f"module {name}={_code_of(file)}"
+                yield name, _code_of(file)
             elif folder.is_dir():
                 todo += sorted(folder.rglob("*.py"))
-                yield f"module {name}={package_digest(folder)}"
+                yield name, package_digest(folder)
 
 
 def _imported(module: Module, name: str, inside: tuple[str, ...]) -> list[Definition]:

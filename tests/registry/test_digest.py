@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.control import Axis
-from benchmark.registry.digest import canonical, code_digest, digest, weights_digest
+from benchmark.registry.digest import canonical, code_digest, digest, known_digest, weights_digest
 from benchmark.registry.writing import Requoted, written
 
 SOURCE = '''
@@ -309,7 +309,7 @@ def test_what_moves_a_number_of_this_repository_is_in_its_keys(file, old, new, k
     perceptual = Objective(((Term("perceptual_squeeze"),),))
 
     def found() -> dict[str, str]:
-        keys._code.cache_clear()
+        known_digest.cache_clear()
         task = tasks.get("denoise")
         return {
             "s": keys.scoring_digest(task),
@@ -326,7 +326,7 @@ def test_what_moves_a_number_of_this_repository_is_in_its_keys(file, old, new, k
     whole = digests._module
     monkeypatch.setattr(digests, "_module", lambda one: edited if one == name else whole(one))
     after = found()
-    keys._code.cache_clear()
+    known_digest.cache_clear()
     changed = {kind for kind in after if after[kind] != before[kind]}
     # An objective with a perceptual term trains by the same code and more.
     assert changed - {"p"} == {*kinds} - {"p"} and ("p" in changed) == bool({*kinds} & {"t", "p"})

@@ -1,0 +1,80 @@
+"""Method files that are edited while this process uses them."""
+
+import sys
+
+import pytest
+
+from benchmark import plan
+from benchmark.build import create_method
+from benchmark.errors import JobError
+from benchmark.planning.request import wanted
+from benchmark.store import Store
+
+FILE = '''"""Doubles."""
+
+from benchmark.method import ControlMethod, imported_stage
+from {beside} import FACTOR
+
+
+class Doubles(ControlMethod):
+    """Multiplies."""
+
+    factor = FACTOR * 1
+
+    def build(self, backbone, control):
+        pass
+
+    def stages(self, task):
+        return []
+
+    def forward(self, x, level):
+        return self.factor * x
+'''
+
+
+@pytest.fixture
+def asked(home, tmp_path, monkeypatch):
+    """Writes a method and a file beside it; returns what writes them anew and plans."""
+    monkeypatch.syspath_prepend(tmp_path)
+    file, beside = tmp_path / "edited_method.py", tmp_path / "beside_edited.py"
+
+    def ask(old="", new="", factor=2):
+        file.write_text(
+            FILE.format(beside=beside.stem).replace(old, new)
+            if old
+            else FILE.format(beside=beside.stem)
+        )
+        beside.write_text(f"FACTOR = {factor}\n")
+        request = wanted("denoise", [str(file)], preset="smoke", offline=True)
+        planned = plan.make(request, Store())
+        key = next(iter(planned.sweeps), "")
+        return create_method("edited_method", file).factor, key
+
+    yield ask
+    for name in ("dialbench_file_edited_method", beside.stem):
+        sys.modules.pop(name, None)
+
+
+def test_an_edited_file_is_read_again_under_another_key(asked):
+    before, after = asked(), asked("FACTOR * 1", "FACTOR + 40")
+    assert (before[0], after[0]) == (2, 42) and before[1] != after[1]
+    assert asked() == before
+
+
+def test_so_is_what_it_imports_from_beside_it(asked):
+    before, after = asked(), asked(factor=31)
+    assert (before[0], after[0]) == (2, 31) and before[1] != after[1]
+
+
+def test_a_comment_is_no_edit(asked):
+    before = asked()
+    own = sys.modules["dialbench_file_edited_method"]
+    assert asked("Multiplies.", "Says something else.") == before
+    assert sys.modules["dialbench_file_edited_method"] is own
+
+
+def test_a_file_that_was_broken_and_mended_runs_again(asked):
+    before = asked()
+    with pytest.raises(JobError, match="does not import"):
+        asked("pass", "pass pass")
+    assert asked() == before
