@@ -75,7 +75,7 @@ def wanted(
     changes: Sequence[str] = (),
     backbone: str | None = None,
     seeds: Sequence[int] = (0,),
-    levels: Sequence[Level] | None = None,
+    levels: Sequence[Level | float] | None = None,
     train: Sequence[str] = (),
     test: Sequence[str] = (),
     offline: bool = False,
@@ -92,7 +92,7 @@ def wanted(
         changes: What is changed in it, like ``steps=300``.
         backbone: Backbone, like ``small:width=32``; None means the preset's.
         seeds: Seeds, 0 or more.
-        levels: As ``Request`` has them, and what follows too.
+        levels: As ``Request`` has them, and what follows too; where there is one dial, numbers do.
         train: Training sets.
         test: Test sets.
         offline: Whether downloads are forbidden.
@@ -109,6 +109,8 @@ def wanted(
     ):
         if isinstance(value, str):
             raise UserError(f"{name}='{value}': give a list, like ['{value}']")
+    if isinstance(seeds, int):
+        raise UserError(f"seeds={seeds}: give a list, like [{seeds}]")
     about = tasks.get(task)
     budget = config.preset(preset, changes)
     backbone = str(spec.parse(backbone or budget.backbone))
@@ -134,7 +136,7 @@ def wanted(
         budget,
         backbone,
         tuple(seeds),
-        None if levels is None else tuple(about.space.check(one) for one in levels),
+        None if levels is None else tuple(about.space.check(_point(one)) for one in levels),
         tuple(train),
         tuple(test),
         offline,
@@ -142,6 +144,11 @@ def wanted(
         matrix,
         allow_leaks,
     )
+
+
+def _point(level: Level | float) -> Level:
+    """Returns a level, also where the number of the only dial was given."""
+    return (level,) if isinstance(level, int | float) else level
 
 
 def request_of(args: argparse.Namespace) -> Request:

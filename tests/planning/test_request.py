@@ -37,6 +37,7 @@ def test_python_and_the_command_line_ask_for_the_same(tmp_path):
     ("given", "said"),
     [
         ({"task": "srr"}, "did you mean 'sr'"),
+        ({"seeds": 1}, r"seeds=1: give a list, like \[1\]"),
         ({"preset": "laptob"}, "did you mean 'laptop'"),
         ({"methods": []}, "no method was named"),
         ({"levels": []}, "no level was given"),
@@ -52,3 +53,7 @@ def test_python_and_the_command_line_ask_for_the_same(tmp_path):
 def test_what_is_wrong_is_one_sentence(given, said):
     with pytest.raises(UserError, match=said):
         wanted(**{"task": "sr", **given})
+
+
+def test_the_level_of_one_dial_may_be_a_number():
+    assert wanted("denoise", levels=[0, 0.5]) == wanted("denoise", levels=[(0,), (0.5,)])
