@@ -6,6 +6,7 @@ What would fail after hours of training, or leave a column empty, is said first.
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +95,9 @@ def _unscored(task: Task, asked: str, images: ImageSet) -> Iterator[str]:
             small.setdefault(names, []).append(records.get(metric).label)
     for names, labels in small.items():
         rest = f"{'+' if WITHOUT in asked else WITHOUT}{'+'.join(names)}"
-        advice = f"; --test {asked}{rest} tests without" if len(names) < len(sizes) else ""
+        # What joins names cannot stand in one.
+        sayable = len(names) < len(sizes) and not any("+" in one for one in names)
+        advice = f"; --test {shlex.quote(asked + rest)} tests without" if sayable else ""
         yield (
             f"{images.name}: no mean of {', '.join(labels)}, since "
             f"{amount(len(names), 'image is', 'images are')} too small: {_named(names)}{advice}"

@@ -6,6 +6,7 @@ A network that has seen its test images scores too well, and every comparison wi
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -98,11 +99,10 @@ def refuse(found: Sequence[Pair], asked: Mapping[str, str]) -> None:
     named = "; ".join(str(pair) for pair in found[:SHOWN])
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     name, _, image = found[0].first.rpartition("/")
-    first = asked[name]
+    first = shlex.quote(f"{asked[name]}{'+' if WITHOUT in asked[name] else WITHOUT}{image}")
     raise UserError(
         f"training images show what is tested: {named}{more}; leave them out as in "
-        f"--train {first}{'+' if WITHOUT in first else WITHOUT}{image}, or add --allow-leaks to "
-        "run in spite of it"
+        f"--train {first}, or add --allow-leaks to run in spite of it"
     )
 
 

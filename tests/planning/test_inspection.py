@@ -1,5 +1,6 @@
 """What is said of images before anything is computed."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,6 +91,19 @@ def test_images_too_small_for_a_metric_are_named_with_the_way_out(notes, tmp_pat
     (again,) = notes("--methods", "floor", "--test", f"{folder}:without=c")
     assert f"--test {folder}:without=c+b tests" in again
     assert notes("--methods", "floor", "--test", str(folder), sweep=False) == []
+
+
+def test_a_way_out_can_be_pasted_into_a_shell(notes, tmp_path):
+    folder = tmp_path / "my images"
+    save(folder / "a.png", 200, 200)
+    save(folder / "b (copy).png", 40, 100)
+    (note,) = notes("--methods", "floor", "--test", str(folder))
+    _, test, spec, *_ = shlex.split(note.partition("; ")[2].replace("--test", "x --test"))
+    assert test == "--test" and notes("--methods", "floor", "--test", spec) == []
+    # What joins names cannot stand in one.
+    save(folder / "c+d.png", 40, 100)
+    (note,) = notes("--methods", "floor", "--test", str(folder))
+    assert "--test" not in note
 
 
 def test_images_too_small_to_train_or_test_on_are_refused_together(notes, tmp_path):
