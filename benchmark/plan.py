@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmark import assets, build, collector, tasks
@@ -139,10 +140,15 @@ def make(request: Request, store: Store, train: bool = True) -> Plan:
     )
     if request.offline:
         assets.close_hub((*request.train, *request.test))
-    tests = {
-        name: open_test(task, name, request.preset.crop, request.offline) for name in request.test
-    }
-    training = tuple(open_set(one, "train", offline=request.offline) for one in request.train)
+    crop, offline, count = request.preset.crop, request.offline, len(request.test)
+    found = _opened(
+        [
+            *(functools.partial(open_test, task, one, crop, offline) for one in request.test),
+            *(functools.partial(open_set, one, "train", offline=offline) for one in request.train),
+        ]
+    )
+    tests = dict(zip(request.test, found[:count], strict=True))
+    training = tuple(found[count:])
     _named_apart("test", tests)
     _named_apart("training", dict(zip(request.train, training, strict=True)))
     plan = Plan(request, task, levels_of(request, task), tests, training)
@@ -166,6 +172,21 @@ def looked_at(request: Request, store: Store, train: bool = True) -> Plan:
     """Plans a request for what only looks at the store: nothing is downloaded."""
     with assets.as_they_are():
         return make(request, store, train)
+
+
+def _opened(sets: Sequence[Callable[[], ImageSet]]) -> list[ImageSet]:
+    """Opens sets of images; what is wrong with several is told at once."""
+    found, wrong = [], {}
+    for one in sets:
+        try:
+            found.append(one())
+        except UserError as error:
+            wrong.setdefault(str(error), error)
+    if len(wrong) == 1:
+        raise next(iter(wrong.values()))
+    if wrong:
+        raise UserError("; ".join(wrong))
+    return found
 
 
 def _named_apart(kind: str, sets: Mapping[str, ImageSet]) -> None:

@@ -12,7 +12,8 @@ import torch
 from benchmark import cli, plan
 from benchmark.control import Axis, ControlSpace
 from benchmark.engines import local
-from benchmark.planning.request import request_of
+from benchmark.errors import UserError
+from benchmark.planning.request import request_of, wanted
 from benchmark.store import Store
 from benchmark.training.stage import At, Stage, Uniform, corner_stages, fault, start_stage
 from benchmark.verbs.outline import describe
@@ -239,3 +240,18 @@ def test_a_stage_that_starts_from_no_earlier_one_stops_no_other_method(planned, 
     assert {job.method for job in made.sweeps.values()} == {"dni"}
     (failure,) = made.failures
     assert failure.reason == "stage 'joint' starts from 'nowhere', which is no earlier stage"
+
+
+def test_what_is_wrong_with_several_sets_is_told_at_once(home, photographs, tmp_path):
+    for folder in ("one", "two"):
+        shutil.copytree(photographs, tmp_path / folder)
+        (tmp_path / folder / "bad.png").write_text("no image")
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    asked = wanted("denoise", ["floor"], preset="smoke", train=[one], test=[two], offline=True)
+    with pytest.raises(UserError) as told:
+        plan.make(asked, Store())
+    assert f"{two}/bad.png is damaged" in str(told.value)
+    assert f"{one}/bad.png is damaged" in str(told.value)
+    both = wanted("denoise", ["floor"], preset="smoke", train=[one], test=[one], offline=True)
+    with pytest.raises(UserError, match="^image [^;]*; replace or remove it$"):
+        plan.make(both, Store())
