@@ -175,6 +175,8 @@ def draw(tables: Tables, task: Task) -> Figure:
     bar.ax.tick_params(labelsize=7)
     bar.outline.set_visible(False)
     drawing.legend(figure, looks)
+    # Pictures keep their shape, which the layout learns too late: labels would touch the edge.
+    figure.get_layout_engine().set(rect=(0.012, 0, 0.988, 1))
     return figure
 
 
