@@ -104,7 +104,7 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
     if stages and not any(stages.values()) and not plan.unfit:
         raise UserError(f"{', '.join(stages)}: there are no weights to export")
     if not trained:
-        raise UserError(nothing_there(plan))
+        raise UserError(nothing_there(plan, store))
     for one in plan.unfit:
         yield f"{one.method}: {one.reason}", one not in plan.failures
     for name, needed in stages.items():

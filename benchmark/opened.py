@@ -43,7 +43,7 @@ def open_method(task: str, method: str | Path, **options: Any) -> ControlMethod:
     plan = looked_at(request, store)
     found = stored_jobs(plan, store)
     if not found:
-        raise UserError(nothing_there(plan))
+        raise UserError(nothing_there(plan, store))
     opened = loaded(found[0], plan.task, store)
     opened.register_forward_pre_hook(_require_images)
     return opened

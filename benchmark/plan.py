@@ -19,6 +19,7 @@ from benchmark.planning import keys, methods
 from benchmark.planning.jobs import Job, Point, SweepJob, TrainJob
 from benchmark.planning.leakage import Pair, leaks
 from benchmark.planning.request import Request
+from benchmark.planning.trained import trained_with
 from benchmark.registry.digest import digest, weights_digest
 from benchmark.store import Cell, Store
 from benchmark.tasks import Task
@@ -279,12 +280,13 @@ def untrained(plan: Plan) -> str:
     )
 
 
-def nothing_there(plan: Plan) -> str:
+def nothing_there(plan: Plan, store: Store) -> str:
     """Returns what to say where no method of a plan can be used."""
     unfit = [f"{one.method}: {one.reason}" for one in plan.unfit]
     # No training helps a network that is to be imported, or one that does not take the task.
     helps = any(job.stage_keys for job in plan.sweeps.values()) or not unfit
-    return "; ".join([*([untrained(plan)] if helps else []), *unfit])
+    told = [untrained(plan), trained_with(plan.task, store)] if helps else []
+    return "; ".join([*told, *unfit])
 
 
 def failures(plan: Plan, store: Store) -> list[Failure]:

@@ -247,5 +247,5 @@ def open_session(plan: Plan, store: Store) -> Session:
     found = {job.method: loaded(job, plan.task, store) for job in stored_jobs(plan, store)}
     # The floor needs no training: alone it is nothing to look at.
     if not any(method.stages(plan.task) for method in found.values()):
-        raise UserError(nothing_there(plan))
+        raise UserError(nothing_there(plan, store))
     return Session(plan.task, found)

@@ -44,7 +44,7 @@ def run(
     """
     jobs = stored_jobs(plan, store)
     if not jobs:
-        raise UserError(nothing_there(plan))
+        raise UserError(nothing_there(plan, store))
     parts = [(job, level) for job in jobs for level in job.levels]
     if not parts:
         raise UserError("; ".join(f"{one.method} {one.reason}" for one in plan.skipped))
