@@ -87,7 +87,7 @@ def number(value: float, digits: int) -> str:
         return NULL
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    return f"{value:.{digits}f}"
+    return f"{value:z.{digits}f}"
 
 
 def fixed(metric: str, value: float) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from benchmark import report
 from benchmark.errors import Failure
+from benchmark.report import words
 from benchmark.report.latex import escape, latex
 from benchmark.report.markdown import markdown
 from benchmark.report.series import Series, ordered
@@ -287,3 +288,15 @@ def test_networks_of_others_are_references_and_rank_with_nobody():
     assert [one.method for one in ordered(reversed(every))][:2] == ["dni", "mine"]
     looks = styles(every)
     assert len({(one.color, one.marker) for one in looks.values()}) == len(every)
+
+
+def test_what_rounds_to_nothing_has_no_sign():
+    values = (-0.004, 0.004, -0.006, -0.0, float("nan"), float("-inf"))
+    assert [words.number(value, 2) for value in values] == [
+        "0.00",
+        "0.00",
+        "-0.01",
+        "0.00",
+        "—",
+        "-∞",
+    ]
