@@ -166,7 +166,9 @@ def runs(
 
     every = ordered(
         Series(*map(str, key))
-        for key in zip(*(results.rows[name].fillna("") for name in KEYS[:3]), strict=True)
+        for key in zip(
+            *(results.rows[name].astype(object).fillna("") for name in KEYS[:3]), strict=True
+        )
     )
     names = labels(every)
     short = short_names(metric_ids(results, task))
@@ -177,8 +179,8 @@ def runs(
     for one in every:
         mine = results.rows[
             (results.rows["method"] == one.method)
-            & (results.rows["backbone"].fillna("") == one.backbone)
-            & (results.rows["preset"].fillna("") == one.preset)
+            & (results.rows["backbone"].astype(object).fillna("") == one.backbone)
+            & (results.rows["preset"].astype(object).fillna("") == one.preset)
         ]
         for seed in sorted(mine["seed"].unique().tolist()):
             own = Results(mine[mine["seed"] == seed], results.costs, results.pictures)
@@ -300,7 +302,13 @@ def _config(own: Results, task: Task, one: Series, seed: Any) -> dict[str, Any]:
         facts[column] = ", ".join(sorted(own.rows[column].dropna().astype(str).unique()))
     null = own.rows[own.rows["status"] != "ok"]
     facts["unavailable"] = dict(
-        sorted(zip(null["metric"].astype(str), null["reason"].fillna("").astype(str), strict=True))
+        sorted(
+            zip(
+                null["metric"].astype(str),
+                null["reason"].astype(object).fillna("").astype(str),
+                strict=True,
+            )
+        )
     )
     return facts
 
@@ -310,7 +318,7 @@ def _pictures(results: Results, one: Series, seed: Any) -> dict[str, dict[str, s
     pictures = results.pictures
     own = (
         (pictures["method"] == one.method)
-        & (pictures["backbone"].fillna("") == one.backbone)
+        & (pictures["backbone"].astype(object).fillna("") == one.backbone)
         & (pictures["seed"] == seed)
     )
     found: dict[str, dict[str, str]] = {}

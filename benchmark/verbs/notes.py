@@ -61,7 +61,10 @@ def replaced(folder: Path, results: Results) -> str:
         before = {name: dict.fromkeys(one[name] for one in lines) for name in KINDS}
     except (OSError, ValueError, KeyError, csv.Error):
         return ""  # no report, or nothing that one has written
-    if all({*values} <= {*results.rows[name].fillna("")} for name, values in before.items()):
+    if all(
+        {*values} <= {*results.rows[name].astype(object).fillna("")}
+        for name, values in before.items()
+    ):
         return ""
     methods = amount(len(before.pop("method")), "method")
     what = ", ".join(", ".join(values) for values in before.values())
