@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.registry.digest import digest
-from benchmark.results import CLEAN, INPUT, Results
+from benchmark.results import CLEAN, INPUT, Results, as_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,9 +166,7 @@ def runs(
 
     every = ordered(
         Series(*map(str, key))
-        for key in zip(
-            *(results.rows[name].astype(object).fillna("") for name in KEYS[:3]), strict=True
-        )
+        for key in zip(*(as_texts(results.rows[name]) for name in KEYS[:3]), strict=True)
     )
     names = labels(every)
     short = short_names(metric_ids(results, task))
@@ -179,8 +177,8 @@ def runs(
     for one in every:
         mine = results.rows[
             (results.rows["method"] == one.method)
-            & (results.rows["backbone"].astype(object).fillna("") == one.backbone)
-            & (results.rows["preset"].astype(object).fillna("") == one.preset)
+            & (as_texts(results.rows["backbone"]) == one.backbone)
+            & (as_texts(results.rows["preset"]) == one.preset)
         ]
         for seed in sorted(mine["seed"].unique().tolist()):
             own = Results(mine[mine["seed"] == seed], results.costs, results.pictures)
@@ -305,7 +303,7 @@ def _config(own: Results, task: Task, one: Series, seed: Any) -> dict[str, Any]:
         sorted(
             zip(
                 null["metric"].astype(str),
-                null["reason"].astype(object).fillna("").astype(str),
+                as_texts(null["reason"]),
                 strict=True,
             )
         )
@@ -318,7 +316,7 @@ def _pictures(results: Results, one: Series, seed: Any) -> dict[str, dict[str, s
     pictures = results.pictures
     own = (
         (pictures["method"] == one.method)
-        & (pictures["backbone"].astype(object).fillna("") == one.backbone)
+        & (as_texts(pictures["backbone"]) == one.backbone)
         & (pictures["seed"] == seed)
     )
     found: dict[str, dict[str, str]] = {}

@@ -104,3 +104,8 @@ class Results:
             pd.DataFrame(pictures, columns=list(PICTURE_COLUMNS)),
             tuple(failures),
         )
+
+
+def as_texts(column: pd.Series) -> pd.Series:
+    """Returns a column as texts, empty where there is no value; one of categories would refuse those."""
+    return column.astype(object).fillna("").map(str)

@@ -1,7 +1,7 @@
 """Trained methods and images, opened from Python."""
 
 import copy
-import io
+import pickle
 import subprocess
 import sys
 
@@ -84,10 +84,7 @@ def test_an_opened_method_is_a_module_like_any_other(opened):
     x = torch.rand(2, 3, 9, 11)
     noisy = x + 80 / 255 * torch.randn_like(x)
     expected = opened(noisy, 0.5)
-    stream = io.BytesIO()
-    torch.save(opened, stream)
-    stream.seek(0)
-    assert torch.equal(torch.load(stream, weights_only=False)(noisy, 0.5), expected)
+    assert torch.equal(pickle.loads(pickle.dumps(opened))(noisy, 0.5), expected)
     assert torch.equal(copy.deepcopy(opened)(noisy, 0.5), expected)
     assert torch.allclose(opened.tuned((0.5,))(noisy), expected, atol=1e-6)
 

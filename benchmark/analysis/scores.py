@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.control import level_key, level_text
+from benchmark.results import as_texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -176,7 +177,7 @@ def scores(rows: pd.DataFrame, task: Task) -> Found:
         task: Their task.
     """
     texts = [*Run._fields, "image", "level", "set_level", "metric", "status", "reason"]
-    columns = [rows[name].astype(object).fillna("").map(str) for name in texts]
+    columns = [as_texts(rows[name]) for name in texts]
     seeds = [int(seed) for seed in rows["seed"]]
     parts: dict[tuple, list[tuple[tuple[str, str], str, float, str]]] = {}
     for *run, image, level, dial, metric, status, reason, seed, value in zip(

@@ -9,7 +9,7 @@ from benchmark.analysis.statistics import mean_and_deviation
 from benchmark.control import level_key
 from benchmark.report import words
 from benchmark.report.series import Series, place
-from benchmark.results import Results
+from benchmark.results import Results, as_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ def matched(results: Results) -> pd.DataFrame:
     """
     rows = results.rows
     keys = [*KEYS, "metric", "image", "level_physical", "set_level"]
-    rows = rows.assign(**{key: rows[key].astype(object).fillna("").map(str) for key in keys})
+    rows = rows.assign(**{key: as_texts(rows[key]) for key in keys})
     return rows.loc[(rows["set_level"] == rows["level"]) | (rows["set_level"] == "")]
 
 
@@ -50,7 +50,7 @@ def means(results: Results) -> pd.DataFrame:
     rows = matched(results)
     rows = rows.assign(
         value=pd.to_numeric(rows["value"], errors="coerce").where(rows["status"] == "ok"),
-        reason=rows["reason"].astype(object).fillna("").map(str),
+        reason=as_texts(rows["reason"]),
     )
     rows = rows.sort_values([*KEYS, "metric", "seed", "image"], kind="stable")
     cell = [*KEYS, "metric"]
@@ -102,7 +102,7 @@ def costs(results: Results) -> pd.DataFrame:
 
     lines = results.costs
     lines = lines.assign(
-        **{key: lines[key].astype(object).fillna("").map(str) for key in KEYS[:3]},
+        **{key: as_texts(lines[key]) for key in KEYS[:3]},
         **{key: pd.to_numeric(lines[key], errors="coerce") for key in COSTS},
     )
     lines = lines.sort_values([*KEYS[:3], "seed"], kind="stable")

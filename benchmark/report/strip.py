@@ -14,7 +14,7 @@ from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import matched
 from benchmark.report.series import Series, labels, ordered
-from benchmark.results import CLEAN, INPUT, MAP, TARGET, Results
+from benchmark.results import CLEAN, INPUT, MAP, TARGET, Results, as_texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,9 +122,9 @@ class Shown:
 def shown(pictures: pd.DataFrame) -> Shown:
     """Chooses the first image of the first data set, and the first seed of every series."""
     keys = ["dataset", "image", "method", "backbone", "level"]
-    pictures = pictures.assign(
-        **{key: pictures[key].astype(object).fillna("").map(str) for key in keys}
-    ).sort_values([*keys, "seed"], kind="stable")
+    pictures = pictures.assign(**{key: as_texts(pictures[key]) for key in keys}).sort_values(
+        [*keys, "seed"], kind="stable"
+    )
     dataset, image = pictures[["dataset", "image"]].iloc[0]
     pictures = pictures.loc[(pictures["dataset"] == dataset) & (pictures["image"] == image)]
     paths: dict[tuple[Series, str], str] = {}

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from benchmark import plan as planning
 from benchmark.amount import amount
 from benchmark.control import level_text
+from benchmark.results import Results, as_texts
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
-    from benchmark.results import Results
     from benchmark.store import Store
 
 NAMES = ("", "level", "seed", "test set")
@@ -61,10 +61,7 @@ def replaced(folder: Path, results: Results) -> str:
         before = {name: dict.fromkeys(one[name] for one in lines) for name in KINDS}
     except (OSError, ValueError, KeyError, csv.Error):
         return ""  # no report, or nothing that one has written
-    if all(
-        {*values} <= {*results.rows[name].astype(object).fillna("")}
-        for name, values in before.items()
-    ):
+    if all({*values} <= {*as_texts(results.rows[name])} for name, values in before.items()):
         return ""
     methods = amount(len(before.pop("method")), "method")
     what = ", ".join(", ".join(values) for values in before.values())
