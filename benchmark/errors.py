@@ -44,6 +44,9 @@ class Failure:
     reason: str
     trace: str = field(default="", compare=False, repr=False)
 
+    def __str__(self) -> str:
+        return f"{self.method}: {self.reason}"
+
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
     """Returns the message for a name that is not among the choices; it suggests the nearest."""

@@ -106,7 +106,7 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
     if not trained:
         raise UserError(nothing_there(plan, store))
     for one in plan.unfit:
-        yield f"{one.method}: {one.reason}", one not in plan.failures
+        yield str(one), one not in plan.failures
     for name, needed in stages.items():
         if not needed:
             yield f"{name}: left out: it has no weights", True

@@ -79,6 +79,11 @@ class Plan:
         return steps_of(job.stage, job.preset, self.task)
 
     @property
+    def notes(self) -> list[Failure]:
+        """What is to be said of methods, each once: what is wrong with them, what limits them."""
+        return list(dict.fromkeys([*self.failures, *self.skipped]))
+
+    @property
     def unfit(self) -> list[Failure]:
         """What is left out: methods that something is wrong with, or that do not take the task."""
         there = {job.method for job in self.sweeps.values()}
@@ -282,7 +287,7 @@ def untrained(plan: Plan) -> str:
 
 def nothing_there(plan: Plan, store: Store) -> str:
     """Returns what to say where no method of a plan can be used."""
-    unfit = [f"{one.method}: {one.reason}" for one in plan.unfit]
+    unfit = [str(one) for one in plan.unfit]
     # No training helps a network that is to be imported, or one that does not take the task.
     helps = any(job.stage_keys for job in plan.sweeps.values()) or not unfit
     told = [untrained(plan), trained_with(plan.task, store)] if helps else []

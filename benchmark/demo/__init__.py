@@ -38,7 +38,7 @@ def run(request: Request, port: int | None = None) -> int:
     store.prepare()
     plan = looked_at(request, store)
     session = open_session(plan, store)
-    for note in dict.fromkeys((*plan.failures, *plan.skipped)):
-        print(f"note: {note.method}: {note.reason}", file=sys.stderr)
+    for note in plan.notes:
+        print(f"note: {note}", file=sys.stderr)
     launch(session, port)
     return 0

@@ -35,7 +35,7 @@ def scored(plan: Plan, store: Store, choice: Choice) -> list[Scored]:
     from benchmark import plan as planning
 
     found = []
-    for note in (*plan.failures, *plan.skipped):
+    for note in plan.notes:
         if note.method == choice.method and "answers only" not in note.reason:
             why = note.reason
             break

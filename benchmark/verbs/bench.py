@@ -94,8 +94,8 @@ def _planner() -> ModuleType:
 def _some(plan: Plan) -> None:
     """Refuses a request none of whose methods takes the task: success would mean a table."""
     if plan.skipped and not plan.sweeps and not plan.failures:
-        reasons = (f"{one.method}: {one.reason}" for one in dict.fromkeys(plan.skipped))
-        raise UserError(f"nothing is left of what was asked for: {'; '.join(reasons)}")
+        reasons = "; ".join(map(str, dict.fromkeys(plan.skipped)))
+        raise UserError(f"nothing is left of what was asked for: {reasons}")
 
 
 def _inspected(plan: Plan, train: bool, sweep: bool) -> None:
@@ -131,7 +131,7 @@ def size(args: argparse.Namespace) -> int:
     plans = [planning.looked_at(one, store) for one in wanted]
     print(sizing.page(plans, store))
     for note in dict.fromkeys(one for plan in plans for one in plan.failures):
-        print(f"note: {note.method}: {note.reason}", file=sys.stderr)
+        print(f"note: {note}", file=sys.stderr)
     return 0
 
 
@@ -175,8 +175,8 @@ def restore(args: argparse.Namespace) -> int:
     folder = args.to or store.home / "restored" / plan.task.name
     for path in restoring.run(plan, store, args.image, folder, args.calibrated):
         print(shown(path))
-    for note in dict.fromkeys((*plan.failures, *plan.skipped)):
-        print(f"note: {note.method}: {note.reason}", file=sys.stderr)
+    for note in plan.notes:
+        print(f"note: {note}", file=sys.stderr)
     there = [job.method for job in planning.stored_jobs(plan, store)]
     missing = dict.fromkeys(job.method for job in plan.sweeps.values() if job.method not in there)
     for name in missing:
@@ -287,7 +287,7 @@ def _stored(args: argparse.Namespace, about: str = "") -> tuple[Plan, Store, Res
         )
     from benchmark.verbs.notes import absent
 
-    notes = [f"{note.method}: {note.reason}" for note in (*plan.failures, *plan.skipped)]
+    notes = [str(note) for note in plan.notes]
     if lost := absent(plan, store):
         notes.append(f"not stored: {lost}")
     for note in dict.fromkeys(notes):

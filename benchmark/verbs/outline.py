@@ -27,9 +27,7 @@ def describe(plan: Plan, train: bool = True, sweep: bool = True) -> str:
         *(_stages(plan) if train else ()),
         *(_cells(plan) if sweep else ()),
     ]
-    notes = dict.fromkeys((*plan.failures, *plan.skipped))
-    lines += [f"{note.method}: {note.reason}" for note in notes]
-    return "\n".join(lines)
+    return "\n".join([*lines, *map(str, plan.notes)])
 
 
 def _stages(plan: Plan) -> Iterator[str]:

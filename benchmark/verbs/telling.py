@@ -73,7 +73,7 @@ def outcome(plan: Plan, store: Store, failed: dict[str, str], debug: bool) -> in
         debug: Whether the tracebacks are printed too.
     """
     for note in dict.fromkeys(plan.skipped):
-        print(f"note: {note.method}: {note.reason}", file=sys.stderr)
+        print(f"note: {note}", file=sys.stderr)
     failures = list(plan.failures)
     for key, reason in failed.items():
         failures.append(store.read_failure(key) or Failure(key, "", None, reason))
