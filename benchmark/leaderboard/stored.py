@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from benchmark.leaderboard import entry, schema
 from benchmark.leaderboard.rows import Key
 from benchmark.planning.request import Choice
+from benchmark.results import FEW_LEVELS
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
@@ -36,7 +37,7 @@ def scored(plan: Plan, store: Store, choice: Choice) -> list[Scored]:
 
     found = []
     for note in plan.notes:
-        if note.method == choice.method and "answers only" not in note.reason:
+        if note.method == choice.method and not note.reason.startswith(FEW_LEVELS):
             why = note.reason
             break
     else:
