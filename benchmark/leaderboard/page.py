@@ -27,7 +27,6 @@ from benchmark.leaderboard.card import title as card_title
 from benchmark.leaderboard.drawing import curves, panel
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.standings import Group, Standing
-from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.averages import costs, means
 from benchmark.report.curves import level_title
@@ -160,18 +159,16 @@ def _grid(group: Group, task: Task) -> Grid:
 def _heads(group: Group, task: Task) -> list[str]:
     """Returns the headings of a group's table, with the units and directions that reports have too."""
     metric = group.standings[0].metric
-    name, unit = words.metric_name(metric), METRICS[metric].unit
-    own = f", {unit}" if unit else ""
-    merit = METRICS[task.headline].unit
+    name = words.metric_name(metric)
     said = {
         name: f"{name} {words.arrow(metric)}",
         words.merit(task): f"{words.merit(task)} ↑",
-        "gap to experts": f"gap to experts{own} ↓",
+        "gap to experts": f"gap to experts{words.unit(metric)} ↓",
         "dial quality": "dial quality ↑",
         "coverage": "coverage ↑",
         "stored": "stored parameters",
         "folded": "folded parameters",
-        "confidence": f"confidence, {merit}" if merit else "confidence",
+        "confidence": f"confidence{words.unit(task.headline)}",
     }
     return [said.get(head, head) for head in heads(group)]
 

@@ -110,8 +110,6 @@ def matrix(panels: dict[Run, Panel], task: Task) -> Figure:
     bands = math.ceil(len(panels) / across)
     size = (side * across + BAR, side * bands + 0.9)
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06))
-    metric = psnr(task)
-    unit = f", {METRICS[metric].unit}" if METRICS[metric].unit else ""
     figure.suptitle(title(task), x=0.01, ha="left", fontsize=11)
     grid = figure.subplots(bands, across, squeeze=False)
     for spare in range(len(panels), bands * across):
@@ -128,7 +126,7 @@ def matrix(panels: dict[Run, Panel], task: Task) -> Figure:
         axes.set_xlabel("dial" if at + across >= len(panels) else "")
         axes.set_ylabel("true level" if at % across == 0 else "")
     bar = figure.colorbar(ScalarMappable(norm, MAP), ax=grid, shrink=0.8, aspect=30, pad=0.02)
-    bar.set_label(f"loss against the level's best dial{unit}")
+    bar.set_label(f"loss against the level's best dial{words.unit(psnr(task))}")
     bar.outline.set_visible(False)
     _legend(figure, task)
     return figure

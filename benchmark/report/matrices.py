@@ -29,7 +29,7 @@ def matrices(found: Found, task: Task) -> str:
         return ""
     losses, norm = shades(every)
     names, several = names_of(every), len({run.dataset for run in every}) > 1
-    metric = METRICS[psnr(task)]
+    metric = psnr(task)
     parts = []
     for run, panel in every.items():
         name = f"{names[run]} on {run.dataset}" if several else names[run]
@@ -39,11 +39,11 @@ def matrices(found: Found, task: Task) -> str:
     return "\n".join(
         [
             '<section id="matrix"><h2>Level × dial</h2>',
-            f'<p class="hint">{escape(metric.label)}{", " + metric.unit if metric.unit else ""}, lost '
+            f'<p class="hint">{escape(words.metric_name(metric))}, lost '
             "when the dial (across) is set to another value than the true level (down), in "
             f"{escape(words.axis_name(task))}. ● is the best dial at a level; the framed diagonal is "
             "the dial set to the true level.</p>",
-            _scale(norm, metric.unit),
+            _scale(norm, METRICS[metric].unit),
             '<div class="matrices">',
             *parts,
             "</div></section>",

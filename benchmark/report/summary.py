@@ -269,8 +269,7 @@ def _details(scores: Scores, title: str, notes: Notes) -> list[Grid]:
             lambda one, m=metric, at=level: scores.cell(one, m, at, notes)
             for level in scores.levels
         ]
-        better = "higher" if METRICS[metric].higher_is_better else "lower"
-        heading = f"{words.metric_name(metric)}, {better} is better, on {title}"
+        heading = f"{words.metric_name(metric)}, {words.better(metric)}, on {title}"
         grids.append(Grid(heading, tuple(columns), _lines(scores, cells)))
     return grids
 

@@ -29,10 +29,14 @@ def better(metric: str) -> str:
     return "higher is better" if METRICS[metric].higher_is_better else "lower is better"
 
 
+def unit(metric: str) -> str:
+    """Returns a metric's unit as it ends a label, ``, dB``, or an empty text."""
+    return f", {METRICS[metric].unit}" if METRICS[metric].unit else ""
+
+
 def metric_name(metric: str) -> str:
     """Returns a metric's label with its unit: ``PSNR (Y), dB``."""
-    record = METRICS[metric]
-    return f"{record.label}, {record.unit}" if record.unit else record.label
+    return f"{METRICS[metric].label}{unit(metric)}"
 
 
 def merit(task: Task) -> str:
@@ -46,8 +50,7 @@ def merit_name(task: Task) -> str:
     """Returns what ranks the methods of a task, with its unit and direction."""
     if not task.perception:
         return f"{metric_name(task.headline)} {arrow(task.headline)}"
-    unit = METRICS[task.headline].unit
-    return f"{merit(task)}{f', {unit}' if unit else ''} ↑"
+    return f"{merit(task)}{unit(task.headline)} ↑"
 
 
 def merit_digits(task: Task) -> int:

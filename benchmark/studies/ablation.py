@@ -76,12 +76,11 @@ def _sizes(method) -> dict[str, int]:
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws variants of FTN over the level, and the hypernetwork over its size."""
     from benchmark.metrics.records import METRICS
-    from benchmark.report.words import axis_name
+    from benchmark.report import words
     from benchmark.studies import drawing
 
     table, levels = tables["ablation"], tables["levels"]
     metric = METRICS[task.headline]
-    unit = f", {metric.unit}" if metric.unit else ""
     figure, grid = drawing.panels(f"{task.name}: what parts are worth", 2, side=2.2)
     own = levels[levels["what"] == "transitions"]
     own = own[own["dataset"] == own["dataset"].iloc[0]] if len(own) else own
@@ -97,7 +96,8 @@ def draw(tables: Tables, task: Task) -> Figure:
         first = own.drop_duplicates("level")
         drawing.level_ticks(grid[0][0], first["level"], first["physical"])
         grid[0][0].set(
-            xlabel=axis_name(task), ylabel=f"{metric.label} less that of {methods[0]}{unit}"
+            xlabel=words.axis_name(task),
+            ylabel=f"{metric.label} less that of {methods[0]}{words.unit(task.headline)}",
         )
     grid[0][0].set_title("transitions of FTN")
     blocks = table[table["what"] == "blocks"]
@@ -114,7 +114,9 @@ def draw(tables: Tables, task: Task) -> Figure:
             ha="center",
         )
     grid[0][1].margins(y=0.15)
-    grid[0][1].set(xlabel="thousand parameters stored", ylabel=f"mean {metric.label}{unit}")
+    grid[0][1].set(
+        xlabel="thousand parameters stored", ylabel=f"mean {words.metric_name(task.headline)}"
+    )
     grid[0][1].set_title("hypernet, by number of blocks")
     sizes = table[table["what"] == "transitions"].set_index("method")["parameters"]
     texts = {name: f"{name}\n{sizes[name] / 1000:.1f} k beside the backbone" for name in methods}

@@ -79,7 +79,7 @@ def tables(parts: Sequence[Part]) -> Tables:
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws the difference at every level, one panel per data set and backbone."""
     from benchmark.metrics.records import METRICS
-    from benchmark.report.words import axis_name
+    from benchmark.report.words import axis_name, unit
     from benchmark.studies import drawing
 
     levels = tables["levels"]
@@ -96,7 +96,7 @@ def draw(tables: Tables, task: Task) -> Figure:
         axes.axhline(0, color="#444444", linestyle="--", linewidth=1.0, zorder=1)
         drawing.level_ticks(axes, ticks["level"], ticks["physical"])
         axes.set(title=f"{dataset}, {backbone}", xlabel=axis_name(task))
-        axes.set_ylabel(f"difference, {metric.unit}" if metric.unit else "difference")
+        axes.set_ylabel(f"difference{unit(task.headline)}")
     texts = {}
     for name, own in tables["experts"].groupby("method", sort=False):
         texts[name] = f"{name}, mean abs. {own['mean_abs'].mean():.2f}"

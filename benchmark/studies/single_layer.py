@@ -122,8 +122,7 @@ def tables(parts: Sequence[Part]) -> Tables:
 
 def draw(tables: Tables, task: Task) -> Figure:
     """Draws quality at every level, and how much of the network runs again after a switch."""
-    from benchmark.metrics.records import METRICS
-    from benchmark.report.words import axis_name
+    from benchmark.report.words import axis_name, metric_name
     from benchmark.studies import drawing
 
     table, levels = tables["single_layer"], tables["levels"]
@@ -131,13 +130,11 @@ def draw(tables: Tables, task: Task) -> Figure:
     table, levels = (one[one["dataset"] == first] for one in (table, levels))
     looks = drawing.looks(dict.fromkeys(table["method"]))
     figure, grid = drawing.panels(f"{task.name} on {first}: one layer or all", 2)
-    metric = METRICS[task.headline]
     for method, own in levels.groupby("method", sort=False):
         drawing.line(grid[0][0], own["level"].astype(float), own["value"], looks[str(method)])
     ticks = levels.drop_duplicates("level")
     drawing.level_ticks(grid[0][0], ticks["level"], ticks["physical"])
-    unit = f", {metric.unit}" if metric.unit else ""
-    grid[0][0].set(xlabel=axis_name(task), ylabel=f"{metric.label}{unit}")
+    grid[0][0].set(xlabel=axis_name(task), ylabel=metric_name(task.headline))
     drawing.legend(figure, looks, axes=grid[0][0])
     spots = range(len(table))
     bars = {"macs_again": "arithmetic", "time_again": "time"}
