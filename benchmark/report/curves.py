@@ -76,8 +76,7 @@ def titles(long: pd.DataFrame, task: Task) -> dict[str, str]:
 def level_title(task: Task, metric: str) -> str:
     """Returns the title of a metric's figure."""
     record = METRICS[metric]
-    unit = f" ({record.unit})" if record.unit else ""
-    return f"{task.name}: {record.label}{unit} by level"
+    return f"{task.name}: {words.with_unit(record.label, record.unit)} by level"
 
 
 def _plane_title(task: Task, chosen: tuple[str, str] | None) -> str:

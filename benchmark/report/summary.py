@@ -367,9 +367,7 @@ def _reference(task: Task) -> str:
 
 def _cases(task: Task) -> str:
     """Returns the conditions every image is scored under, if there are any."""
-    names = " and ".join(
-        f"{axis.name}{f' ({axis.unit})' * bool(axis.unit)}" for axis in task.unseen
-    )
+    names = " and ".join(words.with_unit(axis.name, axis.unit) for axis in task.unseen)
     values = ", ".join(
         "/".join(axis.text(value) for axis, value in zip(task.unseen, case, strict=True))
         for case in task.cases

@@ -121,11 +121,14 @@ def has_physical(task: Task) -> bool:
     return any((axis.start, axis.end) != (0.0, 1.0) for axis in task.space.axes)
 
 
+def with_unit(name: str, unit: str) -> str:
+    """Returns a name with its unit, if it has one: ``sigma (of 255)``."""
+    return f"{name} ({unit})" if unit else name
+
+
 def axis_name(task: Task) -> str:
-    """Returns the names of the axes: ``sigma (of 255)``."""
-    return " / ".join(
-        f"{axis.name} ({axis.unit})" if axis.unit else axis.name for axis in task.space.axes
-    )
+    """Returns the names of the axes with their units."""
+    return " / ".join(with_unit(axis.name, axis.unit) for axis in task.space.axes)
 
 
 def rounded(level: str) -> str:
