@@ -108,8 +108,7 @@ def _moved(was: Entry, now: Entry, before: bytes, path: Path) -> Iterator[str]:
     after = folder.read(path / rows.NAME, folder.SIZES[rows.NAME])
     if before == after:
         return
-    values = dict(zip(now.layout.row_keys(), rows.read(after, now.layout).tolist(), strict=True))
-    old = dict(zip(was.layout.row_keys(), rows.read(before, was.layout).tolist(), strict=True))
+    values, old = rows.by_key(after, now.layout), rows.by_key(before, was.layout)
     gone = sum(key not in values for key in old)
     if gone:
         yield f"{amount(gone, 'row was', 'rows were')} removed"

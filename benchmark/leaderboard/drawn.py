@@ -61,8 +61,7 @@ def _joined(parts: list[pd.DataFrame], none: pd.DataFrame) -> pd.DataFrame:
 def _rows(one: Standing, blob: bytes, name: str) -> Iterator[dict[str, Any]]:
     entry = one.entry
     series = dict(zip(("method", "backbone", "preset"), entry.series, strict=True))
-    values = rows.read(blob, entry.layout).tolist()
-    for key, value in zip(entry.layout.row_keys(), values, strict=True):
+    for key, value in rows.by_key(blob, entry.layout).items():
         metric, dataset, seed, level, dial, image = key
         if dataset == one.question.dataset:
             yield {

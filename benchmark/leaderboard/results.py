@@ -93,16 +93,13 @@ def _lines(task: Path, groups: Sequence[Group]) -> Iterator[Line]:
 
 
 def _means(path: Path, standing: Standing) -> dict[str, dict[str, float]]:
-    layout, dataset = standing.entry.layout, standing.question.dataset
     try:
-        values = rows.read(loaded.load(path)[1], layout)
+        values = rows.by_key(loaded.load(path)[1], standing.entry.layout)
     except Fault as fault:
         raise JobError(str(fault)) from None
     found: dict[str, dict[str, list[float]]] = {}
-    for (metric, name, _, level, dial, _), value in zip(
-        layout.row_keys(), values.tolist(), strict=True
-    ):
-        if name == dataset and level == dial:
+    for (metric, name, _, level, dial, _), value in values.items():
+        if name == standing.question.dataset and level == dial:
             found.setdefault(metric, {}).setdefault(level, []).append(value)
     return {
         metric: {level: sum(own) / len(own) for level, own in levels.items()}

@@ -162,6 +162,15 @@ def read(blob: bytes, layout: Layout) -> np.ndarray:
     return values
 
 
+def by_key(blob: bytes, layout: Layout) -> dict[Key, float]:
+    """Returns the values of all rows by what they are of, in the order of the file.
+
+    Raises:
+        Fault: If a row is not as it must be.
+    """
+    return dict(zip(layout.row_keys(), read(blob, layout).tolist(), strict=True))
+
+
 def read_some(blob: bytes, layout: Layout, metrics: Collection[str]) -> list[np.ndarray]:
     """Returns the values of some metrics in the order of the file, reading no further than the last.
 

@@ -107,8 +107,7 @@ def verify(
 
 def _values(path: Path, one: Entry) -> dict[rows.Key, float]:
     """Returns the values that an entry claims."""
-    blob = folder.read(path / rows.NAME, folder.SIZES[rows.NAME])
-    return dict(zip(one.layout.row_keys(), rows.read(blob, one.layout).tolist(), strict=True))
+    return rows.by_key(folder.read(path / rows.NAME, folder.SIZES[rows.NAME]), one.layout)
 
 
 def _canary(subject: Subject, outcome: Outcome) -> dict[str, Any]:
