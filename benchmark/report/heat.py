@@ -77,11 +77,13 @@ def shades(panels: dict[Run, Panel]) -> tuple[dict[Run, np.ndarray], Normalize]:
     return losses, PowerNorm(0.5, vmin=0.0, vmax=top or 1.0)
 
 
-def shade(value: float, norm: Normalize) -> tuple[tuple[float, float, float], str]:
-    """Returns the colour of a loss (from 0 to 1), and a colour for text on it."""
+def shade(
+    value: float, norm: Normalize, colours: str = MAP
+) -> tuple[tuple[float, float, float], str]:
+    """Returns the colour of a value (from 0 to 1), and a colour for text on it."""
     import matplotlib
 
-    red, green, blue, _ = matplotlib.colormaps[MAP](norm(value))
+    red, green, blue, _ = matplotlib.colormaps[colours](norm(value))
     seen = [255 * part for part in (red, green, blue)]
     dark = contrast(seen, (255, 255, 255)) > contrast(seen, (0, 0, 0))
     return (red, green, blue), "white" if dark else "black"
@@ -155,6 +157,11 @@ def _map(axes: Axes, loss: np.ndarray, norm: Normalize) -> None:
                     color=shade(value, norm)[1],
                 )
     axes.set(xticks=range(count), yticks=range(count), aspect="equal", ylim=(count - 0.5, -0.5))
+    bare(axes)
+
+
+def bare(axes: Axes) -> None:
+    """Leaves cells to speak for themselves: no ticks, grid or frame."""
     axes.tick_params(length=0)
     axes.grid(False)
     for spine in axes.spines.values():

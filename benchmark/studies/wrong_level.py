@@ -178,9 +178,7 @@ def _scale(values: pd.Series, column: str):
 
 
 def _map(axes: Axes, own: pd.DataFrame, column: str, norm, colours: str) -> None:
-    import matplotlib
-
-    from benchmark.report.marks import contrast
+    from benchmark.report.heat import bare, shade
 
     order = sorted(set(own["level"]), key=float)
     names = dict(zip(own["level"], own["physical"], strict=True))
@@ -191,20 +189,13 @@ def _map(axes: Axes, own: pd.DataFrame, column: str, norm, colours: str) -> None
     )
     for y, line in enumerate(values):
         for x, value in enumerate(line):
-            seen = [255 * part for part in matplotlib.colormaps[colours](norm(value))[:3]]
-            dark = contrast(seen, (255, 255, 255)) > contrast(seen, (0, 0, 0))
-            ink = "white" if dark else "black"
-            axes.text(
-                x, y, cell_text(column, value), ha="center", va="center", fontsize=6.5, color=ink
-            )
+            ink, text = shade(value, norm, colours)[1], cell_text(column, value)
+            axes.text(x, y, text, ha="center", va="center", fontsize=6.5, color=ink)
     axes.set(xticks=range(len(order)), yticks=range(len(order)), aspect="equal")
     axes.invert_yaxis()  # as every matrix of a report: levels run down, dials to the right
     axes.set_xticklabels([names[one] for one in order], fontsize=7)
     axes.set_yticklabels([names[one] for one in order], fontsize=7)
-    axes.tick_params(length=0)
-    axes.grid(False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    bare(axes)
 
 
 STUDY = Study(
