@@ -13,14 +13,13 @@ import torch
 
 from benchmark import tasks
 from benchmark.build import build_backbone, build_method, create_method
-from benchmark.perf.measure import Figure, rivals
+from benchmark.perf.measure import SIZE, Figure, rivals
 from benchmark.scoring import cost
 from benchmark.scoring.forward import ready, restored
 from benchmark.tasks import Task
 from benchmark.tuning.layers import channels_last
 
 SIDE = 2048
-SIZE = (321, 481)
 BATCH = 4
 BACKBONE = "adafm_net"
 FOLDING = ("dni", "adafm", "decouple", "ftn", "tunable_conv", "hypernet")

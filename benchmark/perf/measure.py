@@ -14,6 +14,10 @@ from typing import Any
 
 ROUNDS = 5
 """Times that everything is measured; the median counts."""
+SIZE = (321, 481)
+"""Height and width of an image of CBSD68."""
+PHOTOGRAPHS = ("coffee", "astronaut", "chelsea", "rocket")
+"""Images of scikit-image."""
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,9 @@ from benchmark.metrics.niqe import luma
 from benchmark.metrics.perceptual import lpips_network
 from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.metrics.scorer import Scorer, availability, side_by_side
-from benchmark.perf.measure import Figure, rivals
+from benchmark.perf.measure import PHOTOGRAPHS, SIZE, Figure, rivals
 
-SIZE = (321, 481)
 LEVELS = 7
-PHOTOGRAPHS = ("coffee", "astronaut", "chelsea", "rocket")
 LPIPS, NIQE = "lpips-alex@lpips-0.1.4", "niqe@pyiqa-0.1.16"
 FIDELITY = ("psnr-y601", "ssim-y601", "psnr-rgb", "ssim-rgb")
 CLOSE = 1e-5

@@ -17,13 +17,11 @@ from benchmark.data.sources import open_set
 from benchmark.engines.local import threads_each
 from benchmark.method import ControlMethod
 from benchmark.metrics.scorer import Scorer, availability
-from benchmark.perf.measure import Figure, elsewhere, rivals
+from benchmark.perf.measure import PHOTOGRAPHS, SIZE, Figure, elsewhere, rivals
 from benchmark.scoring.forward import batches, ready, restored, scored
 from benchmark.tasks import Task
 
 BACKBONE, METHOD = "adafm_net", "adafm"
-SIZE, IMAGES = (321, 481), 4
-PHOTOGRAPHS = ("coffee", "astronaut", "chelsea", "rocket")
 EVERY = 2
 """Every second level is enough for a ratio."""
 FIDELITY = ("psnr-rgb", "ssim-rgb")
@@ -49,7 +47,7 @@ def figures() -> Iterator[Figure]:
         "sweep with PSNR and SSIM against its forward passes",
         times["fidelity"] / times["forwards"],
         limit=1.15,
-        note=f"{len(task.grid[::EVERY])} levels, {IMAGES} images, {times['fidelity']:.1f} s",
+        note=f"{len(task.grid[::EVERY])} levels, {len(PHOTOGRAPHS)} images, {times['fidelity']:.1f} s",
     )
     yield Figure(
         "sweep as scripts write it against ours",
@@ -76,7 +74,7 @@ def _write_photographs(folder: Path) -> None:
     from PIL import Image
     from skimage import data, transform
 
-    for name in PHOTOGRAPHS[:IMAGES]:
+    for name in PHOTOGRAPHS:
         pixels = transform.resize(getattr(data, name)()[..., :3], SIZE, preserve_range=True)
         Image.fromarray(pixels.astype("uint8")).save(folder / f"{name}.png")
 
