@@ -61,17 +61,16 @@ def neighbours_agree(points: np.ndarray, labels: Sequence[str]) -> float:
     return float((names[nearest] == names).mean())
 
 
-def drawn_levels(task: Task, count: int, seed: int = 0) -> list[tuple[str, Level]]:
+def drawn_levels(task: Task, count: int) -> list[tuple[str, Level]]:
     """Returns random levels of every operator, with its name, drawn evenly on the other axes.
 
     Args:
         task: A task of which one axis has names.
         count: Levels per operator.
-        seed: Of the draw.
     """
     import numpy as np
 
-    rng = np.random.Generator(np.random.PCG64(seed))
+    rng = np.random.Generator(np.random.PCG64(0))
     axes = task.space.axes
     (place,) = [at for at, axis in enumerate(axes) if axis.names]
     found = []

@@ -320,7 +320,7 @@ def _write_report(results: Results, plan: Plan, store: Store) -> None:
     print(f"report: {shown(folder / 'index.html')}")
 
 
-def _mirror(results: Results, plan: Plan, store: Store, offline: bool = False) -> int:
+def _mirror(results: Results, plan: Plan, store: Store, offline: bool) -> int:
     """Mirrors results, says so, and returns how many runs could not be mirrored."""
     from benchmark import mirrored
 
