@@ -159,7 +159,7 @@ def runs(
         report: The folder of its report, which may not be there.
         training: What ``training`` returns.
     """
-    from benchmark.control import level_key
+    from benchmark.analysis.scores import in_order
     from benchmark.report.averages import KEYS, costs, means, metric_ids
     from benchmark.report.curves import pair, scored_metrics
     from benchmark.report.series import Series, labels, ordered
@@ -185,7 +185,7 @@ def runs(
             long = means(own)
             long = long[long["mean"].map(math.isfinite)]
             levels: dict[str, dict[str, float]] = {}
-            for level in sorted(long["level"].unique(), key=level_key):
+            for level in in_order(long["level"]):
                 part = long[long["level"] == level]
                 levels[level] = {
                     f"{_plain(dataset)}/{short[metric]}": float(mean)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from benchmark.control import level_key
+from benchmark.analysis.scores import in_order
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
 from benchmark.report.derived import Derived
@@ -62,7 +62,7 @@ def about(task: Task, preset: str, long: pd.DataFrame, derived: Derived) -> byte
         derived: Output of ``derive``.
     """
     sets = sorted(long["dataset"].unique()) if len(long) else []
-    levels = sorted(long["level"].unique(), key=level_key) if len(long) else []
+    levels = in_order(long["level"]) if len(long) else []
     contest = {one for one, _ in derived.ranks}
     names = labels(contest)
     first = sets[:1]

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmark.amount import amount
-from benchmark.analysis.scores import pictures
-from benchmark.control import level_key
+from benchmark.analysis.scores import in_order, pictures
 from benchmark.errors import Failure
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
@@ -189,7 +188,7 @@ def _scores(long: pd.DataFrame, results: Results, task: Task, preset: str) -> Sc
         if one not in present:
             word = "" if failure.reason.startswith("skipped:") else "Failed: "
             failed.setdefault(one, f"{word}{_failed(failure)}")
-    levels = sorted(long["level"].unique(), key=level_key)
+    levels = in_order(long["level"])
     return Scores(task, tuple(ordered([*present, *failed])), tuple(levels), found, failed)
 
 
@@ -295,7 +294,7 @@ def _facts(
         return ", ".join(sorted({str(value) for value in rows[column].dropna() if str(value)}))
 
     sets = sorted(long["dataset"].unique())
-    levels = sorted(long["level"].unique(), key=level_key)
+    levels = in_order(long["level"])
     shown = [
         f"{level} ({words.physical(task, level)})" if words.has_physical(task) else level
         for level in levels
