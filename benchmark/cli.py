@@ -43,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         top, names = parser()
+        for word in argv:
+            # argparse takes a value of -- away, and hands on an empty list instead.
+            if word.startswith("--") and word.endswith("=--"):
+                raise UserError(f"{word}: give a value; see {top.prog} --help")
         first = next((word for word in argv if not word.startswith("-")), None)
         if first is not None and first not in names:
             raise UserError(unknown("verb", first, names))

@@ -132,6 +132,8 @@ def test_a_method_file_may_lie_in_any_folder(folder, tmp_path):
         ("run", "TASK"),
         ("run sr --presett x", "--presett"),
         ("job nowhere.json", r"nowhere\.json"),
+        ("run sr --levels=--", "--levels=--: give a value"),
+        ("board pull place --boards=--", "--boards=--: give a value"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home, monkeypatch):
