@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import benchmark
 from benchmark import config, tasks
-from benchmark.errors import JobError, UserError, one_line, unknown
+from benchmark.errors import JobError, UserError, one_line, spelled, unknown
 from benchmark.importing import KINDS
 from benchmark.registry.engines import OPTIONS
 from benchmark.training.stopping import Stopped
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UserError, JobError) as error:
         if debug:
             raise
-        print(f"dialbench: {error}", file=sys.stderr)
+        print(f"dialbench: {spelled(error)}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 1
     except OSError as error:
         if debug:
@@ -79,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.filename is None:
             print(f"dialbench: {error.strerror or one_line(error)}", file=sys.stderr)
             return 1
-        print(f"dialbench: {error.filename} cannot be used: {error.strerror}", file=sys.stderr)
+        name = spelled(error.filename)
+        print(f"dialbench: {name} cannot be used: {error.strerror}", file=sys.stderr)
         return 2 if error.errno in BAD_PATH else 1
     except Exception as error:
         if debug:

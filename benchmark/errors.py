@@ -80,6 +80,11 @@ def in_own_folder() -> bool:
     return (Path(__file__).parents[1] / "pyproject.toml").is_file()
 
 
+def spelled(text: object) -> str:
+    """Returns text as one line: what a terminal would act on, like line breaks, is spelled out."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in str(text))
+
+
 def one_line(error: BaseException) -> str:
     """Returns the kind of an error that others raised, and its message as one line."""
     text = " ".join(str(error).split()) or "no message"

@@ -145,6 +145,15 @@ def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home, monkeypatch
     assert re.search(part, error)
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb", "a\u202eb", "a\udcffb"])
+def test_what_a_terminal_acts_on_is_spelled_out_in_a_message(name, capsys, home, tmp_path):
+    for words in (["run", name], ["import", "ffdnet", str(tmp_path / name)]):
+        assert cli.main(words) == 2
+        error = capsys.readouterr().err
+        assert error.isprintable() is False and error[:-1].isprintable()
+        assert ascii(name)[1:-1] in error
+
+
 @pytest.mark.parametrize("more", [[], ["--dry-run"]])
 def test_methods_none_of_which_takes_the_task_are_bad_usage(more, capsys, home):
     words = ["run", "filter-rtv2", "--preset", "smoke", *more]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmark import collector, tasks, tracking
 from benchmark.amount import amount
-from benchmark.errors import UserError
+from benchmark.errors import UserError, spelled
 from benchmark.planning.request import names_in, request_of
 from benchmark.registry.engines import engine
 from benchmark.store import Store
@@ -103,7 +103,7 @@ def _inspected(plan: Plan, train: bool, sweep: bool) -> None:
     from benchmark.planning.inspection import inspect
 
     for note in inspect(plan, train, sweep):
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {spelled(note)}", file=sys.stderr)
 
 
 def _unseen(plan: Plan, store: Store) -> None:
