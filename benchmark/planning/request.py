@@ -6,14 +6,16 @@ This module imports no torch.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark import config, tasks
+from benchmark.amount import amount
 from benchmark.config import Preset
-from benchmark.control import Level, parse_level
+from benchmark.control import Level, level_text, parse_level
 from benchmark.errors import UserError
 from benchmark.registry import discovery, spec
 from benchmark.registry.edited import reread
@@ -228,11 +230,29 @@ def sets_in(text: str) -> tuple[str, ...]:
 
 def _levels(args: argparse.Namespace) -> tuple[Level, ...] | None:
     if args.levels is not None:
-        return tuple(parse_level(text) for text in names_in([args.levels]))
+        return tuple(_numbers("--levels", text, args.task) for text in names_in([args.levels]))
     if args.physical is not None:
         space = tasks.get(args.task).space
-        return tuple(space.level_of(parse_level(text)) for text in names_in([args.physical]))
+        found = (_numbers("--physical", text, args.task) for text in names_in([args.physical]))
+        return tuple(space.level_of(one) for one in found)
     return None
+
+
+def _numbers(option: str, text: str, task: str) -> tuple[float, ...]:
+    """Returns the numbers of a level in an option, one for each dial of a task.
+
+    Raises:
+        UserError: If they are others; the message shows what one looks like.
+    """
+    space, physical = tasks.get(task).space, option == "--physical"
+    with contextlib.suppress(UserError):
+        point = parse_level(text)
+        if len(point) == space.d:
+            return point
+    names = "/".join(axis.name for axis in space.axes)
+    example = space.physical(space.end) if physical else (0.25,) * space.d
+    what = f"{amount(space.d, 'number')}{'' if physical else ' from 0 to 1'} ({names})"
+    raise UserError(f"{option} {text}: a level is {what}; give it like {level_text(example)}")
 
 
 def _seeds(text: str) -> tuple[int, ...]:
