@@ -121,9 +121,8 @@ def _parsed(key: str, text: str, kind: type) -> object:
     try:
         value = kind(text)
     except ValueError:
-        raise UserError(
-            f"--set {key}={text}: '{text}' is not {kind.__name__} as it must be"
-        ) from None
+        whole = "whole " if kind is int else ""
+        raise UserError(f"--set {key}={text}: give a {whole}number") from None
     if isinstance(value, int | float) and not 0 <= value < float("inf"):
         raise UserError(f"--set {key}={text}: the value must be finite and not negative")
     return value
