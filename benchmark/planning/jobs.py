@@ -123,7 +123,7 @@ def from_json(text: str) -> Job:
     try:
         job = _decoded(json.loads(text))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UserError(f"this is not a job of this version of dialbench ({error})") from None
+        raise UserError("this is not a job of this version of dialbench") from error
     if not isinstance(job, Job):
         raise UserError("this is not a job; write job files with 'dialbench run'")
     return job
@@ -137,10 +137,12 @@ def read(path: Path) -> Job:
     """
     try:
         return from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the job file {path}: {error}") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); check the path") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: this is not a job, and no text") from None
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(f"{path}: {error}") from error.__cause__
 
 
 def _encoded(value: Any) -> Any:

@@ -60,3 +60,17 @@ def test_a_job_with_a_part_of_another_version_is_refused():
 def test_a_missing_job_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"none\.json"):
         jobs.read(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"[" * 100_000, b'{"a": 1}'])
+def test_what_is_wrong_with_a_job_file_is_said_in_plain_words(content, tmp_path):
+    path = tmp_path / "job.json"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        jobs.read(path)
+    said = str(error.value).replace(str(path), "FILE")
+    assert said in (
+        "FILE cannot be read (Is a directory); check the path",
+        "FILE: this is not a job, and no text",
+        "FILE: this is not a job of this version of dialbench",
+    )
