@@ -183,8 +183,8 @@ def parser() -> tuple[Parser, list[str]]:
             "check: find training images inside test sets, also cropped, resized or recompressed"
         ),
     )
-    data.add_argument("--train", default="", metavar="SET,SET", help="default: all that are here")
-    data.add_argument("--test", default="", metavar="SET,SET", help="default: all that are here")
+    data.add_argument("--train", metavar="SET,SET", help="default: all that are here")
+    data.add_argument("--test", metavar="SET,SET", help="default: all that are here")
     doctor = add("doctor", tools.run_doctor, "check the installation, data and weights")
     doctor.add_argument(
         "pair", metavar="IMAGE", type=Path, nargs="*", help="two images to score in every way"
@@ -341,9 +341,7 @@ def _selection(
     )
     own = "those of the task that DIALBENCH_DATA holds, else builtin"
     for name, kind in (("--train", "training"), ("--test", "test")):
-        one.add_argument(
-            name, default="", metavar="SET,SET", help=f"{kind} sets or folders (default: {own})"
-        )
+        one.add_argument(name, metavar="SET,SET", help=f"{kind} sets or folders (default: {own})")
 
     def of_work(text: str) -> str:
         return text if works else argparse.SUPPRESS

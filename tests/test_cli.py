@@ -151,6 +151,27 @@ def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home, monkeypatch
     assert re.search(part, error)
 
 
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["run", "sr", "--backbone", ""], "names nothing"),
+        (["run", "sr", "--train", ""], "--train names no image set"),
+        (["run", "sr", "--test", ","], "--test names no image set"),
+        (["data", "check", "--test", " "], "--test names no image set"),
+        (["run", "sr", "--force", ""], "--force names no method"),
+        (["size", "sr", "--preset", ""], "--preset names none"),
+        (["analyze", "experts", "--task", ""], "unknown task ''"),
+    ],
+)
+def test_an_option_that_is_given_empty_does_not_become_the_default(
+    words, part, capsys, home, monkeypatch
+):
+    for name in ("_planner", "Store"):
+        monkeypatch.setattr(bench, name, lambda: pytest.fail("this was accepted"))
+    assert cli.main(words) == 2
+    assert part in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb", "a\u202eb", "a\udcffb"])
 def test_what_a_terminal_acts_on_is_spelled_out_in_a_message(name, capsys, home, tmp_path):
     for words in (["run", name], ["import", "ffdnet", str(tmp_path / name)]):

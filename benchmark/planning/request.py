@@ -115,7 +115,7 @@ def wanted(
         raise UserError(f"seeds={seeds}: give a list, like [{seeds}]")
     about = tasks.get(task)
     budget = config.preset(preset, changes)
-    backbone = str(spec.parse(backbone or budget.backbone))
+    backbone = str(spec.parse(budget.backbone if backbone is None else backbone))
     discovery.backbone_source(backbone)
     choices = _choices(discovery.default_methods() if methods is None else methods)
     redone = tuple(str(spec.parse(name)) for name in force)
@@ -165,6 +165,9 @@ def request_of(args: argparse.Namespace) -> Request:
     for name in args.method:
         if not FILE.fullmatch(name):
             raise UserError(f"--method {name}: give a file like mine.py:k=3; names go to --methods")
+    redone = names_in(args.force)
+    if args.force and not redone:
+        raise UserError("--force names no method; name one, or leave --force out")
     named = discovery.default_methods() if args.methods is None else names_in(args.methods)
     return wanted(
         args.task,
@@ -174,10 +177,10 @@ def request_of(args: argparse.Namespace) -> Request:
         backbone=args.backbone,
         seeds=_seeds(args.seeds),
         levels=_levels(args),
-        train=sets_in(args.train),
-        test=sets_in(args.test),
+        train=sets_in("--train", args.train),
+        test=sets_in("--test", args.test),
         offline=args.offline,
-        force=names_in(args.force),
+        force=redone,
         matrix=args.matrix,
         allow_leaks=args.allow_leaks,
     )
@@ -223,9 +226,17 @@ def names_in(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(" ".join(texts).replace(",", " ").split()))
 
 
-def sets_in(text: str) -> tuple[str, ...]:
-    """Returns the image sets in a text that separates them by commas; folders may hold spaces."""
-    return tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
+def sets_in(option: str, text: str | None) -> tuple[str, ...]:
+    """Returns the image sets that an option separates by commas; folders may hold spaces.
+
+    Raises:
+        UserError: If the option was given and names none: an empty variable of a shell must not
+            become the default.
+    """
+    found = tuple(dict.fromkeys(one.strip() for one in (text or "").split(",") if one.strip()))
+    if text is not None and not found:
+        raise UserError(f"{option} names no image set; name one, or leave {option} out")
+    return found
 
 
 def _levels(args: argparse.Namespace) -> tuple[Level, ...] | None:

@@ -118,9 +118,12 @@ def _unseen(plan: Plan, store: Store) -> None:
 
 def size(args: argparse.Namespace) -> int:
     """Prints what a campaign would take: tasks x presets x methods x seeds."""
+    presets = names_in([args.preset])
+    if not presets:
+        raise UserError("--preset names none; name one, or leave --preset out")
     wanted = [
         request_of(argparse.Namespace(**{**vars(args), "task": task, "preset": preset}))
-        for preset in names_in([args.preset])
+        for preset in presets
         for task in dict.fromkeys(args.task)
     ]
 
@@ -194,7 +197,8 @@ def analyze(args: argparse.Namespace) -> int:
     if args.wandb:
         raise UserError("a study is not mirrored; leave out --wandb, or use 'dialbench publish'")
     study = studies.get(args.name)
-    args.task, args.methods = args.task or study.task, args.methods or list(study.methods)
+    args.task = study.task if args.task is None else args.task
+    args.methods = list(study.methods) if args.methods is None else args.methods
     request, store = request_of(args), Store()
     if tasks.get(request.task).protocol.pairs:
         raise UserError(f"studies compare levels, which those of {request.task} do not have")

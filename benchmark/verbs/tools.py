@@ -101,7 +101,7 @@ def show_data(args: argparse.Namespace) -> int:
     from benchmark.data import sources
 
     if args.action == "check":
-        return _check_data(sets_in(args.train), sets_in(args.test))
+        return _check_data(sets_in("--train", args.train), sets_in("--test", args.test))
     print("\n".join(sources.listing()))
     if not os.environ.get("DIALBENCH_DATA"):
         print("set DIALBENCH_DATA to a folder with train/ and test/ to use sets of your own")
