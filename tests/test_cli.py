@@ -138,6 +138,8 @@ def test_a_method_file_may_lie_in_any_folder(folder, tmp_path):
         ("run", "TASK"),
         ("run sr --presett x", "--presett"),
         ("job nowhere.json", r"nowhere\.json"),
+        ("data --train builtin", "data check --train"),
+        ("data list --test builtin", "data check --test"),
         ("run sr --levels=--", "--levels=--: give a value"),
         ("board pull place --boards=--", "--boards=--: give a value"),
     ],

@@ -102,6 +102,9 @@ def show_data(args: argparse.Namespace) -> int:
 
     if args.action == "check":
         return _check_data(sets_in("--train", args.train), sets_in("--test", args.test))
+    for name in ("train", "test"):
+        if getattr(args, name) is not None:
+            raise UserError(f"--{name} is for the check; use 'dialbench data check --{name} SET'")
     print("\n".join(sources.listing()))
     if not os.environ.get("DIALBENCH_DATA"):
         print("set DIALBENCH_DATA to a folder with train/ and test/ to use sets of your own")
