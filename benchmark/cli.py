@@ -16,6 +16,7 @@ import benchmark
 from benchmark import config, tasks
 from benchmark.errors import JobError, UserError, one_line, spelled, unknown
 from benchmark.importing import KINDS
+from benchmark.records import expanded
 from benchmark.registry.engines import OPTIONS
 from benchmark.training.stopping import Stopped
 from benchmark.verbs import bench, tools
@@ -23,6 +24,7 @@ from benchmark.verbs import bench, tools
 BOARDS = Path("leaderboards")
 BAD_PATH = (errno.ENOENT, errno.EACCES, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP)
 """What is wrong with a path, rather than with the machine."""
+FOLDERS = ("DIALBENCH_HOME", "DIALBENCH_DATA", "DIALBENCH_WEIGHTS")
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         top, names = parser()
+        for name in FOLDERS:
+            expanded(os.environ.get(name, ""))
         for word in argv:
             # argparse takes a value of -- away, and hands on an empty list instead.
             if word.startswith("--") and word.endswith("=--"):

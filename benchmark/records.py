@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import JobError
+from benchmark.errors import JobError, UserError
 from benchmark.registry.digest import LENGTH
 
 try:
@@ -35,6 +35,18 @@ CHECK = len(',"check":""}') + LENGTH
 
 BLOCK = 1 << 18
 """Bytes that are read at once; hardly any record is longer."""
+
+
+def expanded(path: Path | str) -> Path:
+    """Returns a path with the home that its tilde stands for.
+
+    Raises:
+        UserError: If there is none.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"{path}: nobody here has such a home; write the folder out") from None
 
 
 def write(path: Path, blob: bytes) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.errors import Failure, JobError, UserError
-from benchmark.records import HALF_WRITTEN, read_json, write, write_json
+from benchmark.records import HALF_WRITTEN, expanded, read_json, write, write_json
 from benchmark.training import scratch
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Store:
 
     def __init__(self, home: Path | str | None = None):
         own = home or os.environ.get("DIALBENCH_HOME") or "runs"
-        self.home = Path(own).expanduser().resolve()
+        self.home = expanded(own).resolve()
         self._hashes: dict[Path, tuple[tuple[int, int, int], str]] = {}
 
     def prepare(self) -> None:

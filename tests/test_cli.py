@@ -174,6 +174,26 @@ def test_an_option_that_is_given_empty_does_not_become_the_default(
     assert part in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("variable", ["DIALBENCH_HOME", "DIALBENCH_DATA", "DIALBENCH_WEIGHTS"])
+def test_a_variable_with_the_home_of_nobody_is_refused(variable, capsys, home, monkeypatch):
+    monkeypatch.setenv(variable, "~nobody.of.this.name/x")
+    assert cli.main(["doctor", "--offline"]) == 2
+    assert "~nobody.of.this.name/x: nobody here has such a home" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run sr --test ~nobody.of.this.name",
+        "board check --base ~nobody.of.this.name",
+        "board pull ~nobody.of.this.name",
+    ],
+)
+def test_an_option_with_the_home_of_nobody_is_refused(words, capsys, home):
+    assert cli.main(words.split()) == 2
+    assert "nobody here has such a home" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb", "a\u202eb", "a\udcffb"])
 def test_what_a_terminal_acts_on_is_spelled_out_in_a_message(name, capsys, home, tmp_path):
     for words in (["run", name], ["import", "ffdnet", str(tmp_path / name)]):

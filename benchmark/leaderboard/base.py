@@ -14,6 +14,7 @@ from benchmark.errors import UserError
 from benchmark.leaderboard import canary, entry, folder, proof, rows
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault, shown
+from benchmark.records import expanded
 
 EPSILON = 1e-4
 """How far a value may move when an entry is scored again; a board shows two digits fewer."""
@@ -38,7 +39,7 @@ def compare(path: Path, base: str, allow_status: bool) -> list[str]:
         UserError: If there is no such folder or revision.
     """
     if base.startswith(("/", ".", "~")):
-        there = Path(base).expanduser()
+        there = expanded(base)
         if not there.is_dir():
             raise UserError(f"--base {base}: there is no such folder")
         old = _folder_files(there)

@@ -143,7 +143,7 @@ def place(text: str) -> Place:
             raise UserError(f"'{text}' names a machine, {parts.netloc}; write file:///folder")
         return Disk(Path(unquote(parts.path)))
     if text.startswith(("/", ".", "~")):
-        return Disk(Path(text).expanduser())
+        return Disk(records.expanded(text))
     found = REPOSITORY.fullmatch(text)
     if found is None:
         raise UserError(f"'{text}' is no place; give user/repository, ./folder or file:///folder")

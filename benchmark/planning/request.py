@@ -17,6 +17,7 @@ from benchmark.amount import amount
 from benchmark.config import Preset
 from benchmark.control import Level, level_text, parse_level
 from benchmark.errors import UserError
+from benchmark.records import expanded
 from benchmark.registry import discovery, spec
 from benchmark.registry.edited import reread
 from benchmark.registry.engines import engine
@@ -230,12 +231,14 @@ def sets_in(option: str, text: str | None) -> tuple[str, ...]:
     """Returns the image sets that an option separates by commas; folders may hold spaces.
 
     Raises:
-        UserError: If the option was given and names none: an empty variable of a shell must not
-            become the default.
+        UserError: If the option was given and names none (an empty variable of a shell must not
+            become the default), or one begins with the home of nobody.
     """
     found = tuple(dict.fromkeys(one.strip() for one in (text or "").split(",") if one.strip()))
     if text is not None and not found:
         raise UserError(f"{option} names no image set; name one, or leave {option} out")
+    for one in found:
+        expanded(one)
     return found
 
 
