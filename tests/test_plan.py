@@ -35,6 +35,24 @@ class Headless(ControlMethod):
 """
 
 
+ONLY = """
+from benchmark.method import ControlMethod
+
+class Only(ControlMethod):
+    def build(self, backbone, control):
+        pass
+
+    def stages(self, task):
+        return []
+
+    def forward(self, x, level):
+        return x
+
+    def only_levels(self, task):
+        return {only}
+"""
+
+
 @pytest.fixture
 def planned(home):
     def make(*words: str) -> tuple[plan.Plan, Store]:
@@ -255,3 +273,16 @@ def test_what_is_wrong_with_several_sets_is_told_at_once(home, photographs, tmp_
     both = wanted("denoise", ["floor"], preset="smoke", train=[one], test=[one], offline=True)
     with pytest.raises(UserError, match="^image [^;]*; replace or remove it$"):
         plan.make(both, Store())
+
+
+@pytest.mark.parametrize("only", ["7", "(0.5,)", "((0.5, 0.5),)", "((2.0,),)"])
+def test_a_method_whose_only_levels_are_none_fails_alone(only, planned, tmp_path):
+    file = tmp_path / "only.py"
+    file.write_text(ONLY.format(only=only))
+    made, _ = planned("--methods", "floor", "--method", str(file))
+    (failure,) = made.failures
+    assert failure.method == "only"
+    assert failure.reason == (
+        f"only_levels() must return None or levels of sr, like ((1.0,),), and returned {only}"
+    )
+    assert {job.method for job in made.sweeps.values()} == {"floor"}

@@ -42,7 +42,7 @@ def asked(plan: Plan, choice: Choice) -> Needs | None:
             stages = tuple(method.stages(task))
             if wrong := fault(stages, task.space.d):
                 raise JobError(wrong)
-            return stages, method.only_levels(task), _to_import(method.imports, choice)
+            return stages, _only(method, task), _to_import(method.imports, choice)
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - a broken method stops nothing else
@@ -52,6 +52,24 @@ def asked(plan: Plan, choice: Choice) -> Needs | None:
         return None
     plan.skipped.append(Failure(choice.method, request.backbone, None, f"skipped: {reason}"))
     return None
+
+
+def _only(method: ControlMethod, task: Task) -> tuple[Level, ...] | None:
+    """Returns the only levels of a method, or None if it has all.
+
+    Raises:
+        JobError: If it returns something else.
+    """
+    only = method.only_levels(task)
+    try:
+        for level in () if only is None else only:
+            task.space.check(level)
+    except (TypeError, ValueError):
+        raise JobError(
+            f"only_levels() must return None or levels of {task.name}, like ({task.space.end},), and "
+            f"returned {only!r}"
+        ) from None
+    return only
 
 
 def _to_import(imports: str, choice: Choice) -> str:
