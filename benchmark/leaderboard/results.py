@@ -77,8 +77,15 @@ def text(old: str, root: Path) -> str:
 
 
 def write(path: Path, root: Path) -> bool:
-    """Writes the document and tells whether it changed."""
-    old = path.read_text(encoding="utf-8") if path.is_file() else ""
+    """Writes the document and tells whether it changed.
+
+    Raises:
+        UserError: If what is there is no text; it is left alone.
+    """
+    try:
+        old = path.read_text(encoding="utf-8") if path.is_file() else ""
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no text; name a document with --out") from None
     new = text(old, root)
     if new != old:
         records.write(path, new.encode())
@@ -214,8 +221,10 @@ def command(path: Path, root: Path) -> str:
     """Returns what the command says after writing.
 
     Raises:
-        UserError: If the folder for the document is not there.
+        UserError: If the folder for the document is not there, or what is there is no document.
     """
     if not path.resolve().parent.is_dir():
         raise UserError(f"there is no folder {path.parent} to write into")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a document with --out")
     return f"{path}: {'written' if write(path, root) else 'up to date'}"

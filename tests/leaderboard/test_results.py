@@ -93,3 +93,13 @@ def test_the_command_on_a_card_is_one_that_the_command_line_takes(put):
 def test_a_table_without_an_end_is_an_error(field, rest):
     with pytest.raises(JobError, match="has no '<!-- end -->'"):
         results.text(f"<!-- table sr -->\nold\n{rest}", field)
+
+
+def test_what_is_no_document_is_left_alone(tmp_path, capsys):
+    picture, folder = tmp_path / "picture.png", tmp_path / "folder"
+    picture.write_bytes(b"\x89PNG")
+    folder.mkdir()
+    for path in (picture, folder):
+        assert cli.main(["board", "results", str(tmp_path), "--out", str(path)]) == 2
+        assert "name a document with --out" in capsys.readouterr().err
+    assert picture.read_bytes() == b"\x89PNG"
