@@ -137,6 +137,8 @@ def place(text: str) -> Place:
     Raises:
         UserError: If it is neither.
     """
+    if "\0" in unquote(text):
+        raise UserError(f"{text} is no place; no folder has a zero byte in its name")
     if text.startswith("file://"):
         parts = urlsplit(text)
         if parts.netloc not in ("", "localhost"):

@@ -89,7 +89,7 @@ def test_a_place_is_a_folder_or_a_repository():
     assert exchange.place("user/dials") == exchange.Hub("user/dials")
     assert exchange.place("file:///a%20b").root.as_posix() == "/a b"
     assert exchange.place("./user/dials").root.as_posix() == "user/dials"
-    for wrong in ("dials", "https://x/y/z", "a/b/c", "user/../x", ""):
+    for wrong in ("dials", "https://x/y/z", "a/b/c", "user/../x", "", "file:///%00", "./a\0b"):
         with pytest.raises(exchange.UserError, match="is no place"):
             exchange.place(wrong)
     with pytest.raises(
