@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from baselines.external.noise_estimator import SIDE
 from benchmark.amount import amount
+from benchmark.config import PRESETS
 from benchmark.data.patches import patch_side, trained_size
 from benchmark.data.pictures import SUFFIXES, of_each
 from benchmark.data.samples import tested_size
 from benchmark.data.sources import WITHOUT, ImageSet
+from benchmark.errors import UserError
 from benchmark.metrics import records
 from benchmark.metrics.fidelity import SSIM_WINDOW
 from benchmark.metrics.niqe import BLOCK
@@ -51,12 +53,33 @@ def inspect(plan: Plan, train: bool = True, sweep: bool = True) -> list[str]:
         side = patch_side(plan.task, plan.request.preset)
         for asked, images in zip(plan.request.train, plan.training, strict=True):
             sizes = dict(zip(images.pictures, images.sizes, strict=True))
-            of_each(sizes, lambda one, sizes=sizes: trained_size(one, sizes[one], plan.task, side))
+            with _or(_smaller_patch(plan)):
+                of_each(
+                    sizes, lambda one, sizes=sizes: trained_size(one, sizes[one], plan.task, side)
+                )
             notes += _left(asked, images)
     if sweep and any(plan.missing.values()):
         for asked, images in plan.images.items():
             notes += [*_left(asked, images), *_unscored(plan.task, asked, images)]
     return notes
+
+
+@contextlib.contextmanager
+def _or(advice: str) -> Iterator[None]:
+    """Adds to a refusal of images what else can be done, where it is not they that are to blame."""
+    try:
+        yield
+    except UserError as error:
+        if not advice:
+            raise
+        raise UserError(f"{error}, or {advice}") from None
+
+
+def _smaller_patch(plan: Plan) -> str:
+    """Returns what to do about patches that were made larger than the preset's."""
+    preset, name = plan.request.preset, "patch_sr" if plan.task.scale > 1 else "patch"
+    own = getattr(PRESETS.get(preset.name, preset), name)
+    return f"give a smaller --set {name}" if getattr(preset, name) > own else ""
 
 
 def _left(asked: str, images: ImageSet) -> Iterator[str]:
@@ -81,7 +104,8 @@ def _is_read(path: Path) -> bool:
 def _unscored(task: Task, asked: str, images: ImageSet) -> Iterator[str]:
     """Yields the images of a test set that are too small for a metric, which then has no mean."""
     sizes = dict(zip(images.pictures, images.sizes, strict=True))
-    tested = of_each(sizes, lambda one: tested_size(one, sizes[one], task))
+    with _or("give a larger --set crop" if any(one.crop for one in sizes) else ""):
+        tested = of_each(sizes, lambda one: tested_size(one, sizes[one], task))
     small: dict[tuple[str, ...], list[str]] = {}
     for metric in task.metrics:
         least = least_side(metric, task.protocol)

@@ -138,3 +138,16 @@ def test_damage_behind_the_head_is_told_of_all_images_before_training(home, tmp_
     said = capsys.readouterr().err
     assert "2 images cannot be used: 1.png is damaged or not an image, 2.png is damaged" in said
     assert not list(home.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        ("denoise --set crop=1", "remove them, or give a larger --set crop"),
+        ("denoise --set patch=4000", "remove them, or give a smaller --set patch"),
+        ("sr --set patch_sr=4000", "remove them, or give a smaller --set patch_sr"),
+    ],
+)
+def test_a_setting_that_leaves_no_image_is_named(words, advice, home, capsys):
+    assert cli.main(["run", *words.split(), "--preset", "smoke", "--offline", "--dry-run"]) == 2
+    assert advice in capsys.readouterr().err
