@@ -6,6 +6,7 @@ What would fail after hours of training, or leave a column empty, is said first.
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from benchmark.metrics.fidelity import SSIM_WINDOW
 from benchmark.metrics.niqe import BLOCK
 from benchmark.metrics.perceptual import SMALLEST as OF_TRUNK
 from benchmark.metrics.protocol import Protocol
+from benchmark.records import expanded
 from benchmark.tasks import Task
 from benchmark.texture import SMALLEST as OF_STYLE
 
@@ -46,8 +48,12 @@ def inspect(plan: Plan, train: bool = True, sweep: bool = True) -> list[str]:
         sweep: Whether missing cells are going to be scored.
 
     Raises:
-        UserError: If images are too small to be trained or tested on.
+        UserError: If images are too small to be trained or tested on, or the folder of weights is
+            not there: without a word, its metrics would be left empty.
     """
+    own = os.environ.get("DIALBENCH_WEIGHTS")
+    if own and not expanded(own).is_dir():
+        raise UserError(f"DIALBENCH_WEIGHTS names {own}, which is not a folder; correct or unset it")
     notes = []
     if train and plan.trains.keys() - plan.stored:
         side = patch_side(plan.task, plan.request.preset)

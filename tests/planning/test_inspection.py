@@ -151,3 +151,13 @@ def test_damage_behind_the_head_is_told_of_all_images_before_training(home, tmp_
 def test_a_setting_that_leaves_no_image_is_named(words, advice, home, capsys):
     assert cli.main(["run", *words.split(), "--preset", "smoke", "--offline", "--dry-run"]) == 2
     assert advice in capsys.readouterr().err
+
+
+def test_weights_that_are_to_lie_where_no_folder_is_are_no_silence(
+    home, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("DIALBENCH_WEIGHTS", str(tmp_path / "gone"))
+    assert cli.main(["run", "denoise", *SMALL, "--methods", "floor"]) == 2
+    assert "DIALBENCH_WEIGHTS names" in capsys.readouterr().err
+    (tmp_path / "gone").mkdir()
+    assert cli.main(["run", "denoise", *SMALL, "--methods", "floor"]) == 0
