@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -152,6 +154,14 @@ def demo(args: argparse.Namespace) -> int:
     return page.run(request_of(args), args.port)
 
 
+def _into(folder: Path) -> Path:
+    """Returns a folder that is there or can be made; refused before anything is computed for it."""
+    there = next(one for one in (folder, *folder.absolute().parents) if os.path.lexists(one))
+    if not there.is_dir():
+        raise UserError(f"{there} is no folder; name another with --to")
+    return folder
+
+
 def export(args: argparse.Namespace) -> int:
     """Writes trained networks for other programs."""
     request, store = request_of(args), Store()
@@ -160,7 +170,7 @@ def export(args: argparse.Namespace) -> int:
     from benchmark import export as exporting
 
     plan, failed = planning.looked_at(request, store), 0
-    folder = args.to or store.home / "export" / plan.task.name
+    folder = _into(args.to or store.home / "export" / plan.task.name)
     for line, good in exporting.run(plan, store, folder, args.onnx):
         print(line, file=sys.stdout if good else sys.stderr)
         failed += not good
@@ -175,7 +185,7 @@ def restore(args: argparse.Namespace) -> int:
     from benchmark.verbs import restore as restoring
 
     plan = planning.looked_at(request, store)
-    folder = args.to or store.home / "restored" / plan.task.name
+    folder = _into(args.to or store.home / "restored" / plan.task.name)
     for path in restoring.run(plan, store, args.image, folder, args.calibrated):
         print(shown(path))
     for note in plan.notes:

@@ -142,3 +142,16 @@ def test_a_task_without_true_levels_has_no_calibration(home, tmp_path, photograp
     image = str(sorted(photographs.iterdir())[0])
     assert cli.main(["restore", "sr", image, *small, "--calibrated"]) == 2
     assert "sr has no single dial that could be set wrong" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["restore", "export"])
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_file_in_the_place_of_the_folder_is_refused_as_such(
+    verb, below, restore, tmp_path, capsys
+):
+    (tmp_path / "taken").write_text("mine")
+    image = [str(tmp_path / "taken")] * (verb == "restore")
+    words = ["--methods", "dni", *SMOKE, "--to", str(tmp_path / "taken" / below)]
+    assert cli.main([verb, "denoise", *image, *words]) == 2
+    assert f"{tmp_path / 'taken'} is no folder; name another with --to" in capsys.readouterr().err
+    assert (tmp_path / "taken").read_text() == "mine"
