@@ -53,7 +53,9 @@ def inspect(plan: Plan, train: bool = True, sweep: bool = True) -> list[str]:
     """
     own = os.environ.get("DIALBENCH_WEIGHTS")
     if own and not expanded(own).is_dir():
-        raise UserError(f"DIALBENCH_WEIGHTS names {own}, which is not a folder; correct or unset it")
+        raise UserError(
+            f"DIALBENCH_WEIGHTS names {own}, which is not a folder; correct or unset it"
+        )
     notes = []
     if train and plan.trains.keys() - plan.stored:
         side = patch_side(plan.task, plan.request.preset)
