@@ -300,13 +300,7 @@ def _config(own: Results, task: Task, one: Series, seed: Any) -> dict[str, Any]:
         facts[column] = ", ".join(sorted(own.rows[column].dropna().astype(str).unique()))
     null = own.rows[own.rows["status"] != "ok"]
     facts["unavailable"] = dict(
-        sorted(
-            zip(
-                null["metric"].astype(str),
-                as_texts(null["reason"]),
-                strict=True,
-            )
-        )
+        sorted(zip(null["metric"].astype(str), as_texts(null["reason"]), strict=True))
     )
     return facts
 

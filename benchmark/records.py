@@ -49,6 +49,21 @@ def expanded(path: Path | str) -> Path:
         raise UserError(f"{path}: nobody here has such a home; write the folder out") from None
 
 
+def folder_in(variable: str) -> Path | None:
+    """Returns the folder that an environment variable names, or None if it is not set.
+
+    Raises:
+        UserError: If it names something that is not a folder.
+    """
+    text = os.environ.get(variable)
+    if not text:
+        return None
+    folder = expanded(text)
+    if not folder.is_dir():
+        raise UserError(f"{variable} names {folder}, which is not a folder; correct or unset it")
+    return folder
+
+
 def write(path: Path, blob: bytes) -> None:
     """Writes a file in one step: readers see the old or the new content, never a part.
 

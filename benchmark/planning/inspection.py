@@ -6,7 +6,6 @@ What would fail after hours of training, or leave a column empty, is said first.
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from benchmark.metrics.fidelity import SSIM_WINDOW
 from benchmark.metrics.niqe import BLOCK
 from benchmark.metrics.perceptual import SMALLEST as OF_TRUNK
 from benchmark.metrics.protocol import Protocol
-from benchmark.records import expanded
+from benchmark.records import folder_in
 from benchmark.tasks import Task
 from benchmark.texture import SMALLEST as OF_STYLE
 
@@ -51,11 +50,7 @@ def inspect(plan: Plan, train: bool = True, sweep: bool = True) -> list[str]:
         UserError: If images are too small to be trained or tested on, or the folder of weights is
             not there: without a word, its metrics would be left empty.
     """
-    own = os.environ.get("DIALBENCH_WEIGHTS")
-    if own and not expanded(own).is_dir():
-        raise UserError(
-            f"DIALBENCH_WEIGHTS names {own}, which is not a folder; correct or unset it"
-        )
+    folder_in("DIALBENCH_WEIGHTS")
     notes = []
     if train and plan.trains.keys() - plan.stored:
         side = patch_side(plan.task, plan.request.preset)

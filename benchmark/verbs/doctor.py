@@ -16,6 +16,7 @@ from benchmark import assets
 from benchmark.amount import amount
 from benchmark.errors import UserError, in_own_folder
 from benchmark.metrics.records import METRICS
+from benchmark.records import folder_in
 
 COMPROMISED = {("lightning", "2.6.2"), ("lightning", "2.6.3")}
 STRAYS = ("build", "docs", "options", "tests")
@@ -176,13 +177,11 @@ def _data() -> list[str]:
 
 
 def _weights(offline: bool) -> list[str]:
-    own = os.environ.get("DIALBENCH_WEIGHTS")
-    if not own:
-        lines = [_line("note", "DIALBENCH_WEIGHTS is not set: torch's cache is looked at")]
-    elif not Path(own).expanduser().is_dir():
-        lines = [_line("BAD", f"DIALBENCH_WEIGHTS names {own}, which is not a folder")]
-    else:
-        lines = []
+    unset = _line("note", "DIALBENCH_WEIGHTS is not set: torch's cache is looked at")
+    try:
+        lines = [] if folder_in("DIALBENCH_WEIGHTS") else [unset]
+    except UserError as error:
+        lines = [_line("BAD", str(error))]
     closed: dict[str, str] = {}
     for name, asset in assets.ASSETS.items():
         served = [metric.label for metric in METRICS.values() if metric.asset == name]
