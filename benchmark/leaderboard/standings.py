@@ -201,7 +201,7 @@ def _by_set(values: np.ndarray, layout: rows.Layout, points: int) -> list[np.nda
 
 
 def standings(entries: Iterable[tuple[Entry, bytes]]) -> list[Group]:
-    """Returns what the entries of a task make: newest version first, then by set and levels.
+    """Returns what the entries of a task make: newest version, most images, most levels first.
 
     Args:
         entries: Entries with their rows as they are packed.
@@ -235,7 +235,8 @@ def newest(groups: Sequence[Group]) -> list[Group]:
 def _order(question: Question) -> tuple:
     levels = tuple(len(level) for level in question.levels), question.levels
     own = question.dataset, question.digest, question.metric
-    return -question.version, *own, -len(question.levels), levels
+    # What most images say comes first: pages open with it.
+    return -question.version, -len(question.images), *own, -len(question.levels), levels
 
 
 def _place(one: Standing) -> tuple:
