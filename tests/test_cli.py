@@ -115,6 +115,8 @@ def test_a_method_file_may_lie_in_any_folder(folder, tmp_path):
         ("run blur-noise --physical 2", r"2 numbers \(blur/sigma\); give it like 4/50"),
         ("run style-3 --physical x", "like 1/0"),
         ("run denoise --physical 500", "sigma"),
+        ("run denoise --levels 25", r"outside \[0, 1\].* or sigma with --physical 25"),
+        ("run denoise --levels 500", "give values from 0 to 1$"),
         ("run sr --levels 0 --physical 0", "not allowed with"),
         ("run sr --seeds one", "--seeds"),
         ("run sr --jobs 0", "--jobs"),

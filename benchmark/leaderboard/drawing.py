@@ -6,8 +6,8 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.amount import amount
 from benchmark.leaderboard.standings import RANKED, Group, Question, Standing, newest
@@ -58,19 +58,39 @@ def means(groups: Sequence[Group]) -> pd.DataFrame:
     import pandas as pd
 
     lines = []
-    for dataset, shown in panels(groups):
-        for one in shown:
-            by_level = zip(one.question.levels, one.by_level(), strict=True)
+    every = panels(groups)
+    # Where all that a panel shows was trained alike, its title says how, and methods look the same in all.
+    plain = all(one.preset for one in every)
+    for one in every:
+        dataset = f"{one.name}\n{one.preset}".strip()
+        for standing in one.shown:
+            series = standing.entry.series
+            series = series._replace(preset="") if plain else series
+            by_level = zip(standing.question.levels, standing.by_level(), strict=True)
             lines += [
-                (*one.entry.series, dataset, one.metric, level, mean, math.nan)
+                (*series, dataset, standing.metric, level, mean, math.nan)
                 for level, mean in by_level
             ]
     columns = ["method", "backbone", "preset", "dataset", "metric", "level", "mean", "std"]
     return pd.DataFrame(lines, columns=columns)
 
 
-def panels(groups: Sequence[Group], floor: bool = False) -> Iterator[tuple[str, list[Standing]]]:
-    """Yields (panel, standings to draw in it), for each group that has a place in one.
+class Panel(NamedTuple):
+    """What is drawn of a test set.
+
+    Args:
+        name: The set, its images and levels.
+        preset: How all that is shown was trained, where other panels show what was trained otherwise.
+        shown: The standings to draw.
+    """
+
+    name: str
+    preset: str
+    shown: list[Standing]
+
+
+def panels(groups: Sequence[Group], floor: bool = False) -> list[Panel]:
+    """Returns the panels of a board.
 
     Of a series, a panel shows one entry: that of the group whose levels the panel has.
 
@@ -80,15 +100,23 @@ def panels(groups: Sequence[Group], floor: bool = False) -> Iterator[tuple[str, 
     """
     groups = newest(groups)
     homes = {id(group): _home(group, groups) for group in groups}
-    shown = [group.question for group in groups if homes[id(group)] is group][:PANELS]
-    drawn: set[tuple[Question, Series]] = set()
+    questions = [group.question for group in groups if homes[id(group)] is group][:PANELS]
+    shown: dict[Question, dict[Series, Standing]] = {one: {} for one in questions}
     for group in sorted(groups, key=lambda one: homes[id(one)] is not one):
-        question = homes[id(group)].question
-        if question in shown:
-            every = [*chosen(group), *(_floors(group) if floor else ())]
-            fresh = [one for one in every if (question, one.entry.series) not in drawn]
-            drawn |= {(question, one.entry.series) for one in fresh}
-            yield panel(question), fresh
+        own = shown.get(homes[id(group)].question)
+        if own is not None:
+            for one in (*chosen(group), *(_floors(group) if floor else ())):
+                own.setdefault(one.entry.series, one)
+    presets = [{one.preset for one in own} for own in shown.values()]
+    several = len(set().union(*presets)) > 1
+    return [
+        Panel(
+            _name(question),
+            "".join(names) if several and len(names) == 1 else "",
+            [*own.values()],
+        )
+        for (question, own), names in zip(shown.items(), presets, strict=True)
+    ]
 
 
 def _home(group: Group, groups: Sequence[Group]) -> Group:
@@ -102,8 +130,7 @@ def _home(group: Group, groups: Sequence[Group]) -> Group:
     return group
 
 
-def panel(question: Question) -> str:
-    """Returns what a group is called in figures."""
+def _name(question: Question) -> str:
     images, levels = amount(len(question.images), "image"), amount(len(question.levels), "level")
     return f"{question.dataset} ({images}, {levels})"
 

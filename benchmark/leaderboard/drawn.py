@@ -39,13 +39,14 @@ def results(groups: Sequence[Group], task: Path, store: Store | None = None) -> 
     lines: list[dict[str, Any]] = []
     costs: list[dict[str, Any]] = []
     pictures = []
-    for name, drawn in panels(groups, floor=True):
-        for one in drawn:
+    for panel in panels(groups, floor=True):
+        name = ", ".join(filter(None, (panel.name, panel.preset)))
+        for one in panel.shown:
             _, blob = loaded.load(task / folder.ENTRIES / one.entry.id)
             lines += _rows(one, blob, name)
             costs += [_cost(one, seed) for seed in one.entry.layout.seeds]
         if store is not None:
-            cells = list(_cells(drawn, task.name, store))
+            cells = list(_cells(panel.shown, task.name, store))
             pictures.append(collect(store, cells).pictures.assign(dataset=name))
     found = Results.of(lines, costs, [])
     return Results(found.rows, found.costs, _joined(pictures, found.pictures))

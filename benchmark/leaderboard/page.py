@@ -24,7 +24,7 @@ from benchmark.leaderboard.board import (
 )
 from benchmark.leaderboard.card import sections
 from benchmark.leaderboard.card import title as card_title
-from benchmark.leaderboard.drawing import curves, panel
+from benchmark.leaderboard.drawing import curves
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.standings import Group, Standing
 from benchmark.report import words
@@ -67,7 +67,8 @@ def page(groups: Sequence[Group], results: Results) -> str:
     task = groups[0].standings[0].entry.task
     long, found = means(results), scores(results.rows, task)
     # Data sets in the order of the tables below.
-    long = long.sort_values("dataset", key=lambda names: names.map(_places(groups)), kind="stable")
+    places = {name: at for at, name in enumerate(results.rows["dataset"].unique())}
+    long = long.sort_values("dataset", key=lambda names: names.map(places), kind="stable")
     every = series_of(long)
     data = {
         **plots(long, task, found),
@@ -99,10 +100,6 @@ def page(groups: Sequence[Group], results: Results) -> str:
     ]
     name = f"{task.name}: leaderboard"
     return frame(name, [part for part in body if part], colours(long), data, "../index.html")
-
-
-def _places(groups: Sequence[Group]) -> dict[str, int]:
-    return {panel(group.question): at for at, group in reversed(list(enumerate(groups)))}
 
 
 def _pair(group: Group, every: Sequence[Series]) -> list[int]:

@@ -15,8 +15,8 @@ from pathlib import Path
 from benchmark import config, tasks
 from benchmark.amount import amount
 from benchmark.config import Preset
-from benchmark.control import Level, level_text, parse_level
-from benchmark.errors import UserError
+from benchmark.control import ControlSpace, Level, level_text, parse_level
+from benchmark.errors import LevelError, UserError
 from benchmark.records import expanded
 from benchmark.registry import discovery, spec
 from benchmark.registry.edited import reread
@@ -243,13 +243,30 @@ def sets_in(option: str, text: str | None) -> tuple[str, ...]:
 
 
 def _levels(args: argparse.Namespace) -> tuple[Level, ...] | None:
+    space = tasks.get(args.task).space
     if args.levels is not None:
-        return tuple(_numbers("--levels", text, args.task) for text in names_in([args.levels]))
+        texts = names_in([args.levels])
+        found = tuple(_numbers("--levels", text, args.task) for text in texts)
+        for point in found:
+            if max(point) > 1 and _are_physical(point, space):
+                names, text = "/".join(axis.name for axis in space.axes), level_text(point)
+                raise LevelError(
+                    f"level {text} lies outside [0, 1]; give values from 0 to 1, "
+                    f"or {names} with --physical {text}"
+                )
+        return found
     if args.physical is not None:
-        space = tasks.get(args.task).space
         found = (_numbers("--physical", text, args.task) for text in names_in([args.physical]))
         return tuple(space.level_of(one) for one in found)
     return None
+
+
+def _are_physical(values: Sequence[float], space: ControlSpace) -> bool:
+    """Whether numbers that are no level are one's physical values."""
+    with contextlib.suppress(LevelError):
+        space.level_of(values)
+        return True
+    return False
 
 
 def _numbers(option: str, text: str, task: str) -> tuple[float, ...]:

@@ -122,7 +122,7 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
     if chosen is None:
         return _words(title)
     across, up = chosen
-    sets = sorted(long["dataset"].unique())
+    sets = long["dataset"].unique()
     looks = styles(series_of(long))
     gaps = _gaps(task, looks)
     # There is no line through a plane of levels, nor through names.
@@ -234,7 +234,7 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
     distance of several methods to the best one at every level, without bands: the deviation of a
     method is not that of its distance to another.
     """
-    sets = sorted(long["dataset"].unique())
+    sets = long["dataset"].unique()
     every = series_of(long)
     gaps = _gaps(task, every)
     figure, rows = panels(len(sets), 2 if gaps else 1, level_title(task, metric))

@@ -195,9 +195,13 @@ def _say(axes: Axes, text: str) -> None:
 
 
 def names_of(panels: dict[Run, Panel]) -> dict[Run, str]:
-    """Returns short names of runs."""
-    short = labels(Series(*run[:3]) for run in panels)
-    return {run: short[Series(*run[:3])] for run in panels}
+    """Returns short names of runs, which tell those of one data set apart."""
+    found = {}
+    for dataset in {run.dataset for run in panels}:
+        own = {run: Series(*run[:3]) for run in panels if run.dataset == dataset}
+        short = labels(own.values())
+        found |= {run: short[one] for run, one in own.items()}
+    return found
 
 
 def _legend(figure: Figure, task: Task) -> None:

@@ -44,7 +44,7 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
 
     Returns:
         ``axis`` (what levels are) and ``along`` (the dial that lines run along), ``levels`` (key, texts and place of each, the part of a line that it belongs to, and where the sliders stand), ``dials`` (a slider for each
-        axis: name and values), ``series`` (name, looks, and how far beside the places it is drawn), ``sets`` (per data set its metrics; per metric the values, bands and texts of every
+        axis: name and values), ``series`` (name, looks, and how far beside the places it is drawn), ``sets`` (per data set what its series are called and its metrics; per metric the values, bands and texts of every
         series at every level).
     """
     every = series_of(long)
@@ -86,6 +86,7 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
         "sets": [
             {
                 "name": dataset,
+                "names": _names(long, dataset, every),
                 "metrics": [
                     _metric(long, dataset, metric, every, levels, found) for metric in metrics
                 ],
@@ -93,6 +94,12 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
             for dataset in (long["dataset"].unique() if len(long) else ())
         ],
     }
+
+
+def _names(long: pd.DataFrame, dataset: str, every: list[Series]) -> list[str]:
+    """Returns what every series is called on a data set: what all have in common there is left out."""
+    known = labels(series_of(long[long["dataset"] == dataset]))
+    return [known.get(one, "") for one in every]
 
 
 def _contest(every: list[Series]) -> int:

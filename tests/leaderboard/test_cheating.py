@@ -127,7 +127,7 @@ def test_what_is_claimed_moves_nobody(boards, put):
     before = lines(boards)["dnilaptop"]
     put("denoise", method="ftn", quality=9.0, jitter=9.0, images=20, levels=5)
     assert lines(boards)["dnilaptop"] == before
-    (drawn,) = {tuple(one.entry.facts["method"] for one in all_) for _, all_ in panels(boards)}
+    (drawn,) = {tuple(one.entry.facts["method"] for one in panel.shown) for panel in panels(boards)}
     assert drawn == ("dni",)
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from benchmark import cli
-from benchmark.leaderboard import build, check, drawn, loaded
+from benchmark.leaderboard import build, check, drawing, drawn, loaded
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.page import card, home, page
 from benchmark.store import Cell, Row, Store
@@ -207,3 +207,37 @@ def test_every_line_leads_to_its_card(put, boards, tmp_path):
     assert "Status: reproduced." in text and facts == [
         line[2:] for line in lines if line.startswith("- ")
     ]
+
+
+def test_what_all_of_a_set_have_in_common_stands_with_the_set(put, boards):
+    long = {**FIELD, "preset": "laptop:steps=2000", "images": 6}
+    for method in ("dni", "ftn"):
+        put("denoise", method=method, **FIELD)
+        put("denoise", method=method, **long)
+    groups = build.compared(boards / "denoise")
+    # The set of most images comes first, for the page as for the tables.
+    assert [len(group.question.images) for group in groups] == [6, 5]
+    data = data_of(page(groups, drawn.results(groups, boards / "denoise")))
+    assert [one["name"].partition("), ")[2] for one in data["sets"]] == [long["preset"], "laptop"]
+    for one in data["sets"]:
+        assert [name for name in one["names"] if name] == ["dni", "ftn"]
+    put("denoise", method="ftn", **{**FIELD, "preset": "laptop:lr=0.1"})
+    groups = build.compared(boards / "denoise")
+    last = data_of(page(groups, drawn.results(groups, boards / "denoise")))["sets"][-1]
+    assert last["name"].endswith("levels)")
+    named = sorted(name for name in last["names"] if name)
+    assert named == ["dni · laptop", "ftn · laptop", "ftn · laptop:lr=0.1"]
+
+
+def test_methods_look_the_same_in_panels_of_which_each_has_one_preset(put, boards):
+    put("denoise", **FIELD)
+    put("denoise", **{**FIELD, "preset": "laptop:steps=2000", "images": 6})
+    long = drawing.means(build.compared(boards / "denoise"))
+    assert [*long["dataset"].unique()] == [
+        "made-up (6 images, 3 levels)\nlaptop:steps=2000",
+        "made-up (5 images, 3 levels)\nlaptop",
+    ]
+    assert {*long["preset"]} == {""}
+    put("denoise", **{**FIELD, "preset": "laptop:lr=0.1"})
+    long = drawing.means(build.compared(boards / "denoise"))
+    assert {*long["preset"]} == {"laptop", "laptop:lr=0.1", "laptop:steps=2000"}

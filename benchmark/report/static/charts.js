@@ -169,7 +169,7 @@ function drawChart(host, spec, number) {
   host.querySelector("svg")?.remove();
   host.append(svg);
   const seen = new Set(near.map((one) => one.index));
-  const away = spec.lines.filter((one) => !seen.has(one.index)).map((one) => one.series.name);
+  const away = spec.lines.filter((one) => !seen.has(one.index)).map((one) => one.name);
   return { svg, near, away, width };
 }
 

@@ -59,6 +59,7 @@ function start() {
   // The lines of one metric: the values themselves, or their difference to the best method's.
   function linesOf(metric, apart) {
     const lines = [];
+    const { names } = data.sets[state.set];
     metric.lines.forEach((line, index) => {
       if (!line || state.hidden.has(index) || (apart && data.series[index].floor)) return;
       const points = [];
@@ -73,7 +74,7 @@ function start() {
           gap: apart ? `${gap} to the best` : "",
         });
       });
-      if (points.length) lines.push({ series: data.series[index], index, points });
+      if (points.length) lines.push({ series: data.series[index], name: names[index], index, points });
     });
     return lines;
   }
@@ -210,7 +211,7 @@ function start() {
     hover(found ? found.index : null);
     if (tip.hidden) return;
     const name = document.createElement("b");
-    name.textContent = data.series[found.index].name;
+    name.textContent = data.sets[state.set].names[found.index];
     const lines = [data.levels[found.point.level].name];
     for (const [metric, one] of found.point.texts) {
       const more = [one.band && ` (${one.band})`, one.gap && `, ${one.gap}`].filter(Boolean);
@@ -238,6 +239,12 @@ function start() {
     return key;
   }
 
+  function named() {
+    const name = document.createElement("span");
+    name.className = "series-name";
+    return name;
+  }
+
   function makeLegend() {
     data.series.forEach((series, index) => {
       const label = document.createElement("label");
@@ -252,7 +259,7 @@ function start() {
       label.addEventListener("pointerleave", () => hover(null));
       box.addEventListener("focus", () => { if (box.matches(":focus-visible")) hover(index); });
       box.addEventListener("blur", () => hover(null));
-      label.append(box, sample(index), document.createTextNode(series.name));
+      label.append(box, sample(index), named());
       if (series.floor && gaps) {
         const left = document.createElement("span");
         left.className = "left hint";
@@ -280,7 +287,7 @@ function start() {
       const cell = document.createElement("th");
       const name = document.createElement("span");
       cell.scope = "row";
-      name.append(sample(index), document.createTextNode(` ${series.name}`));
+      name.append(sample(index), " ", named());
       cell.append(name);
       row.append(cell);
       for (const _ of data.sets[0].metrics) row.insertCell();
@@ -291,11 +298,13 @@ function start() {
   }
 
   function values() {
-    const { metrics } = data.sets[state.set];
+    const { metrics, names } = data.sets[state.set];
     for (const row of byId("at").tBodies[0].rows) {
       const index = Number(row.dataset.series);
       const absent = metrics.every((metric) => !metric.lines[index]);
-      row.hidden = byId("legend").children[index].hidden = absent;
+      const label = byId("legend").children[index];
+      row.hidden = label.hidden = absent;
+      for (const one of [row, label]) one.querySelector(".series-name").textContent = names[index];
       metrics.forEach((metric, at) => {
         const line = metric.lines[index];
         const cell = row.cells[at + 1];
