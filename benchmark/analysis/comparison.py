@@ -228,37 +228,46 @@ def ranking(found: Found, task: Task, contest: Sequence[Run]) -> dict[Run, tuple
         task: The task.
         contest: The runs to rank; those of one data set compete.
     """
-    found = counted(found, task)
     placed: dict[Run, tuple[int | None, str]] = {}
+    upwards = bool(task.perception) or METRICS[task.headline].higher_is_better
     for dataset in sorted({run.dataset for run in contest}):
         own = [run for run in contest if run.dataset == dataset]
-        tables = contestants(found, dataset, task.headline)
-        values = {run: table for run, table in tables.items() if run in own}
-        levels = in_order(level for table in values.values() for level in table.levels)
-        images = {image for table in values.values() for image in table.images}
-        whole = {
-            run: table
-            for run, table in values.items()
-            if list(table.levels) == levels and set(table.images) == images
-        }
-        for run in own:
-            placed[run] = (None, "not every level and image was scored")
-        if len(images) < 2:
-            placed.update(dict.fromkeys(own, (None, ONE_IMAGE)))
-            continue
-        if task.perception:
-            merits, reason = _areas(
-                whole, tables, contestants(found, dataset, task.perception), task
-            )
-            placed.update(dict.fromkeys(whole, (None, reason)))
-            upwards = True
-        else:
-            merits = {run: table.judged(task, levels) for run, table in whole.items()}
-            upwards = METRICS[task.headline].higher_is_better
-        if merits:
-            order = ranks(merits, upwards)
-            placed.update({run: (rank, "") for run, rank in order.items()})
+        values, reasons = merits(found, task, own)
+        order = ranks(values, upwards)
+        placed.update({run: (order.get(run), reasons.get(run, "")) for run in own})
     return placed
+
+
+def merits(
+    found: Found, task: Task, contest: Sequence[Run]
+) -> tuple[dict[Run, np.ndarray], dict[Run, str]]:
+    """Returns what every image is worth by which ``ranking`` ranks, and why other runs have nothing.
+
+    Args:
+        found: Output of ``scores.scores``.
+        task: The task.
+        contest: Runs of one data set.
+    """
+    found, dataset = counted(found, task), contest[0].dataset
+    tables = contestants(found, dataset, task.headline)
+    values = {run: table for run, table in tables.items() if run in contest}
+    levels = in_order(level for table in values.values() for level in table.levels)
+    images = {image for table in values.values() for image in table.images}
+    whole = {
+        run: table
+        for run, table in values.items()
+        if list(table.levels) == levels and set(table.images) == images
+    }
+    reasons = dict.fromkeys(contest, "not every level and image was scored")
+    if len(images) < 2:
+        return {}, dict.fromkeys(contest, ONE_IMAGE)
+    if task.perception:
+        other = contestants(found, dataset, task.perception)
+        worth, reason = _areas(whole, tables, other, task)
+        reasons.update(dict.fromkeys(whole, reason))
+    else:
+        worth = {run: table.judged(task, levels) for run, table in whole.items()}
+    return worth, {run: reason for run, reason in reasons.items() if run not in worth}
 
 
 def _areas(

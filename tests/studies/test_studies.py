@@ -343,6 +343,7 @@ SMALL = {
         "operators-4",
     ),
     "receptive-field": ("--task", "denoise", "--methods", "dni"),
+    "seeds": ("--methods", "dni,ftn", "--seeds", "0,1", "--levels", "0.2,1"),
     "single-layer": (),
     "wrong-level": ("--methods", "dni"),
 }
@@ -418,6 +419,7 @@ def test_every_study_takes_its_own_task_and_methods(name, home, capsys):
         ("joint --task denoise", "operators-10"),
         ("wrong-level --task blur-noise", "shows one dial, and blur-noise has 2"),
         ("kernel-map --task blur-noise", "choose a task like operators-6"),
+        ("seeds --seeds 3", "one seed has nothing to be compared with"),
         ("experts --task denoize", "did you mean 'denoise'"),
         ("filter-similarity --task denoise --methods cfsnet " + " ".join(SMOKE), "folds"),
     ],

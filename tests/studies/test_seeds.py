@@ -1,0 +1,75 @@
+"""How far results move with the seed: rows with planted answers."""
+
+import pandas as pd
+import pytest
+
+from benchmark import tasks
+from benchmark.analysis.scores import scores
+from benchmark.errors import JobError
+from benchmark.planning.request import wanted
+from benchmark.studies import seeds
+
+DENOISE = tasks.get("denoise")
+
+
+def by_seed(plant, **methods):
+    """Rows of methods whose value is given by seed, on images that differ by a unit."""
+    parts = [
+        plant(
+            {name: lambda level, dial, at, it=own[seed]: it(at) for name, own in methods.items()}
+        ).assign(seed=seed)
+        for seed in range(3)
+    ]
+    return scores(pd.concat(parts), DENOISE)
+
+
+def flat(*offsets):
+    return [lambda at, by=by: 30 + at + by for by in offsets]
+
+
+def test_what_moves_with_the_seed_is_told_from_what_moves_with_the_images(plant):
+    # 'ftn' is ahead of 'dni' by 1, 1 and -0.5 on every image; 'adafm' lies far behind both.
+    found = by_seed(plant, ftn=flat(1, 1, 0.5), dni=flat(0, 0, 1), adafm=flat(-9, -9, -9))
+    made = seeds.spread(found, DENOISE)
+    about = made["seeds"].set_index("method")
+    assert about["mean"].tolist() == pytest.approx([33.5 - 9, 33.5 + 1 / 3, 33.5 + 2.5 / 3])
+    assert about.loc["dni", "seed_std"] == pytest.approx(3**-0.5)
+    assert about.loc["adafm", "seed_std"] == 0
+    assert about.loc["ftn", ["rank", "best_rank", "worst_rank"]].tolist() == [1, 1, 2]
+    assert about.loc["adafm", ["rank", "best_rank", "worst_rank"]].tolist() == [3, 3, 3]
+    # On every image a method is as far from the field as on all others.
+    assert about["over_images"].tolist() == pytest.approx([0, 0, 0], abs=1e-9)
+    pairs = made["pairs"].set_index(["method", "other"])
+    line = pairs.loc["dni", "ftn"]
+    assert line["difference"] == pytest.approx(-0.5)
+    assert line[["agree", "apart", "reversed"]].tolist() == pytest.approx([2 / 3, 1, 1 / 3])
+    assert pairs.loc[("adafm", "ftn"), ["agree", "apart", "reversed"]].tolist() == [1, 1, 0]
+    assert len(made["runs"]) == 9
+
+
+def test_images_that_disagree_tell_no_methods_apart_whatever_the_seed(plant):
+    swings = [lambda at: 30 + at + (3 if at % 2 else -3)] * 3
+    made = seeds.spread(
+        by_seed(plant, ftn=flat(0, 0, 0), dni=swings, cfsnet=flat(0, 0, 0)), DENOISE
+    )
+    about = made["seeds"].set_index("method")
+    assert about.loc["dni", "over_images"] > 1 > about.loc["ftn", "over_images"]
+    assert made["pairs"].set_index(["method", "other"]).loc[("dni", "ftn"), "apart"] == 0
+
+
+def test_seeds_are_compared_where_every_method_has_all_of_them(plant):
+    found = by_seed(plant, ftn=flat(0, 0, 0), dni=flat(0, 0, 0))
+    run = next(run for run in found if run.method == "dni")
+    with pytest.raises(JobError, match="two methods and two seeds"):
+        seeds.spread({run: found[run]}, DENOISE)
+    del found[run][2]
+    with pytest.raises(JobError, match="dni has no value on set with seed 2"):
+        seeds.spread(found, DENOISE)
+
+
+def test_seeds_are_five_unless_others_are_named_and_areas_get_their_floor():
+    (own,) = seeds.with_seeds(wanted("sr", ["dni", "ftn"]))
+    assert own.seeds == (0, 1, 2, 3, 4)
+    assert [one.method for one in own.methods] == ["dni", "ftn", "floor"]
+    (own,) = seeds.with_seeds(wanted("denoise", ["dni"], seeds=[4, 7]))
+    assert own.seeds == (4, 7) and [one.method for one in own.methods] == ["dni"]
