@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import benchmark
-from benchmark import config, tasks
+from benchmark import config, streams, tasks
 from benchmark.errors import JobError, UserError, one_line, spelled, unknown
 from benchmark.importing import KINDS
 from benchmark.records import expanded
@@ -33,16 +32,17 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Ends after what --help and --version say, once that is written."""
+        streams.finish()
+        super().exit(status, message)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line; returns 0 if all went well, 1 if something failed, 2 on bad usage."""
     argv = sys.argv[1:] if argv is None else list(argv)
     debug = "--debug" in argv
-    for stream in (sys.stdout, sys.stderr):
-        # Where the terminal has no such character, its number must do.
-        usual = isinstance(stream, io.TextIOWrapper) and not stream.closed
-        if usual and stream.errors == "strict":
-            stream.reconfigure(errors="backslashreplace")
+    streams.prepare()
     try:
         top, names = parser()
         for name in FOLDERS:
@@ -59,38 +59,42 @@ def main(argv: Sequence[str] | None = None) -> int:
             # Of itself argparse would name the help of all verbs, where no option is.
             of = " ".join(filter(None, (top.prog, first, getattr(args, "action", ""))))
             raise UserError(f"unrecognized arguments: {' '.join(left)}; see {of} --help")
-        return args.verb(args)
+        code = args.verb(args)
+        streams.finish()
+        return code
     except KeyboardInterrupt:
-        print("dialbench: interrupted; run the same command again to go on", file=sys.stderr)
+        streams.say("dialbench: interrupted; run the same command again to go on")
         return 130
     except Stopped as stop:
-        text = f"{stop}; what is done is saved, run the same command again to go on"
         # The terminal may be what is gone.
-        with contextlib.suppress(OSError):
-            print(f"dialbench: {text}", file=sys.stderr)
+        streams.say(
+            f"dialbench: {stop}; what is done is saved, run the same command again to go on"
+        )
         return 128 + stop.number
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (UserError, JobError) as error:
         if debug:
             raise
-        print(f"dialbench: {spelled(error)}", file=sys.stderr)
+        streams.say(f"dialbench: {spelled(error)}")
         return 2 if isinstance(error, UserError) else 1
     except OSError as error:
         if debug:
             raise
         if error.filename is None:
-            print(f"dialbench: {error.strerror or one_line(error)}", file=sys.stderr)
+            streams.say(f"dialbench: {error.strerror or one_line(error)}")
             return 1
         name = spelled(error.filename)
-        print(f"dialbench: {name} cannot be used: {error.strerror}", file=sys.stderr)
+        streams.say(f"dialbench: {name} cannot be used: {error.strerror}")
         return 2 if error.errno in BAD_PATH else 1
     except Exception as error:
         if debug:
             raise
-        print(f"dialbench: unexpected {one_line(error)}; add --debug to see where", file=sys.stderr)
+        streams.say(f"dialbench: unexpected {one_line(error)}; add --debug to see where")
         return 1
+    finally:
+        with contextlib.suppress(OSError):
+            streams.finish()
 
 
 def parser() -> tuple[Parser, list[str]]:

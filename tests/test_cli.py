@@ -279,6 +279,32 @@ def test_a_full_output_is_one_line_and_not_a_traceback():
     assert ended.stderr.startswith("dialbench: No space left") and ended.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("words", [["list"], ["run", "--help"], ["--version"]])
+@pytest.mark.parametrize("reader", ["full", "gone"])
+def test_what_waits_in_the_buffer_and_cannot_be_written_is_told_as_usual(words, reader):
+    """Most outputs are shorter than the buffer, and meet the disk or the reader at the end only."""
+    here = {name: text for name, text in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    into, out = os.pipe()
+    os.close(into)
+    with open("/dev/full" if reader == "full" else out, "w") as stream:
+        ended = subprocess.run(
+            [sys.executable, "-m", "benchmark", *words],
+            stdout=stream,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=here,
+            timeout=60,
+        )
+    told = "dialbench: No space left on device\n" if reader == "full" else ""
+    assert (ended.returncode, ended.stderr) == (1, told)
+
+
+def test_bad_usage_is_exit_2_also_where_nobody_can_be_told():
+    words = [sys.executable, "-m", "benchmark", "nonsense"]
+    with open("/dev/full", "w") as full:
+        assert subprocess.run(words, stderr=full, timeout=60).returncode == 2
+
+
 @pytest.mark.parametrize(
     "words",
     [
