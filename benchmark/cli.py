@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ import benchmark
 from benchmark import config, streams, tasks
 from benchmark.errors import JobError, UserError, one_line, spelled, unknown
 from benchmark.importing import KINDS
-from benchmark.records import expanded
+from benchmark.records import check_places
 from benchmark.registry.engines import OPTIONS
 from benchmark.training.stopping import Stopped
 from benchmark.verbs import bench, tools
@@ -23,7 +22,6 @@ from benchmark.verbs import bench, tools
 BOARDS = Path("leaderboards")
 BAD_PATH = (errno.ENOENT, errno.EACCES, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP)
 """What is wrong with a path, rather than with the machine."""
-FOLDERS = ("DIALBENCH_HOME", "DIALBENCH_DATA", "DIALBENCH_WEIGHTS")
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,8 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     streams.prepare()
     try:
         top, names = parser()
-        for name in FOLDERS:
-            expanded(os.environ.get(name, ""))
+        check_places()
         for word in argv:
             # argparse takes a value of -- away, and hands on an empty list instead.
             if word.startswith("--") and word.endswith("=--"):

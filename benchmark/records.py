@@ -64,6 +64,23 @@ def folder_in(variable: str) -> Path | None:
     return folder
 
 
+def check_places() -> None:
+    """Checks what paths are looked up from.
+
+    Raises:
+        UserError: If the working folder was removed, which libraries answer by ending the process, or
+            a variable names a folder in the home of nobody.
+    """
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise UserError(
+            "the working folder has been removed; change to one that is there"
+        ) from None
+    for variable in ("DIALBENCH_HOME", "DIALBENCH_DATA", "DIALBENCH_WEIGHTS"):
+        expanded(os.environ.get(variable, ""))
+
+
 def write(path: Path, blob: bytes) -> None:
     """Writes a file in one step: readers see the old or the new content, never a part.
 

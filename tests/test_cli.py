@@ -305,6 +305,16 @@ def test_bad_usage_is_exit_2_also_where_nobody_can_be_told():
         assert subprocess.run(words, stderr=full, timeout=60).returncode == 2
 
 
+@pytest.mark.parametrize("words", ["run denoise --dry-run", "doctor --offline"])
+def test_a_working_folder_that_was_removed_is_one_sentence(words, tmp_path, monkeypatch, capsys):
+    """Otherwise it is torch that ends the process, with the words 'cannot load'."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert cli.main(words.split()) == 2
+    assert "the working folder has been removed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "words",
     [
