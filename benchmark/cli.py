@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -59,15 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = args.verb(args)
         streams.finish()
         return code
-    except KeyboardInterrupt:
-        streams.say("dialbench: interrupted; run the same command again to go on")
-        return 130
-    except Stopped as stop:
-        # The terminal may be what is gone.
-        streams.say(
-            f"dialbench: {stop}; what is done is saved, run the same command again to go on"
-        )
-        return 128 + stop.number
+    except (KeyboardInterrupt, Stopped) as stop:
+        # Ctrl-C twice in a hurry says the same once.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        stopped = isinstance(stop, Stopped)
+        text = f"{stop}; what is done is saved," if stopped else "interrupted;"
+        streams.say(f"dialbench: {text} run the same command again to go on")
+        return 128 + (stop.number if stopped else signal.SIGINT)
     except BrokenPipeError:
         return 1
     except (UserError, JobError) as error:

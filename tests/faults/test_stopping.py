@@ -141,6 +141,32 @@ def test_a_hanging_job_is_ended_and_the_others_finish(home, tmp_path, capsys):
     assert set(pd.read_csv(home / "report" / "sr" / "table.csv")["method"]) == {"floor"}
 
 
+@pytest.mark.parametrize(
+    ("end", "said"), [("KeyboardInterrupt()", "interrupted"), ("Stopped(2)", "stopped by SIGINT")]
+)
+def test_ctrl_c_twice_in_a_hurry_is_one_sentence(end, said):
+    code = f"""
+import os, signal, sys
+from benchmark import cli, streams
+from benchmark.training.stopping import Stopped
+from benchmark.verbs import tools
+
+def ended(args):
+    raise {end}
+
+def hasty(text, say=streams.say):
+    os.kill(os.getpid(), signal.SIGINT)
+    say(text)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+tools.list_all, streams.say = ended, hasty
+sys.exit(cli.main(["list"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 130
+    assert done.stderr.startswith(f"dialbench: {said}") and done.stderr.count("\n") == 1
+
+
 def test_outside_a_job_a_signal_ends_at_once_and_inside_the_second_does():
     before = signal.getsignal(signal.SIGTERM)
     with stopping.armed(signal.SIGTERM):
