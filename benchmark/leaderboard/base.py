@@ -152,11 +152,21 @@ def _folder_files(root: Path) -> dict[str, Reader]:
 
 def _git_files(path: Path, revision: str) -> dict[str, Reader]:
     def git(*words: str) -> bytes:
-        done = subprocess.run(["git", "-C", str(path), *words], capture_output=True, check=False)
-        if done.returncode:
+        other = "give a folder as a path that begins with / . or ~"
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(path), *words], capture_output=True, check=False
+            )
+        except FileNotFoundError:
             raise UserError(
-                f"--base {revision}: no git revision of {path}; give one, or a folder as a path that "
-                "begins with / . or ~"
+                f"--base {revision}: git is not installed here; install it, or {other}"
+            ) from None
+        if done.returncode:
+            # Such as that the repository is of somebody else, which git refuses to read.
+            said = done.stderr.decode(errors="replace").partition("\n")[0]
+            why = f" ({said})" if said else ""
+            raise UserError(
+                f"--base {revision}: no git revision of {path}{why}; name one, or {other}"
             )
         return done.stdout
 

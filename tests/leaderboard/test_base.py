@@ -111,3 +111,12 @@ def test_a_base_that_is_none_is_bad_usage(boards, base, capsys):
         assert "no git revision of" in capsys.readouterr().err
     assert cli.main(["board", "check", str(boards), "--base=./no-such-folder"]) == 2
     assert "there is no such folder" in capsys.readouterr().err
+
+
+def test_what_keeps_git_from_answering_is_said(boards, capsys, monkeypatch):
+    words = ["board", "check", str(boards), "--base=HEAD"]
+    assert cli.main(words) == 2
+    assert "(fatal: not a git repository" in capsys.readouterr().err
+    monkeypatch.setenv("PATH", str(boards))
+    assert cli.main(words) == 2
+    assert "git is not installed here; install it, or give a folder" in capsys.readouterr().err
