@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,6 +78,22 @@ def to_get(extra: str) -> str:
 def in_own_folder() -> bool:
     """Whether this code lies in the project's own folder, with all that make needs."""
     return (Path(__file__).parents[1] / "pyproject.toml").is_file()
+
+
+@contextlib.contextmanager
+def utf8_names() -> Iterator[None]:
+    """Refuses images, and folders of them, whose names are not UTF-8: digests and tables are.
+
+    Raises:
+        UserError: If such a name is met within.
+    """
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        name = error.object.partition("\n")[0]
+        raise UserError(
+            f"{name}: this name is not UTF-8, or the locale is not; rename it, or set LC_ALL=C.UTF-8"
+        ) from None
 
 
 def spelled(text: object) -> str:

@@ -12,7 +12,7 @@ from benchmark.amount import amount
 from benchmark.control import Level
 from benchmark.data.pairs import default_tests, open_test
 from benchmark.data.sources import ImageSet, anywhere, default_sets, open_set
-from benchmark.errors import Failure, JobError, UserError
+from benchmark.errors import Failure, JobError, UserError, utf8_names
 from benchmark.metrics.needs import needed
 from benchmark.metrics.scorer import availability
 from benchmark.planning import keys, methods
@@ -185,7 +185,10 @@ def _opened(sets: Sequence[Callable[[], ImageSet]]) -> list[ImageSet]:
     found, wrong = [], {}
     for one in sets:
         try:
-            found.append(one())
+            with utf8_names():
+                images = one()
+                images.name.encode()
+            found.append(images)
         except UserError as error:
             wrong.setdefault(str(error), error)
     if len(wrong) == 1:

@@ -101,7 +101,8 @@ class Results:
         return cls(
             pd.DataFrame(rows, columns=list(ROW_COLUMNS)),
             pd.DataFrame(costs, columns=list(COST_COLUMNS)),
-            pd.DataFrame(pictures, columns=list(PICTURE_COLUMNS)),
+            # Paths need not be UTF-8, which texts of pandas must.
+            pd.DataFrame(pictures, columns=list(PICTURE_COLUMNS), dtype=object),
             tuple(failures),
         )
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmark import config, tasks
-from benchmark.errors import JobError, UserError
+from benchmark.errors import JobError, UserError, utf8_names
 from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.planning.request import choice_of, sets_in
 from benchmark.registry import discovery
@@ -122,8 +122,9 @@ def _check_data(train: tuple[str, ...], test: tuple[str, ...]) -> int:
 
     store = Store()
     store.prepare()
-    train_sets = [sources.open_set(one, "train") for one in train or sources.here("train")]
-    test_sets = [sources.open_set(one, "test") for one in test or sources.here("test")]
+    with utf8_names():
+        train_sets = [sources.open_set(one, "train") for one in train or sources.here("train")]
+        test_sets = [sources.open_set(one, "test") for one in test or sources.here("test")]
     leaked, lines = leakage.check(train_sets, test_sets, store, _told)
     print("\n".join(lines))
     return int(leaked > 0)

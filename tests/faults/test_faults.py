@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pandas as pd
@@ -162,6 +163,32 @@ def test_a_bad_image_is_named(run, photographs, split, content, what):
     assert str(bad) in error.strip().splitlines()[-1]
     assert what in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("words", [["run", "sr", *SMALL, "--methods", "floor"], ["data", "check"]])
+def test_an_image_whose_name_is_not_utf_8_is_named(run, photographs, words):
+    (photographs / "p1.png").rename(photographs / "p\udce4.png")
+    code, error = run(*words, "--test", str(photographs))
+    assert code == 2
+    assert error.splitlines()[-1].startswith("dialbench: p\\udce4: this name is not UTF-8")
+
+
+def test_a_set_whose_folder_is_not_utf_8_is_named_before_anything_is_trained(
+    run, photographs, home
+):
+    folder = photographs.rename(photographs.with_name("l\udcf6n"))
+    code, error = run("run", "sr", *SMALL, "--methods", "floor", "--test", str(folder))
+    assert code == 2
+    assert error.splitlines()[-1].startswith("dialbench: l\\udcf6n: this name is not UTF-8")
+    assert not (home / "cells").exists()
+
+
+def test_a_store_in_a_folder_that_is_not_utf_8_has_its_report(run, tmp_path, monkeypatch):
+    home = tmp_path / "l\udcf6n"
+    monkeypatch.setenv("DIALBENCH_HOME", str(home))
+    assert run("run", "denoise", *SMALL, "--methods", "floor") == (0, ANY)
+    assert "floor" in methods_in_table(home, "denoise")
+    assert (home / "report" / "denoise" / "strip.png").is_file()
 
 
 def test_a_missing_folder_and_an_empty_one_are_named(run, tmp_path):
