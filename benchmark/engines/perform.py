@@ -7,8 +7,8 @@ import traceback
 from collections.abc import Callable
 
 from benchmark.engines.process import sentence
-from benchmark.errors import Failure, JobError
-from benchmark.planning.jobs import Job, SweepJob, TrainJob
+from benchmark.errors import JobError
+from benchmark.planning.jobs import Job, SweepJob, TrainJob, failure_of
 from benchmark.store import Store
 from benchmark.training import scratch, stopping
 
@@ -78,7 +78,5 @@ def _sweep(job: SweepJob, store: Store, say: Say) -> None:
 
 def fail(job: Job, store: Store, reason: str, trace: str = "") -> str:
     """Records a failure and returns its reason."""
-    plain = isinstance(job, TrainJob) and job.method is None
-    name = f"{job.stage.name} network" if plain else job.method
-    store.write_failure(job.key, Failure(name, job.backbone, job.seed, reason, trace))
+    store.write_failure(job.key, failure_of(job, reason, trace))
     return reason

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmark.config import Preset
 from benchmark.control import Level
-from benchmark.errors import UserError
+from benchmark.errors import Failure, UserError
 from benchmark.training.stage import Adam, Anchors, At, Sparse, Stage, Uniform
 
 Point = tuple[Level, Level]
@@ -107,6 +107,13 @@ KINDS = {
     one.__name__: one
     for one in (TrainJob, SweepJob, Stage, At, Anchors, Uniform, Sparse, Adam, Preset)
 }
+
+
+def failure_of(job: Job, reason: str, trace: str = "") -> Failure:
+    """Returns the failure of a job: its method's, or the plain network's, which several may share."""
+    plain = isinstance(job, TrainJob) and job.method is None
+    name = f"{job.stage.name} network" if plain else str(job.method)
+    return Failure(name, job.backbone, job.seed, reason, trace)
 
 
 def to_json(job: Job) -> str:

@@ -74,9 +74,12 @@ def outcome(plan: Plan, store: Store, failed: dict[str, str], debug: bool) -> in
     """
     for note in dict.fromkeys(plan.skipped):
         print(f"note: {note}", file=sys.stderr)
-    failures = list(plan.failures)
+    from benchmark.planning.jobs import failure_of
+
+    failures, jobs = list(plan.failures), {**plan.trains, **plan.sweeps}
     for key, reason in failed.items():
-        failures.append(store.read_failure(key) or Failure(key, "", None, reason))
+        # A disk that is full has no record of it.
+        failures.append(store.read_failure(key) or failure_of(jobs[key], reason))
     if not failures:
         return 0
     print("failed:" if debug else "failed (--debug shows where):", file=sys.stderr)

@@ -233,6 +233,19 @@ def test_a_full_disk_is_a_clear_failure(run, home, monkeypatch):
     assert methods_in_table(home) == {"floor"}
 
 
+def test_what_failed_is_named_also_where_no_failure_can_be_recorded(run, home, monkeypatch):
+    import errno
+    import os
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, error = run("run", "denoise", *SMALL, "--methods", "floor")
+    assert code == 1
+    assert one_failure(error).strip().startswith("floor: the disk is full")
+
+
 def test_a_damaged_cell_is_scored_again_and_the_table_stays_the_same(run, home):
     words = ["run", "denoise", *SMALL, "--methods", "floor"]
     assert run(*words)[0] == 0
