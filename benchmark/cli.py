@@ -39,6 +39,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line; returns 0 if all went well, 1 if something failed, 2 on bad usage."""
+    command = argv is None
     argv = sys.argv[1:] if argv is None else list(argv)
     debug = "--debug" in argv
     streams.prepare()
@@ -61,8 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         streams.finish()
         return code
     except (KeyboardInterrupt, Stopped) as stop:
-        # Ctrl-C twice in a hurry says the same once.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if command:
+            # Ctrl-C twice in a hurry says the same once. Whoever called this from Python goes on.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         stopped = isinstance(stop, Stopped)
         text = f"{stop}; what is done is saved," if stopped else "interrupted;"
         streams.say(f"dialbench: {text} run the same command again to go on")

@@ -19,6 +19,7 @@ from benchmark.planning.request import request_of
 from benchmark.store import Store
 from benchmark.training import stopping
 from benchmark.training.scratch import LEFT, SILENT
+from benchmark.verbs import tools
 
 STEPS = 200
 LONG = ["train", "sr", "--preset", "smoke", "--set", f"steps={STEPS}", "--offline"]
@@ -160,11 +161,23 @@ def hasty(text, say=streams.say):
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 tools.list_all, streams.say = ended, hasty
-sys.exit(cli.main(["list"]))
+sys.exit(cli.main())
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    words = [sys.executable, "-c", code, "list"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert done.returncode == 130
     assert done.stderr.startswith(f"dialbench: {said}") and done.stderr.count("\n") == 1
+
+
+def test_an_interrupted_call_from_python_leaves_ctrl_c_as_it_was(monkeypatch, capsys):
+    def ended(args):
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(tools, "list_all", ended)
+    assert cli.main(["list"]) == 130
+    assert signal.getsignal(signal.SIGINT) == before
+    assert "interrupted" in capsys.readouterr().err
 
 
 def test_outside_a_job_a_signal_ends_at_once_and_inside_the_second_does():
