@@ -293,7 +293,7 @@ def nothing_there(plan: Plan, store: Store) -> str:
     unfit = [str(one) for one in plan.unfit]
     # No training helps a network that is to be imported, or one that does not take the task.
     helps = any(job.stage_keys for job in plan.sweeps.values()) or not unfit
-    told = [untrained(plan), trained_with(plan.task, store)] if helps else []
+    told = [untrained(plan), trained_with(plan.task, store, plan.trains.values())] if helps else []
     return "; ".join([*told, *unfit])
 
 

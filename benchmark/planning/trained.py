@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from benchmark import config
 from benchmark.records import read_json
 from benchmark.store import Store
 from benchmark.tasks import Task
 
+if TYPE_CHECKING:
+    from benchmark.planning.jobs import TrainJob
+
 SHOWN = 3
 """Most trainings that are named."""
 
+OTHERWISE = (
+    "what has the same options is not all of its stages, or of other methods or images, or of "
+    "dialbench's code before that changed"
+)
+"""Why trainings do not count that have the options asked for."""
 
-def trained_with(task: Task, store: Store) -> str:
-    """Returns a sentence on what is trained for a task, for those who asked for something else."""
+
+def trained_with(task: Task, store: Store, wanted: Iterable[TrainJob] = ()) -> str:
+    """Returns a sentence on what is trained for a task, for those who asked for something else.
+
+    Args:
+        task: The task.
+        store: Where to look.
+        wanted: The stages asked for; where trainings have their very options, what else may differ
+            is said.
+    """
     found: dict[str, None] = {}
     for path in sorted((store.home / "stages").glob("*/stage.json")):
         facts = (read_json(path) or {}).get("facts", {})
@@ -28,9 +44,13 @@ def trained_with(task: Task, store: Store) -> str:
             continue
     if not found:
         return f"{store.home} has no training of this task"
-    named, more = sorted(found)[:SHOWN], len(found) - SHOWN
+    same = found.keys() & {_options(dataclasses.asdict(job)) for job in wanted}
+    # First, or a message that names what was asked for as what is there would not say why.
+    order = sorted(found, key=lambda one: (one not in same, one))
+    named, more = order[:SHOWN], len(found) - SHOWN
     others = f", and {more} more" if more > 0 else ""
-    return f"{store.home} has trainings with {', or '.join(named)}{others}"
+    why = f" ({OTHERWISE})" if same else ""
+    return f"{store.home} has trainings with {', or '.join(named)}{others}{why}"
 
 
 def _options(job: Mapping[str, Any]) -> str:

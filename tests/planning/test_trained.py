@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 
 from benchmark import config, tasks
-from benchmark.planning.trained import SHOWN, trained_with
+from benchmark.planning.trained import OTHERWISE, SHOWN, trained_with
 from benchmark.records import write_json
 from benchmark.store import Store
+from benchmark.training.stage import start_stage
 
 
 @pytest.fixture
@@ -51,3 +52,18 @@ def test_a_few_are_named_and_what_cannot_be_read_is_passed_over(store, tmp_path)
     said = trained_with(tasks.get("denoise"), store)
     assert said.count("--preset") == SHOWN and said.endswith(", and 2 more")
     assert trained_with(tasks.get("dejpeg"), store) == f"{tmp_path} has no training of this task"
+
+
+def test_trainings_with_the_very_options_asked_for_come_first_and_are_said_to_be_of_other_code(
+    store, train_job
+):
+    """As after an update: the message would name what was asked for, and not why it does not count."""
+    for seed in range(1, SHOWN + 2):
+        store.put(str(seed), preset=config.PRESETS["gpu"], seed=seed)
+    store.put("same")
+    asked = [train_job("denoise", start_stage(), config.PRESETS["laptop"])]
+    said = trained_with(tasks.get("denoise"), store, asked)
+    assert "trainings with --preset laptop --train builtin, or --preset gpu" in said
+    assert said.endswith(f", and 2 more ({OTHERWISE})")
+    others = [train_job("denoise", start_stage(), config.PRESETS["smoke"])]
+    assert OTHERWISE not in trained_with(tasks.get("denoise"), store, others)
