@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+from typing import TextIO
 
 
 def prepare() -> None:
@@ -26,15 +27,20 @@ def finish() -> None:
     """Writes what waits to be written.
 
     Raises:
-        OSError: If it cannot be. It is dropped: Python would try again at the very end, and say so in
-            words of its own and with an exit code of its own.
+        OSError: If it cannot be. In the process's own streams it is dropped: Python would try again
+            at the very end, and say so in words of its own and with an exit code of its own.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # A stream that was closed before the start is None.
-        if stream is None or stream.closed:
+    for stream, own in ((sys.stdout, sys.__stdout__), (sys.stderr, sys.__stderr__)):
+        # What a caller put in the place of a stream may take text and no more.
+        if not hasattr(stream, "flush") or _closed(stream):
             continue
         try:
             stream.flush()
         except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if stream is own:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             raise
+
+
+def _closed(stream: TextIO) -> bool:
+    return getattr(stream, "closed", False)

@@ -1,5 +1,6 @@
 """The command line: what is asked for, and one clear line for what cannot be done."""
 
+import contextlib
 import json
 import os
 import re
@@ -297,6 +298,39 @@ def test_what_waits_in_the_buffer_and_cannot_be_written_is_told_as_usual(words, 
         )
     told = "dialbench: No space left on device\n" if reader == "full" else ""
     assert (ended.returncode, ended.stderr) == (1, told)
+
+
+class Tee:
+    """What notebooks and loggers put in the place of a stream: it takes text, and is no file."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text: str) -> int:
+        self.text += text
+        return len(text)
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["list"], 0), (["nonsense"], 2)])
+def test_streams_need_not_be_files(words, code, monkeypatch):
+    out, error = Tee(), Tee()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", error)
+    try:
+        assert cli.main(words) == code
+    except SystemExit as end:
+        assert end.code == code
+    assert bool(out.text) == (code == 0)
+    assert error.text.count("\n") == (code != 0)
+
+
+def test_a_full_file_that_a_caller_writes_to_stays_the_callers():
+    """Else all that the caller writes there later would be lost without a word."""
+    with pytest.raises(OSError, match="No space left"), open("/dev/full", "w") as full:
+        with contextlib.redirect_stdout(full):
+            assert cli.main(["list"]) == 1
+        assert os.path.samestat(os.fstat(full.fileno()), os.stat("/dev/full"))
+        print("more", file=full)
 
 
 def test_bad_usage_is_exit_2_also_where_nobody_can_be_told():
