@@ -19,6 +19,9 @@ def prepare() -> None:
 
 def say(text: str) -> None:
     """Prints a line beside the output, if there is anywhere to print it."""
+    # One that was closed before the start is None, in whose place print would take the output.
+    if sys.stderr is None or _closed(sys.stderr):
+        return
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr)
 

@@ -1,6 +1,7 @@
 """The command line: what is asked for, and one clear line for what cannot be done."""
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -331,6 +332,19 @@ def test_a_full_file_that_a_caller_writes_to_stays_the_callers():
             assert cli.main(["list"]) == 1
         assert os.path.samestat(os.fstat(full.fileno()), os.stat("/dev/full"))
         print("more", file=full)
+
+
+def test_where_there_is_no_stream_for_errors_they_are_not_told_among_the_output(
+    monkeypatch, capsys
+):
+    with monkeypatch.context() as closed:
+        closed.setattr(sys, "stderr", None)
+        assert cli.main(["nonsense"]) == 2
+        gone = io.StringIO()
+        gone.close()
+        closed.setattr(sys, "stderr", gone)
+        assert cli.main(["nonsense"]) == 2
+    assert capsys.readouterr().out == ""
 
 
 def test_bad_usage_is_exit_2_also_where_nobody_can_be_told():
