@@ -31,7 +31,7 @@ def with_seeds(request: Request) -> list[Request]:
     """Returns the request with several seeds, and with the floor that areas are measured from.
 
     Raises:
-        UserError: If one seed alone was named.
+        UserError: If one seed alone was named, or fewer than two methods that compete.
     """
     from benchmark import tasks
 
@@ -39,6 +39,10 @@ def with_seeds(request: Request) -> list[Request]:
     if len(seeds) < 2:
         raise UserError("one seed has nothing to be compared with; give several, like --seeds 0,1")
     methods = request.methods
+    if sum(not Series(one.method, "", "").baseline for one in methods) < 2:
+        raise UserError(
+            "one method has nothing to be compared with; give several, like --methods dni,ftn"
+        )
     if tasks.get(request.task).perception and not any(one.method == "floor" for one in methods):
         methods = (*methods, Choice("floor"))
     return [dataclasses.replace(request, seeds=seeds, methods=methods)]
@@ -52,6 +56,9 @@ def worth(found: Found, task: Task) -> dict[str, dict[int, dict[Run, np.ndarray]
     """
     contest = [run for run in found if not Series(*run[:3]).baseline]
     seeds = sorted({seed for run in contest for seed in found[run]})
+    few = JobError("it takes two methods and two seeds to compare one with the other")
+    if not contest:
+        raise few
     values: dict[str, dict[int, dict[Run, np.ndarray]]] = {}
     for dataset in dict.fromkeys(run.dataset for run in contest):
         own = [run for run in contest if run.dataset == dataset]
@@ -62,7 +69,7 @@ def worth(found: Found, task: Task) -> dict[str, dict[int, dict[Run, np.ndarray]
             for run, reason in reasons.items():
                 raise JobError(f"{run.method} has no value on {dataset} with seed {seed}: {reason}")
         if len(own) < 2 or len(seeds) < 2:
-            raise JobError("it takes two methods and two seeds to compare one with the other")
+            raise few
     return values
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmark import tasks
 from benchmark.analysis.scores import scores
-from benchmark.errors import JobError
+from benchmark.errors import JobError, UserError
 from benchmark.planning.request import wanted
 from benchmark.studies import seeds
 
@@ -60,8 +60,10 @@ def test_images_that_disagree_tell_no_methods_apart_whatever_the_seed(plant):
 def test_seeds_are_compared_where_every_method_has_all_of_them(plant):
     found = by_seed(plant, ftn=flat(0, 0, 0), dni=flat(0, 0, 0))
     run = next(run for run in found if run.method == "dni")
-    with pytest.raises(JobError, match="two methods and two seeds"):
-        seeds.spread({run: found[run]}, DENOISE)
+    floor = {run._replace(method="floor"): found[run]}
+    for few in ({run: found[run]}, floor, {}):
+        with pytest.raises(JobError, match="two methods and two seeds"):
+            seeds.spread(few, DENOISE)
     del found[run][2]
     with pytest.raises(JobError, match="dni has no value on set with seed 2"):
         seeds.spread(found, DENOISE)
@@ -71,5 +73,10 @@ def test_seeds_are_five_unless_others_are_named_and_areas_get_their_floor():
     (own,) = seeds.with_seeds(wanted("sr", ["dni", "ftn"]))
     assert own.seeds == (0, 1, 2, 3, 4)
     assert [one.method for one in own.methods] == ["dni", "ftn", "floor"]
-    (own,) = seeds.with_seeds(wanted("denoise", ["dni"], seeds=[4, 7]))
-    assert own.seeds == (4, 7) and [one.method for one in own.methods] == ["dni"]
+    (own,) = seeds.with_seeds(wanted("denoise", ["dni", "ftn"], seeds=[4, 7]))
+    assert own.seeds == (4, 7) and [one.method for one in own.methods] == ["dni", "ftn"]
+
+
+def test_a_method_alone_is_refused_before_it_is_trained_with_every_seed():
+    with pytest.raises(UserError, match="one method has nothing to be compared with"):
+        seeds.with_seeds(wanted("denoise", ["dni", "floor", "blend"]))
