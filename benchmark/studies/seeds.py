@@ -7,10 +7,11 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.analysis.comparison import merits, ranking
+from benchmark.analysis.comparison import merits
 from benchmark.analysis.scores import Found, Run, scores
-from benchmark.analysis.statistics import centre, interval, mean_and_deviation
+from benchmark.analysis.statistics import centre, interval, mean_and_deviation, ranks
 from benchmark.errors import JobError, UserError
+from benchmark.metrics.records import METRICS
 from benchmark.planning.request import Choice, Request
 from benchmark.report.series import Series
 from benchmark.studies.study import Part, Study, Tables
@@ -99,15 +100,15 @@ def spread(found: Found, task: Task) -> Tables:
     lines: list[dict[str, Any]] = []
     runs: list[dict[str, Any]] = []
     pairs: list[dict[str, Any]] = []
+    upwards = bool(task.perception) or METRICS[task.headline].higher_is_better
     for seeds in worth(found, task).values():
         own = list(next(iter(seeds.values())))
-        mean = ranking(
-            {run: found[run] for run in found if run.dataset == own[0].dataset}, task, own
+        mean = ranks(
+            {run: np.mean([by[run] for by in seeds.values()], axis=0) for run in own}, upwards
         )
         alone: dict[Run, list[dict[str, Any]]] = {run: [] for run in own}
         for seed, values in seeds.items():
-            one = {run: {seed: by[seed]} for run, by in found.items() if seed in by}
-            placed, field = ranking(one, task, own), centre(np.array([*values.values()]))
+            placed, field = ranks(values, upwards), centre(np.array([*values.values()]))
             for run in own:
                 low, high = interval(values[run] - field)
                 alone[run].append(
@@ -116,7 +117,7 @@ def spread(found: Found, task: Task) -> Tables:
                         "seed": seed,
                         "value": float(values[run].mean()),
                         "over_images": float(high - low) / 2,
-                        "rank": placed[run][0],
+                        "rank": placed[run],
                     }
                 )
         for run, parts in alone.items():
@@ -132,7 +133,7 @@ def spread(found: Found, task: Task) -> Tables:
                     "lowest": min(at),
                     "highest": max(at),
                     "over_images": sum(halves) / len(halves),
-                    "rank": mean[run][0],
+                    "rank": mean[run],
                     "best_rank": min(places),
                     "worst_rank": max(places),
                     "seeds": len(parts),

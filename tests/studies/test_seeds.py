@@ -57,6 +57,24 @@ def test_images_that_disagree_tell_no_methods_apart_whatever_the_seed(plant):
     assert made["pairs"].set_index(["method", "other"]).loc[("dni", "ftn"), "apart"] == 0
 
 
+def test_ranks_are_of_the_mean_over_seeds_where_seeds_win_areas(plant):
+    """One seed of 'ftn' wins most, the other nothing; so would the scores of both, averaged first."""
+    task = tasks.get("sr")
+    values = {"floor": [(25, 0.5)] * 2, "dni": [(26, 0.49)] * 2, "ftn": [(35, 0.2), (10, 0.9)]}
+    rows = [
+        plant(
+            {name: lambda level, dial, at, it=own[seed][of]: it for name, own in values.items()},
+            metric=metric,
+        ).assign(seed=seed)
+        for seed in range(2)
+        for of, metric in enumerate((task.headline, task.perception))
+    ]
+    about = seeds.spread(scores(pd.concat(rows), task), task)["seeds"].set_index("method")
+    assert about["mean"].idxmax() == "ftn"
+    assert about["rank"].to_dict() == {"dni": 2, "ftn": 1}
+    assert about["worst_rank"].to_dict() == {"dni": 2, "ftn": 2}
+
+
 def test_seeds_are_compared_where_every_method_has_all_of_them(plant):
     found = by_seed(plant, ftn=flat(0, 0, 0), dni=flat(0, 0, 0))
     run = next(run for run in found if run.method == "dni")
