@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +153,7 @@ def _named(run: Run) -> dict[str, str]:
 
 
 def _pair(one: Run, other: Run, seeds: dict[int, dict[Run, np.ndarray]]) -> dict[str, Any]:
-    """Returns how two methods differ from seed to seed."""
+    """Returns how two methods differ from seed to seed; without a difference there is no order."""
     images = [values[one] - values[other] for values in seeds.values()]
     differences = [float(values.mean()) for values in images]
     mean, deviation = mean_and_deviation(differences)
@@ -164,9 +165,9 @@ def _pair(one: Run, other: Run, seeds: dict[int, dict[Run, np.ndarray]]) -> dict
         "other": other.method,
         "difference": mean,
         "seed_std": deviation,
-        "agree": sum(value * mean > 0 for value in differences) / count,
+        "agree": sum(value * mean > 0 for value in differences) / count if mean else math.nan,
         "apart": sum(map(abs, apart)) / count,
-        "reversed": sum(value * mean < 0 for value in apart) / count,
+        "reversed": sum(value * mean < 0 for value in apart) / count if mean else math.nan,
         "seeds": count,
     }
 

@@ -1,5 +1,7 @@
 """How far results move with the seed: rows with planted answers."""
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -73,6 +75,14 @@ def test_ranks_are_of_the_mean_over_seeds_where_seeds_win_areas(plant):
     assert about["mean"].idxmax() == "ftn"
     assert about["rank"].to_dict() == {"dni": 2, "ftn": 1}
     assert about["worst_rank"].to_dict() == {"dni": 2, "ftn": 2}
+
+
+def test_of_methods_without_a_difference_no_seed_is_said_to_disagree(plant):
+    (line,) = seeds.spread(by_seed(plant, ftn=flat(0, 1, 0), dni=flat(0, 1, 0)), DENOISE)[
+        "pairs"
+    ].to_dict("records")
+    assert line["difference"] == line["apart"] == 0
+    assert math.isnan(line["agree"]) and math.isnan(line["reversed"])
 
 
 def test_seeds_are_compared_where_every_method_has_all_of_them(plant):
