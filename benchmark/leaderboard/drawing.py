@@ -98,6 +98,7 @@ def panels(groups: Sequence[Group], floor: bool = False) -> list[Panel]:
         groups: The groups of a board.
         floor: Whether the floor is wanted beside others.
     """
+    tables = [group.question for group in groups]
     groups = newest(groups)
     homes = {id(group): _home(group, groups) for group in groups}
     questions = [group.question for group in groups if homes[id(group)] is group][:PANELS]
@@ -109,13 +110,15 @@ def panels(groups: Sequence[Group], floor: bool = False) -> list[Panel]:
                 own.setdefault(one.entry.series, one)
     presets = [{one.preset for one in own} for own in shown.values()]
     several = len(set().union(*presets)) > 1
+    names = [_name(one) for one in questions]
     return [
         Panel(
-            _name(question),
-            "".join(names) if several and len(names) == 1 else "",
-            [*own.values()],
+            # What other images or levels gave may have the same name, and is another panel.
+            _name(question, f"; table {1 + tables.index(question)}" * (names.count(name) > 1)),
+            "".join(trained) if several and len(trained) == 1 else "",
+            [*shown[question].values()],
         )
-        for (question, own), names in zip(shown.items(), presets, strict=True)
+        for question, name, trained in zip(questions, names, presets, strict=True)
     ]
 
 
@@ -130,9 +133,9 @@ def _home(group: Group, groups: Sequence[Group]) -> Group:
     return group
 
 
-def _name(question: Question) -> str:
+def _name(question: Question, more: str = "") -> str:
     images, levels = amount(len(question.images), "image"), amount(len(question.levels), "level")
-    return f"{question.dataset} ({images}, {levels})"
+    return f"{question.dataset} ({images}, {levels}{more})"
 
 
 def current(figure: bytes, fresh: bytes, table: bytes) -> bool:

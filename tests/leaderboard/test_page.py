@@ -241,3 +241,21 @@ def test_methods_look_the_same_in_panels_of_which_each_has_one_preset(put, board
     put("denoise", **{**FIELD, "preset": "laptop:lr=0.1"})
     long = drawing.means(build.compared(boards / "denoise"))
     assert {*long["preset"]} == {"laptop", "laptop:lr=0.1", "laptop:steps=2000"}
+
+
+def test_tables_of_one_name_and_as_many_images_and_levels_are_panels_of_their_own(put, boards):
+    """Their means together are those of nothing."""
+    other = {"sets": [{"name": "made-up", "digest": "9" * 20, "images": [*"abcde"]}]}
+    for method in ("dni", "ftn"):
+        put("denoise", method=method, **FIELD)
+        put("denoise", method=method, quality=5.0, **FIELD, **other)
+    groups = build.compared(boards / "denoise")
+    assert len(groups) == 2
+    data = data_of(page(groups, drawn.results(groups, boards / "denoise")))
+    names = [f"made-up (5 images, 3 levels; table {number})" for number in (1, 2)]
+    assert [one["name"] for one in data["sets"]] == names
+    assert [*drawing.means(groups)["dataset"].unique()] == names
+    for one, group in zip(data["sets"], groups, strict=True):
+        known = {it.entry.facts["method"]: it.by_level() for it in group.standings}
+        for name, line in zip(one["names"], one["metrics"][0]["lines"], strict=True):
+            assert line["y"] == pytest.approx(known[name], abs=1e-5)
