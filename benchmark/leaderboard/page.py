@@ -24,7 +24,7 @@ from benchmark.leaderboard.board import (
 )
 from benchmark.leaderboard.card import sections
 from benchmark.leaderboard.card import title as card_title
-from benchmark.leaderboard.drawing import curves
+from benchmark.leaderboard.drawing import Panel, curves, panels
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.standings import Group, Standing
 from benchmark.report import words
@@ -73,9 +73,12 @@ def page(groups: Sequence[Group], results: Results) -> str:
     data = {
         **plots(long, task, found),
         "costs": cost_data(costs(results), every),
-        "pair": _pair(groups[0], every),
         "gallery": gallery(results, task, long, every),
     }
+    # Sets may have series of their own, such as where all was trained otherwise.
+    for one, panel in zip(data["sets"], panels(groups), strict=True):
+        one["pair"] = _pair(panel, every)
+    data["pair"] = data["sets"][0]["pair"] if data["sets"] else []
     body = [f"<p>{escape(f'{task.summary}. {rules(task)}')}</p>"]
     figure = level_title(task, groups[0].standings[0].metric)
     drawing = inline(curves(groups, task, csv_text(groups)), "curves.svg", figure)
@@ -102,10 +105,10 @@ def page(groups: Sequence[Group], results: Results) -> str:
     return frame(name, [part for part in body if part], colours(long), data, "../index.html")
 
 
-def _pair(group: Group, every: Sequence[Series]) -> list[int]:
-    """Returns the two best methods of a group, which the page compares first."""
-    best = [one.entry.series for one in group.standings if not one.entry.series.baseline]
-    return [every.index(one) for one in dict.fromkeys(best) if one in every][:2]
+def _pair(panel: Panel, every: Sequence[Series]) -> list[int]:
+    """Returns the two best methods of a panel, which the page compares first."""
+    best = [one.entry.series for one in panel.shown if not one.entry.series.baseline]
+    return [every.index(one) for one in best if one in every][:2]
 
 
 def _crossed(found: Found) -> Found:

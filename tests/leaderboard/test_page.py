@@ -259,3 +259,37 @@ def test_tables_of_one_name_and_as_many_images_and_levels_are_panels_of_their_ow
         known = {it.entry.facts["method"]: it.by_level() for it in group.standings}
         for name, line in zip(one["names"], one["metrics"][0]["lines"], strict=True):
             assert line["y"] == pytest.approx(known[name], abs=1e-5)
+
+
+def two_presets(put, boards):
+    """The page of a board of two sets, trained otherwise; 'ftn' and 'cfsnet' lead the second."""
+    long = {**FIELD, "preset": "laptop:steps=2000", "images": 6}
+    for quality, method in enumerate(("dni", "adafm", "ftn", "cfsnet", "blend", "floor")):
+        put("denoise", method=method, quality=-quality, **long)
+        put("denoise", method=method, quality=quality, **FIELD)
+    groups = build.compared(boards / "denoise")
+    return page(groups, drawn.results(groups, boards / "denoise")), groups
+
+
+def test_the_two_best_of_every_set_are_compared_first_on_it(put, boards):
+    data = data_of(two_presets(put, boards)[0])
+    named = [[one["names"][at] for at in one["pair"]] for one in data["sets"]]
+    assert named == [["dni", "adafm"], ["cfsnet", "ftn"]]
+    assert data["pair"] == data["sets"][0]["pair"]
+
+
+def test_thick_lines_are_those_of_the_set_that_is_shown(put, boards, tmp_path, browser):
+    text, _ = two_presets(put, boards)
+    (tmp_path / "page.html").write_text(text)
+    browser.open(tmp_path / "page.html")
+    for at, one in enumerate(data_of(text)["sets"]):
+        browser.run(
+            f"const set = document.getElementById('set'); set.value = {at};"
+            "set.dispatchEvent(new Event('change'))"
+        )
+        strong = browser.run(
+            "return [...document.querySelectorAll('#plots figure:nth-child(2) .strong')]"
+            ".map(one => Number(one.dataset.series))"
+        )
+        assert sorted(strong) == sorted(one["pair"])
+    assert browser.complaints == []

@@ -336,7 +336,13 @@ function start() {
   }
 
   dials.forEach((dial, at) => dial.addEventListener("input", () => { state.level = levelAt(at); draw(); }));
-  set?.addEventListener("change", () => { state.set = Number(set.value); viewer.reset(); draw(); });
+  set?.addEventListener("change", () => {
+    state.set = Number(set.value);
+    // Boards have two best methods of every set.
+    state.pair = data.sets[state.set].pair ?? data.pair;
+    viewer.reset();
+    draw();
+  });
   for (const control of [gaps, cost]) control?.addEventListener("change", curves);
   bands?.addEventListener("change", () => { curves(); values(); });
   for (const part of [root, byId("dial")]) part.hidden = false;

@@ -84,7 +84,7 @@ function makeViewer(data, state, changed) {
       choice.replaceChildren(...set.shown.map((one, at) => new Option(one.name, at)));
     }
     const methods = set.shown.map((one, at) => at).filter((at) => set.shown[at].series !== null);
-    const wanted = data.pair.map((one) => set.shown.findIndex((it) => it.series === one));
+    const wanted = state.pair.map((one) => set.shown.findIndex((it) => it.series === one));
     const pair = [...new Set([...wanted.filter((at) => at >= 0), ...methods])];
     // One alone stands beside the first that there is, which is the input.
     [left.value, right.value] = pair.length > 1 ? pair : [0, pair[0] ?? set.shown.length - 1];
