@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
+from benchmark.report.curves import series_of
 from benchmark.report.series import Series, labels, ordered
 from benchmark.report.strip import captions, most_detailed, read, shown
 from benchmark.report.ticks import along, strokes
@@ -74,6 +75,7 @@ def gallery(
             continue
         chosen, images = found[dataset]
         own = blobs[dataset]
+        drawn = series_of(long[long["dataset"] == dataset])
         texts, meaning = captions(results, task, chosen)
         headline = METRICS[task.headline]
         unit = headline.unit if headline.label in meaning else ""
@@ -82,7 +84,7 @@ def gallery(
         for one, name in _names(images).items():
             constant = one.method == CLEAN
             keys = [(one, "" if constant else level) for level in levels]
-            plotted = (it for it in every if it[:2] == one[:2])
+            plotted = (it for it in drawn if it[:2] == one[:2])
             lines.append(
                 {
                     "name": name,

@@ -128,6 +128,24 @@ def test_pictures_are_those_of_the_same_weights_images_and_levels(put, boards, t
     assert shown(cell_of(one, "0"), cell_of(one, "0.5")) == ["input", "clean", "dni"]
 
 
+def test_pictures_belong_to_the_curve_of_their_own_set(put, boards, tmp_path):
+    entries = [
+        loaded.load(put(**{**FIELD, "preset": "laptop:steps=2000", "images": 6}))[0],
+        loaded.load(put(**FIELD))[0],
+    ]
+    groups, store = build.compared(boards / "sr"), Store(tmp_path / "runs")
+    png = io.BytesIO()
+    Image.fromarray(np.zeros((24, 24, 3), np.uint8)).save(png, "PNG")
+    for kind in ("restored", "input", "clean"):
+        store.write_picture("sr", f"{kind}-0.png", png.getvalue())
+    for one in entries:
+        store.write_cell("sr", cell_of(one, "0", preset=one.series.preset))
+    data = data_of(page(groups, drawn.results(groups, boards / "sr", store)))
+    for curves, pictures in zip(data["sets"], data["gallery"]["sets"], strict=True):
+        (at,) = {it["series"] for it in pictures["shown"]} - {None}
+        assert curves["names"][at] == "dni"
+
+
 def test_a_page_draws_every_metric_what_it_costs_and_the_matrix(put, boards):
     put("denoise", crossed=True, **FIELD)
     put("denoise", method="adafm", quality=0.3, **FIELD)
