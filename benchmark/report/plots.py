@@ -48,7 +48,7 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
         series at every level).
     """
     every = series_of(long)
-    looks = styles(every)
+    looks = _looks(long)
     names = labels(every)
     lines = strokes(long["level"].unique(), along(task)) if len(long) else []
     levels = [level for part in lines for level in part]
@@ -94,6 +94,18 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
             for dataset in (long["dataset"].unique() if len(long) else ())
         ],
     }
+
+
+def _looks(long: pd.DataFrame) -> dict[Series, Style]:
+    """Returns the styles of the series: a page shows one data set at a time.
+
+    Where each has one preset, methods look the same on all of them, and as in every figure.
+    """
+    every = series_of(long)
+    trained = long.groupby("dataset")["preset"].nunique() if len(long) else ()
+    plain = {one: one._replace(preset="") if max(trained, default=0) < 2 else one for one in every}
+    looks = styles(plain.values())
+    return {one: looks[plain[one]] for one in every}
 
 
 def _names(long: pd.DataFrame, dataset: str, every: list[Series]) -> list[str]:
@@ -162,7 +174,7 @@ def cost_data(cost: pd.DataFrame, every: list[Series]) -> list[dict[str, Any]]:
 
 def rules(long: pd.DataFrame) -> str:
     """Returns the colours of the series as CSS."""
-    return marks.css(list(styles(series_of(long)).values()))
+    return marks.css(list(_looks(long).values()))
 
 
 def _level(task: Task, level: str) -> str:

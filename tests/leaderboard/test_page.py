@@ -14,6 +14,9 @@ from benchmark import cli
 from benchmark.leaderboard import build, check, drawing, drawn, loaded
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.page import card, home, page
+from benchmark.report import marks
+from benchmark.report.series import Series
+from benchmark.report.style import styles
 from benchmark.store import Cell, Row, Store
 
 FIELD = {"images": 5, "levels": 3, "status": "reproduced"}
@@ -311,3 +314,21 @@ def test_thick_lines_are_those_of_the_set_that_is_shown(put, boards, tmp_path, b
         )
         assert sorted(strong) == sorted(one["pair"])
     assert browser.complaints == []
+
+
+def test_methods_look_on_every_set_as_in_figures_where_each_has_one_preset(put, boards):
+    """Else the references, which are gray, had one bright colour together on the first set."""
+    text, _ = two_presets(put, boards)
+    data, colours = data_of(text), re.findall(r"\.s\d+{--c:(#\w+)}", text)
+    for one in data["sets"]:
+        shown = {name: at for at, name in enumerate(one["names"]) if name}
+        for series, look in styles(Series(name, "small", "") for name in shown).items():
+            at = shown[series.method]
+            assert data["series"][at]["marker"] == marks.marker(look.marker)
+            assert data["series"][at]["dash"] == marks.dash(look)
+            assert colours[at] == look.color
+    put("denoise", method="dni", **{**FIELD, "preset": "laptop:lr=0.1"})
+    groups = build.compared(boards / "denoise")
+    looks = data_of(page(groups, drawn.results(groups, boards / "denoise")))["series"]
+    three = [tuple(one[key] for key in ("marker", "dash")) for one in looks if "dni" in one["name"]]
+    assert len({*three}) == len(three) == 3
