@@ -22,6 +22,8 @@ PANELS = 3
 """Groups that are drawn; all are in the table."""
 LINES = 12
 """Entries that are drawn in a panel, best first."""
+LETTERS = 42
+"""Letters of a preset that fit above a panel."""
 SHOWS = re.compile(
     rb"<dc:description>(board\.csv [0-9a-f]{64}), matplotlib ([\w.]+)</dc:description>"
 )
@@ -62,7 +64,7 @@ def means(groups: Sequence[Group]) -> pd.DataFrame:
     # Where all that a panel shows was trained alike, its title says how, and methods look the same in all.
     plain = all(one.preset for one in every)
     for one in every:
-        dataset = f"{one.name}\n{one.preset}".strip()
+        dataset = f"{one.name}\n{_broken(one.preset)}".strip()
         for standing in one.shown:
             series = standing.entry.series
             series = series._replace(preset="") if plain else series
@@ -73,6 +75,16 @@ def means(groups: Sequence[Group]) -> pd.DataFrame:
             ]
     columns = ["method", "backbone", "preset", "dataset", "metric", "level", "mean", "std"]
     return pd.DataFrame(lines, columns=columns)
+
+
+def _broken(preset: str) -> str:
+    """Returns a preset in lines that fit above a panel, broken between its changes."""
+    lines = [""]
+    for part in re.findall("[^:]+:?", preset):
+        if lines[-1] and len(lines[-1] + part) > LETTERS:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 class Panel(NamedTuple):

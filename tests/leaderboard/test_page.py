@@ -332,3 +332,13 @@ def test_methods_look_on_every_set_as_in_figures_where_each_has_one_preset(put, 
     looks = data_of(page(groups, drawn.results(groups, boards / "denoise")))["series"]
     three = [tuple(one[key] for key in ("marker", "dash")) for one in looks if "dni" in one["name"]]
     assert len({*three}) == len(three) == 3
+
+
+def test_a_long_preset_is_broken_where_it_would_run_into_the_next_panel(put, boards):
+    long = "laptop:batch=16:lr=0.0001:patch=64:precision=bf16-mixed:steps=20000"
+    put("denoise", **FIELD)
+    put("denoise", **{**FIELD, "preset": long, "images": 6})
+    name, *lines = drawing.means(build.compared(boards / "denoise"))["dataset"][0].split("\n")
+    assert name == "made-up (6 images, 3 levels)"
+    assert "".join(lines) == long and max(map(len, lines)) <= drawing.LETTERS
+    assert all(line[-1] == ":" for line in lines[:-1])
