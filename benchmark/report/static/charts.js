@@ -78,7 +78,7 @@ function fitting(ticks, xAt) {
   return kept;
 }
 
-// spec: title, x and y (label, ticks or null), lines ({series, index, points}), level, emphasis.
+// spec: title, x and y (label, ticks or null), lines ({series, name, index, points}), level, emphasis.
 // Ticks of x: {at, text, second, keep}; below those stand others, {at, text}, where x has any.
 // A point: {x, y, low, high, level, part, text}; a line joins neighbours of one part.
 function drawChart(host, spec, number) {
