@@ -14,6 +14,7 @@ from benchmark.analysis.statistics import centre, interval, mean_and_deviation, 
 from benchmark.errors import JobError, UserError
 from benchmark.metrics.records import METRICS
 from benchmark.planning.request import Choice, Request
+from benchmark.registry.discovery import METHODS
 from benchmark.report.series import Series
 from benchmark.studies.study import Part, Study, Tables
 
@@ -225,16 +226,7 @@ STUDY = Study(
     summary="how far results move with the seed, and whether the order of methods holds",
     source="asked by users",
     task="denoise",
-    methods=(
-        "decouple",
-        "dni",
-        "adafm",
-        "cfsnet",
-        "dynamic_net",
-        "ftn",
-        "tunable_conv",
-        "hypernet",
-    ),
+    methods=tuple(METHODS),
     tables=tables,
     draw=draw,
     requests=with_seeds,
