@@ -6,6 +6,7 @@ import dataclasses
 import traceback
 from collections.abc import Callable
 
+from benchmark import collector
 from benchmark.engines.process import sentence
 from benchmark.errors import JobError
 from benchmark.planning.jobs import Job, SweepJob, TrainJob, failure_of
@@ -17,6 +18,7 @@ Say = Callable[[str], None]
 CHANGED = "the code or the training images changed after this job was planned; run again, in a new process"
 
 
+@collector.swept()
 def perform(job: Job, store: Store, say: Say) -> str | None:
     """Runs a job whose dependencies are stored; returns None, or one sentence why it failed.
 
