@@ -45,8 +45,8 @@ class Table(NamedTuple):
         if not task.protocol.pairs:
             return self.over(levels)
         means = self.values.mean(axis=1)
-        upwards = METRICS[task.headline].higher_is_better
-        return self.values[int(means.argmax() if upwards else means.argmin())]
+        higher = METRICS[task.headline].higher_is_better
+        return self.values[int(means.argmax() if higher else means.argmin())]
 
 
 def over_seeds(parts: Sequence[Scores]) -> Table | None:
@@ -229,13 +229,17 @@ def ranking(found: Found, task: Task, contest: Sequence[Run]) -> dict[Run, tuple
         contest: The runs to rank; those of one data set compete.
     """
     placed: dict[Run, tuple[int | None, str]] = {}
-    upwards = bool(task.perception) or METRICS[task.headline].higher_is_better
     for dataset in sorted({run.dataset for run in contest}):
         own = [run for run in contest if run.dataset == dataset]
         values, reasons = merits(found, task, own)
-        order = ranks(values, upwards)
+        order = ranks(values, upwards(task))
         placed.update({run: (order.get(run), reasons.get(run, "")) for run in own})
     return placed
+
+
+def upwards(task: Task) -> bool:
+    """Whether more of what ranks the methods of a task (see ``merits``) is better."""
+    return bool(task.perception) or METRICS[task.headline].higher_is_better
 
 
 def merits(

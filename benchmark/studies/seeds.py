@@ -8,11 +8,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.analysis.comparison import merits
+from benchmark.analysis.comparison import merits, upwards
 from benchmark.analysis.scores import Found, Run, scores
 from benchmark.analysis.statistics import centre, interval, mean_and_deviation, ranks
 from benchmark.errors import JobError, UserError
-from benchmark.metrics.records import METRICS
 from benchmark.planning.request import Choice, Request
 from benchmark.registry.discovery import METHODS
 from benchmark.report.series import Series
@@ -99,54 +98,43 @@ def spread(found: Found, task: Task) -> Tables:
     import numpy as np
     import pandas as pd
 
-    lines: list[dict[str, Any]] = []
     runs: list[dict[str, Any]] = []
     pairs: list[dict[str, Any]] = []
-    upwards = bool(task.perception) or METRICS[task.headline].higher_is_better
+    up = upwards(task)
     for seeds in worth(found, task).values():
         own = list(next(iter(seeds.values())))
-        mean = ranks(
-            {run: np.mean([by[run] for by in seeds.values()], axis=0) for run in own}, upwards
+        together = ranks(
+            {run: np.mean([by[run] for by in seeds.values()], axis=0) for run in own}, up
         )
-        alone: dict[Run, list[dict[str, Any]]] = {run: [] for run in own}
-        for seed, values in seeds.items():
-            placed, field = ranks(values, upwards), centre(np.array([*values.values()]))
-            for run in own:
-                low, high = interval(values[run] - field)
-                alone[run].append(
-                    {
-                        **_named(run),
-                        "seed": seed,
-                        "value": float(values[run].mean()),
-                        "over_images": float(high - low) / 2,
-                        "rank": placed[run],
-                    }
-                )
-        for run, parts in alone.items():
-            at = [part["value"] for part in parts]
-            middle, deviation = mean_and_deviation(at)
-            halves = [part["over_images"] for part in parts]
-            places = [part["rank"] for part in parts]
-            lines.append(
+        alone = {seed: ranks(values, up) for seed, values in seeds.items()}
+        field = {seed: centre(np.array([*values.values()])) for seed, values in seeds.items()}
+        for run, (seed, values) in itertools.product(own, seeds.items()):
+            low, high = interval(values[run] - field[seed])
+            runs.append(
                 {
                     **_named(run),
-                    "mean": middle,
-                    "seed_std": deviation,
-                    "lowest": min(at),
-                    "highest": max(at),
-                    "over_images": sum(halves) / len(halves),
-                    "rank": mean[run],
-                    "best_rank": min(places),
-                    "worst_rank": max(places),
-                    "seeds": len(parts),
+                    "seed": seed,
+                    "value": float(values[run].mean()),
+                    "over_images": float(high - low) / 2,
+                    "rank": alone[seed][run],
+                    "rank_of_mean": together[run],
                 }
             )
-            runs += parts
         pairs += [_pair(one, other, seeds) for one, other in itertools.combinations(own, 2)]
-    return {name: pd.DataFrame(one) for name, one in zip(NAMES, (lines, runs, pairs), strict=True)}
-
-
-NAMES = ("seeds", "runs", "pairs")
+    table = pd.DataFrame(runs)
+    about = table.groupby(list(KEYS), sort=False).agg(
+        mean=("value", "mean"),
+        seed_std=("value", "std"),
+        lowest=("value", "min"),
+        highest=("value", "max"),
+        over_images=("over_images", "mean"),
+        rank=("rank_of_mean", "first"),
+        best_rank=("rank", "min"),
+        worst_rank=("rank", "max"),
+        seeds=("seed", "count"),
+    )
+    table = table.drop(columns="rank_of_mean")
+    return {"seeds": about.reset_index(), "runs": table, "pairs": pd.DataFrame(pairs)}
 
 
 def _named(run: Run) -> dict[str, str]:
@@ -192,7 +180,7 @@ def draw(tables: Tables, task: Task) -> Figure:
     title = f"{task.name}: {words.merit(task)} with {count} seeds"
     figure, (row,) = drawing.panels(title, len(groups), size=(5.2, 0.9 + 0.34 * most))
     for axes, ((dataset, backbone), own) in zip(row, groups, strict=True):
-        ordered = own.sort_values("mean", ascending=words.arrow(task.headline) == "↑")
+        ordered = own.sort_values("mean", ascending=upwards(task))
         for at, line in enumerate(ordered.itertuples()):
             mine = runs[(runs["method"] == line.method) & (runs["dataset"] == dataset)]
             _row(axes, at, line, mine["value"], looks[line.method])
