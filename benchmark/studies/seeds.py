@@ -191,9 +191,12 @@ def draw(tables: Tables, task: Task) -> Figure:
 
 
 def _row(axes: Axes, at: int, line: Any, values: Any, look: Any) -> None:
-    axes.barh(
+    bars = axes.barh(
         at, 2 * line.over_images, left=line.mean - line.over_images, height=0.62, color="#dddddd"
     )
+    for bar in bars:
+        # Else the axis ends where the first bar begins, as if it were cut off.
+        bar.sticky_edges.x.clear()
     axes.plot([line.mean] * 2, [at - 0.31, at + 0.31], color="#444444", linewidth=1.2)
     axes.plot(values, [at] * len(values), color=look.color, marker="o", markersize=5, linestyle="")
 
