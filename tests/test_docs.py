@@ -63,8 +63,9 @@ def test_every_method_of_ours_has_a_row():
     assert ours == rows | {"level_estimator"}, "level_estimator sets dials, and is no method to run"
 
 
-def test_every_task_has_a_line_in_the_readme_and_no_other_has():
-    (table,) = re.findall(r"\| task \| what the dial sets .*?\n\n", text(ROOT / "README.md"), re.S)
+def test_every_task_has_a_line_on_its_page_and_no_other_has():
+    page = text(ROOT / "docs" / "tasks.md")
+    (table,) = re.findall(r"\| task \| what the dial sets .*?\n\n", page, re.S)
     first = re.findall(r"^\|([^|]*)\|", table, re.M)
     assert sorted(re.findall(r"`([a-z0-9-]+)`", " ".join(first))) == tasks.names()
 
