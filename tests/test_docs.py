@@ -89,7 +89,7 @@ def test_links_into_a_page_lead_to_one_of_its_headings(page):
 
 
 def test_every_setting_of_a_preset_is_told_with_its_value():
-    page = text(ROOT / "README.md")
+    page = text(ROOT / "docs" / "running.md")
     told = re.findall(r"^\| `(\w+)` \| .* \| (.*) \| (.*) \| (.*) \| (.*) \|$", page, re.MULTILINE)
     table = {name: values for name, *values in told}
     fields = [field.name for field in dataclasses.fields(config.Preset)]
