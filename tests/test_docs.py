@@ -149,10 +149,10 @@ def test_a_command_of_a_page_is_one_that_can_be_given(page, command):
     top.parse_args(words)
 
 
-def test_a_package_says_of_itself_what_the_readme_says_of_packages():
+def test_a_package_says_of_itself_what_contributing_says_of_packages():
     said = text(ROOT / "benchmark" / "skeleton" / "README.md.txt").replace("$name", "my_method")
     (block,) = re.findall(r"^```\n(pip install .*?)^```", said, re.MULTILINE | re.DOTALL)
-    assert block in text(ROOT / "README.md")
+    assert block in text(ROOT / "CONTRIBUTING.md")
 
 
 def test_methods_import_only_what_an_author_is_told_to_import():
