@@ -111,7 +111,7 @@ def parser() -> tuple[Parser, list[str]]:
         one.set_defaults(verb=verb)
         return one
 
-    known = add("list", tools.list_all, "list tasks, methods, backbones and presets")
+    known = add("list", tools.list_all, "list tasks, methods, backbones, protocols and presets")
     known.add_argument(
         "--matrix",
         action="store_true",
@@ -120,7 +120,12 @@ def parser() -> tuple[Parser, list[str]]:
     known.add_argument("--json", action="store_true", help="the matrix as JSON")
     add("run", bench.run, "train what is missing, sweep the dial, write the report", wanted)
     add("train", bench.train, "train the stages that are missing", _selection(mirrors=False))
-    add("sweep", bench.sweep, "score what is trained at the levels that are missing", wanted)
+    add(
+        "sweep",
+        bench.sweep,
+        "score what is trained at the levels that are missing, write the report",
+        wanted,
+    )
     add("report", bench.report, "write the report from what is stored", stored)
     add(
         "size",
@@ -343,7 +348,9 @@ def _selection(
         help="levels in the task's unit, like 15,25,50; with two dials 2/25",
     )
     one.add_argument(
-        "--matrix", action="store_true", help="also score every level with the dial set wrong"
+        "--matrix",
+        action="store_true",
+        help=f"{'also score' if works else 'the run also scored'} every level with the dial set wrong",
     )
     own = "those of the task that DIALBENCH_DATA holds, else builtin"
     for name, kind in (("--train", "training"), ("--test", "test")):

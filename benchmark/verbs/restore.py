@@ -13,6 +13,7 @@ import torch
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
+from benchmark import tiled
 from benchmark.analysis.calibration import calibrations
 from benchmark.control import level_text
 from benchmark.data.patches import to_pixels
@@ -73,7 +74,7 @@ def run(
             network = ready(method.tuned(dial), device)
             for image in images:
                 with torch.inference_mode():
-                    output = network(read_image(image, colour).to(device))[0]
+                    output = tiled.restored(network, read_image(image, colour).to(device))
                 path = targets[job.method, level, image]
                 write(path, _upright(output, turns[image]))
                 yield path
