@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import benchmark
-from benchmark import config, streams, tasks
+from benchmark import streams
 from benchmark.errors import JobError, UserError, one_line, spelled, unknown
 from benchmark.importing import KINDS
 from benchmark.records import check_places
-from benchmark.registry.engines import OPTIONS
 from benchmark.training.stopping import Stopped
 from benchmark.verbs import bench, tools
+from benchmark.verbs.selection import selection
 
 BOARDS = Path("leaderboards")
 BAD_PATH = (errno.ENOENT, errno.EACCES, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP)
@@ -101,7 +101,7 @@ def parser() -> tuple[Parser, list[str]]:
     debug.add_argument(
         "--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks"
     )
-    wanted, stored = _selection(), _selection(works=False)
+    wanted, stored = selection(), selection(works=False)
     top = Parser(prog="dialbench", description=benchmark.__doc__, parents=[debug])
     top.add_argument("--version", action="version", version=f"dialbench {benchmark.__version__}")
     commands = top.add_subparsers(metavar="VERB", required=True)
@@ -119,7 +119,7 @@ def parser() -> tuple[Parser, list[str]]:
     )
     known.add_argument("--json", action="store_true", help="the matrix as JSON")
     add("run", bench.run, "train what is missing, sweep the dial, write the report", wanted)
-    add("train", bench.train, "train the stages that are missing", _selection(mirrors=False))
+    add("train", bench.train, "train the stages that are missing", selection(mirrors=False))
     add(
         "sweep",
         bench.sweep,
@@ -131,7 +131,7 @@ def parser() -> tuple[Parser, list[str]]:
         "size",
         bench.size,
         "hours and storage of a campaign, from what runs in the store took",
-        _selection(task="+", works=False),
+        selection(task="+", works=False),
     )
     demo = add("demo", bench.demo, "turn the dial of trained methods in a browser", stored)
     demo.add_argument("--port", type=int, metavar="N", help="default: the first free from 7860")
@@ -157,13 +157,13 @@ def parser() -> tuple[Parser, list[str]]:
         "publish",
         bench.publish,
         "mirror what is stored of a task, or of all, to Weights & Biases",
-        _selection(task="?", works=False),
+        selection(task="?", works=False),
     )
     study = add(
         "analyze",
         bench.analyze,
         "make a study of the papers from trained networks, training what is missing",
-        _selection(study=True, mirrors=False),
+        selection(study=True, mirrors=False),
     )
     study.add_argument("--list", action="store_true", help="show the studies, one line each")
     kinds = ", ".join(KINDS)
@@ -196,6 +196,16 @@ def parser() -> tuple[Parser, list[str]]:
     )
     data.add_argument("--train", metavar="SET,SET", help="default: all that are here")
     data.add_argument("--test", metavar="SET,SET", help="default: all that are here")
+    stock = add("store", tools.show_store, "show what is stored, or clear some of it")
+    stock.add_argument(
+        "action", nargs="?", choices=("list", "clear"), default="list", help="default: list"
+    )
+    for name in ("task", "preset", "backbone", "methods", "seeds"):
+        stock.add_argument(
+            f"--{name}", metavar="NAME,NAME", help="only these; patterns like 'smoke*' too"
+        )
+    stock.add_argument("--days", type=int, metavar="N", help="only what is older than N days")
+    stock.add_argument("--dry-run", action="store_true", help="show what would be cleared")
     doctor = add("doctor", tools.run_doctor, "check the installation, data and weights")
     doctor.add_argument(
         "pair", metavar="IMAGE", type=Path, nargs="*", help="two images to score in every way"
@@ -289,119 +299,3 @@ def _board_actions(
     page = add("page", "write the boards as pages to look at, or to publish")
     page.add_argument("path", **where, help="all leaderboards, or one task's")
     page.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/boards")
-
-
-def _selection(
-    task: str | None = None, study: bool = False, works: bool = True, mirrors: bool = True
-) -> argparse.ArgumentParser:
-    """Returns the options that say which methods, levels, data and budget are meant.
-
-    Args:
-        task: How many tasks are named, as ``nargs`` says it; one by default.
-        study: Whether a study is named instead of a task; it knows which task and methods it needs.
-        works: Whether the verb trains or scores; one that only reads refuses what is about that, but
-            for the engine and the leaks: it takes the words of the run, and does not speak of them.
-        mirrors: Whether what it does can be mirrored; where it cannot, ``--wandb`` is not offered, and
-            the verb says why.
-    """
-    one = argparse.ArgumentParser(add_help=False)
-    if study:
-        one.add_argument("name", metavar="NAME", nargs="?", help="the study; --list shows them")
-        one.add_argument("--task", metavar="TASK", help="the task (default: the study's)")
-    else:
-        one.add_argument(
-            "task",
-            metavar="TASK",
-            nargs=task,
-            help=(
-                f"one of: {', '.join(tasks.names())}; "
-                "TASK@PROTOCOL judges it under another protocol"
-            ),
-        )
-    one.add_argument(
-        "--methods",
-        nargs="+",
-        metavar="NAME",
-        help="methods and baselines, like dni,ftn:groups=4 (default: "
-        + ("the study's)" if study else "eight methods, floor, blend, experts)"),
-    )
-    one.add_argument(
-        "--method", action="append", default=[], metavar="FILE", help="a method file to add"
-    )
-    one.add_argument(
-        "--preset",
-        default="laptop",
-        metavar="P,P" if task == "+" else "P",
-        help=f"{', '.join(config.PRESETS)} (default: laptop)",
-    )
-    one.add_argument("--backbone", metavar="B", help="like small:width=32 (default: the preset's)")
-    one.add_argument("--seeds", default="0", metavar="N,N", help="seeds (default: 0)")
-    levels = one.add_mutually_exclusive_group()
-    levels.add_argument(
-        "--levels",
-        metavar="T,T",
-        help="levels from 0 to 1; with two dials 0/0.5 (default: the preset's)",
-    )
-    levels.add_argument(
-        "--physical",
-        metavar="V,V",
-        help="levels in the task's unit, like 15,25,50; with two dials 2/25",
-    )
-    one.add_argument(
-        "--matrix",
-        action="store_true",
-        help=f"{'also score' if works else 'the run also scored'} every level with the dial set wrong",
-    )
-    own = "those of the task that DIALBENCH_DATA holds, else builtin"
-    for name, kind in (("--train", "training"), ("--test", "test")):
-        one.add_argument(name, metavar="SET,SET", help=f"{kind} sets or folders (default: {own})")
-
-    def of_work(text: str) -> str:
-        return text if works else argparse.SUPPRESS
-
-    one.add_argument(
-        "--allow-leaks",
-        action="store_true",
-        help=of_work("run even if training images are in test sets"),
-    )
-    one.add_argument(
-        "--engine",
-        default="local",
-        metavar="E",
-        help=of_work(f"{', '.join(OPTIONS)}; with options like slurm:partition=gpu:chunk=4"),
-    )
-    one.add_argument(
-        "--jobs",
-        type=int,
-        metavar="N",
-        help=of_work("jobs at once (default: 2 on a CPU, 1 on a GPU, on clusters what fits)"),
-    )
-    one.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a setting of the preset, like steps=1000",
-    )
-    one.add_argument("--offline", action="store_true", help="never download anything")
-    if not works:
-        one.set_defaults(force=[], dry_run=False, wandb=False)
-        return one
-    redone = one.add_mutually_exclusive_group()
-    redone.add_argument(
-        "--force",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="redo a method of --methods, but for what it shares",
-    )
-    redone.add_argument(
-        "--only-missing", action="store_true", help="do what is not stored yet (the default)"
-    )
-    one.add_argument("--dry-run", action="store_true", help="show what would be done, do nothing")
-    one.add_argument(
-        "--wandb",
-        action="store_true",
-        help="mirror the results to W&B" if mirrors else argparse.SUPPRESS,
-    )
-    return one

@@ -50,11 +50,18 @@ def headline(results: Results, plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def aligned(rows: list[list[str]]) -> list[str]:
-    """Returns rows as lines whose columns are as wide as their longest text, names to the left."""
+def aligned(rows: list[list[str]], left: int = 1) -> list[str]:
+    """Returns rows as lines whose columns are as wide as their longest text.
+
+    Args:
+        rows: The texts of each row.
+        left: How many columns are aligned to the left: names; numbers are to the right.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sides = [str.ljust] * left + [str.rjust] * (len(widths) - left)
     return [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+        "  ".join(side(text, width) for side, text, width in zip(sides, row, widths, strict=True))
+        for row in rows
     ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmark import config, tasks
 from benchmark.errors import JobError, UserError, utf8_names
 from benchmark.metrics.protocol import PROTOCOLS
-from benchmark.planning.request import choice_of, sets_in
+from benchmark.planning.request import choice_of, names_in, sets_in
 from benchmark.registry import discovery
 from benchmark.store import Store
 from benchmark.verbs.telling import debugs
@@ -128,6 +128,45 @@ def _check_data(train: tuple[str, ...], test: tuple[str, ...]) -> int:
     leaked, lines = leakage.check(train_sets, test_sets, store, _told)
     print("\n".join(lines))
     return int(leaked > 0)
+
+
+def show_store(args: argparse.Namespace) -> int:
+    """Prints what is stored, or clears some of it."""
+    from benchmark.verbs import storage
+    from benchmark.verbs.telling import aligned
+
+    names = ("task", "preset", "backbone", "methods", "seeds")
+    given = {name: getattr(args, name) for name in names}
+    patterns = {
+        name.removesuffix("s"): names_in([text]) for name, text in given.items() if text is not None
+    }
+    for name, texts in patterns.items():
+        if not texts:
+            raise UserError(f"--{name}: name one, or leave it out; 'dialbench store' shows them")
+    if args.days is not None and args.days < 1:
+        raise UserError(f"--days {args.days}: give 1 or more")
+    clears, store = args.action == "clear", Store()
+    if clears and not patterns and args.days is None:
+        raise UserError("say what to clear, like --preset 'smoke*', or --task '*' for all")
+    if args.dry_run and not clears:
+        raise UserError("--dry-run is for clear; the list changes nothing")
+    every = storage.items(store)
+    found = storage.chosen(every, patterns, args.days or 0)
+    if not found and (clears or every):
+        raise UserError(f"nothing in {store.home} matches; 'dialbench store' shows what is there")
+    if not found:
+        print(f"nothing is stored in {store.home}")
+        return 0
+    print("\n".join(aligned(storage.table(found), left=4)))
+    if args.dry_run:
+        print("nothing was removed (--dry-run)")
+    elif clears:
+        print(f"removed, {storage.clear(store, found, every) / 1e6:.1f} MB")
+    elif found == every:
+        others = storage.rest(store, every).items()
+        parts = "".join(f", {name} {size / 1e6:.1f}" for name, size in others)
+        print(f"MB in {store.home}: these {sum(one.size() for one in found) / 1e6:.1f}{parts}")
+    return 0
 
 
 def board(args: argparse.Namespace) -> int:
