@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -96,7 +97,7 @@ def calibration(matrices: Sequence[Matrix]) -> Calibration | None:
         return None
     weights = [len(one.images) for one in matrices]
     means = [
-        sum(dial * images for dial, images in zip(own, weights, strict=True)) / sum(weights)
+        math.fsum(dial * images for dial, images in zip(own, weights, strict=True)) / sum(weights)
         for own in zip(*dials, strict=True)
     ]
     return Calibration(places(matrices[0].levels), means)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -165,9 +167,9 @@ def linearity(matrix: Matrix) -> float:
     x, y = places(matrix.levels), best_dials(matrix)
     if len(x) < 3:
         raise NoValue("it needs three levels")
-    middle = sum(x) / len(x)
-    missed = sum((best - level) ** 2 for level, best in zip(x, y, strict=True))
-    return 1 - missed / sum((level - middle) ** 2 for level in x)
+    middle = statistics.fmean(x)
+    missed = math.fsum((best - level) ** 2 for level, best in zip(x, y, strict=True))
+    return 1 - missed / math.fsum((level - middle) ** 2 for level in x)
 
 
 def deviations(matrix: Matrix) -> list[float]:

@@ -9,6 +9,7 @@ commands that give the numbers again. A figure inside a sentence stands between
 from __future__ import annotations
 
 import re
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -109,7 +110,7 @@ def _means(path: Path, standing: Standing) -> dict[str, dict[str, float]]:
         if name == standing.question.dataset and level == dial:
             found.setdefault(metric, {}).setdefault(level, []).append(value)
     return {
-        metric: {level: sum(own) / len(own) for level, own in levels.items()}
+        metric: {level: statistics.fmean(own) for level, own in levels.items()}
         for metric, levels in found.items()
     }
 

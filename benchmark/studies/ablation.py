@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ def tables(parts: Sequence[Part]) -> Tables:
                 continue
             name = {"what": "blocks" if at else "transitions", "method": run.method}
             name |= {"backbone": run.backbone, "dataset": run.dataset}
-            lines.append({**name, **costs[run.method], "mean": sum(own.values()) / len(own)})
+            lines.append({**name, **costs[run.method], "mean": statistics.fmean(own.values())})
             for level, value in own.items():
                 text = physical(part.task, level)
                 levels.append({**name, "level": level, "physical": text, "value": value})

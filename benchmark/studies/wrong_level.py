@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,9 @@ def measured(
             with torch.inference_mode():
                 outputs = [network(one)[0].clamp(0, 1).cpu() for one in given]
             every = [effects(*pair) for pair in zip(outputs, wanted, strict=True)]
-            found[level, dial] = {key: sum(one[key] for one in every) / images for key in every[0]}
+            found[level, dial] = {
+                key: statistics.fmean(one[key] for one in every) for key in every[0]
+            }
     return found
 
 
