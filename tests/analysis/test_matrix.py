@@ -1,14 +1,15 @@
 """The level x dial matrix behind rows with planted answers."""
 
 import dataclasses
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from benchmark import tasks
-from benchmark.analysis.matrix import averaged, best_dials
-from benchmark.analysis.scores import scores
+from benchmark.analysis.matrix import Matrix, averaged, best_dials, linearity
+from benchmark.analysis.scores import places, scores
 from benchmark.errors import JobError
 from benchmark.studies import dial_linearity
 
@@ -32,6 +33,20 @@ def test_where_the_dial_does_nothing_the_best_is_the_level_itself(plant):
     rows = plant({"ftn": lambda level, dial, at: 30 - abs(level - 0.5) * dial**2}, matrix=True)
     (found,) = averaged(scores(rows, DENOISE), DENOISE).values()
     assert best_dials(found) == pytest.approx([0, 0, 0.5, 0, 0])
+
+
+def test_how_linear_a_dial_is_comes_out_alike_under_every_python():
+    levels = tuple(f"{at / 8:g}" for at in range(9))
+    x = places(levels)
+    values = [[[30 - (dial - 0.3 * level) ** 2] for dial in x] for level in x]
+    found = Matrix(levels, ("a",), np.array(values))
+
+    def exact(every):
+        return float(sum(map(Fraction, every)))
+
+    middle = exact(x) / len(x)
+    missed = exact((best - level) ** 2 for level, best in zip(x, best_dials(found), strict=True))
+    assert linearity(found) == 1 - missed / exact((level - middle) ** 2 for level in x)
 
 
 def test_the_sign_of_a_metric_that_should_be_small_is_turned_for_figures_and_studies_alike(plant):
