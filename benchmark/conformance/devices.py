@@ -65,9 +65,12 @@ def apart(run: Callable[[], None]) -> None:
         Exception: What else it raises, from a second run of it here.
     """
     ours, theirs = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        # From 3.12 on Python warns that threads are not inherited, which is seen to below.
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        child = os.fork()
     if child == 0:
-        # Threads are not inherited, and whoever waits for one waits for ever.
+        # Whoever waits for a thread waits for ever.
         torch.set_num_threads(1)
         told = b""
         try:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -128,3 +129,15 @@ def test_where_torch_breaks_off_the_check_is_skipped(monkeypatch):
     with pytest.raises(Skipped, match="ended with SIGKILL"):
         devices.apart(lambda: time.sleep(60))
     assert torch.get_num_threads() >= 1
+
+
+def test_a_check_apart_warns_of_no_threads(recwarn):
+    waiting = threading.Event()
+    other = threading.Thread(target=waiting.wait)
+    other.start()
+    try:
+        devices.apart(lambda: None)
+    finally:
+        waiting.set()
+        other.join()
+    assert [str(one.message) for one in recwarn] == []
