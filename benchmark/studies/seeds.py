@@ -24,21 +24,18 @@ if TYPE_CHECKING:
 
     from benchmark.tasks import Task
 
-SEEDS = (0, 1, 2, 3, 4)
-"""The seeds where none were named."""
 KEYS = ("method", "backbone", "dataset")
 
 
-def with_seeds(request: Request) -> list[Request]:
-    """Returns the request with several seeds, and with the floor that areas are measured from.
+def with_floor(request: Request) -> list[Request]:
+    """Returns the request, with the floor that areas are measured from.
 
     Raises:
         UserError: If one seed alone was named, or fewer than two methods that compete.
     """
     from benchmark import tasks
 
-    seeds = SEEDS if request.seeds == (0,) else request.seeds
-    if len(seeds) < 2:
+    if len(request.seeds) < 2:
         raise UserError("one seed has nothing to be compared with; give several, like --seeds 0,1")
     methods = request.methods
     if sum(not Series(one.method, "", "").baseline for one in methods) < 2:
@@ -47,7 +44,7 @@ def with_seeds(request: Request) -> list[Request]:
         )
     if tasks.get(request.task).perception and not any(one.method == "floor" for one in methods):
         methods = (*methods, Choice("floor"))
-    return [dataclasses.replace(request, seeds=seeds, methods=methods)]
+    return [dataclasses.replace(request, methods=methods)]
 
 
 def worth(found: Found, task: Task) -> dict[str, dict[int, dict[Run, np.ndarray]]]:
@@ -220,6 +217,7 @@ STUDY = Study(
     methods=tuple(METHODS),
     tables=tables,
     draw=draw,
-    requests=with_seeds,
+    seeds="0,1,2,3,4",
+    requests=with_floor,
     scores=True,
 )

@@ -39,6 +39,7 @@ class Study:
         methods: Methods, best known first.
         tables: Computes the tables from what the requests found.
         draw: Draws them.
+        seeds: Seeds, as ``--seeds`` has them.
         requests: Says what has to be trained and scored; by default what the user asked for.
         trains: Whether trained weights are needed.
         scores: Whether scores at every level are needed.
@@ -53,6 +54,7 @@ class Study:
     methods: tuple[str, ...]
     tables: Callable[[Sequence[Part]], Tables]
     draw: Callable[[Tables, Task], Figure]
+    seeds: str = "0"
     requests: Callable[[Request], Sequence[Request]] = lambda request: [request]
     trains: bool = True
     scores: bool = False

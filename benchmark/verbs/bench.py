@@ -209,6 +209,7 @@ def analyze(args: argparse.Namespace) -> int:
     study = studies.get(args.name)
     args.task = study.task if args.task is None else args.task
     args.methods = list(study.methods) if args.methods is None else args.methods
+    args.seeds = study.seeds if args.seeds is None else args.seeds
     request, store = request_of(args), Store()
     if tasks.get(request.task).protocol.pairs:
         raise UserError(f"studies compare levels, which those of {request.task} do not have")

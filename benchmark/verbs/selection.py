@@ -52,7 +52,12 @@ def selection(
         help=f"{', '.join(config.PRESETS)} (default: laptop)",
     )
     one.add_argument("--backbone", metavar="B", help="like small:width=32 (default: the preset's)")
-    one.add_argument("--seeds", default="0", metavar="N,N", help="seeds (default: 0)")
+    one.add_argument(
+        "--seeds",
+        default=None if study else "0",
+        metavar="N,N",
+        help="seeds (default: " + ("the study's)" if study else "0)"),
+    )
     levels = one.add_mutually_exclusive_group()
     levels.add_argument(
         "--levels",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark import tasks
+from benchmark import cli, tasks
 from benchmark.analysis.scores import scores
 from benchmark.analysis.statistics import interval
 from benchmark.errors import JobError, UserError
@@ -105,14 +105,23 @@ def test_seeds_are_compared_where_every_method_has_all_of_them(plant):
         seeds.spread(found, DENOISE)
 
 
-def test_seeds_are_five_unless_others_are_named_and_areas_get_their_floor():
-    (own,) = seeds.with_seeds(wanted("sr", ["dni", "ftn"]))
-    assert own.seeds == (0, 1, 2, 3, 4)
+def test_areas_get_the_floor_that_they_are_measured_from():
+    (own,) = seeds.with_floor(wanted("sr", ["dni", "ftn"], seeds=[0, 1]))
     assert [one.method for one in own.methods] == ["dni", "ftn", "floor"]
-    (own,) = seeds.with_seeds(wanted("denoise", ["dni", "ftn"], seeds=[4, 7]))
+    (own,) = seeds.with_floor(wanted("denoise", ["dni", "ftn"], seeds=[4, 7]))
     assert own.seeds == (4, 7) and [one.method for one in own.methods] == ["dni", "ftn"]
+
+
+def test_seeds_are_five_unless_others_are_named(home, capsys):
+    words = ["analyze", "seeds", "--methods", "dni,ftn", "--preset", "smoke", "--dry-run"]
+    assert cli.main(words) == 0
+    assert ", seeds 0, 1, 2, 3, 4\n" in capsys.readouterr().out
+    assert cli.main([*words, "--seeds", "3,5"]) == 0
+    assert ", seeds 3, 5\n" in capsys.readouterr().out
+    assert cli.main([*words, "--seeds", "0"]) == 2
+    assert "one seed has nothing to be compared with" in capsys.readouterr().err
 
 
 def test_a_method_alone_is_refused_before_it_is_trained_with_every_seed():
     with pytest.raises(UserError, match="one method has nothing to be compared with"):
-        seeds.with_seeds(wanted("denoise", ["dni", "floor", "blend"]))
+        seeds.with_floor(wanted("denoise", ["dni", "floor", "blend"], seeds=[0, 1]))
