@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 
@@ -34,18 +35,20 @@ def restored(network: nn.Module, image: Tensor) -> Tensor:
     """
     if math.prod(image.shape[-2:]) <= AT_ONCE:
         return network(image)[0]
-    margin = margin_of(network, image)
-    side = math.isqrt(AT_ONCE) // PERIOD * PERIOD
+    try:
+        margin = margin_of(network, image)
+    except Exception:  # noqa: BLE001 - a network may take images of some sizes alone, or numbers alone
+        margin = None
     if margin is None:
         return network(image)[0]
-    return _by_tiles(network, image, side - 2 * margin, margin)
+    return _by_tiles(network, image, math.isqrt(AT_ONCE) // PERIOD * PERIOD - 2 * margin, margin)
 
 
 def margin_of(network: nn.Module, image: Tensor) -> int | None:
     """Returns how far around a tile its output depends on the input, as a multiple of ``PERIOD``.
 
     One block of pixels that are not a number makes all outputs so that depend on them. What that
-    finds is tried on a part of the image.
+    finds is tried on a part of the image, which may be dark or even, and on a texture.
 
     Returns:
         None if it is more than can be told, or if tiles give something else than one pass.
@@ -55,6 +58,8 @@ def margin_of(network: nn.Module, image: Tensor) -> int | None:
     probe[..., block, block] = math.nan
     output = network(probe)[0]
     scale, hit, reach = output.shape[-1] / PROBE, output.isnan().any(0), 1
+    if scale != int(scale):
+        return None
     for axis in (0, 1):
         at = hit.any(axis).nonzero().flatten() / scale
         if not len(at):
@@ -65,25 +70,51 @@ def margin_of(network: nn.Module, image: Tensor) -> int | None:
         return None
     margin = math.ceil(reach / PERIOD) * PERIOD
     # Large enough for a tile that no border cuts; it ends as the image does.
-    part = image[..., *(slice(3 * margin + PERIOD + end % PERIOD) for end in image.shape[-2:])]
-    apart = _by_tiles(network, part, margin, margin) - network(part)[0]
-    return margin if apart.abs().max() <= SAME else None
+    sides = [3 * (margin + PERIOD) + end % PERIOD for end in image.shape[-2:]]
+    parts = (image[..., : sides[0], : sides[1]], _texture(*sides).to(image))
+    return margin if all(_agree(network, part, margin) for part in parts) else None
+
+
+def _texture(height: int, width: int) -> Tensor:
+    """Returns an image (1, 3, height, width) that looks the same nowhere, at no scale."""
+    noise = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    return (noise + torch.linspace(0, 1, height)[:, None] + torch.linspace(0, 1, width)) / 3
+
+
+def _agree(network: nn.Module, part: Tensor, margin: int) -> bool:
+    """Whether tiles give what one pass gives; those of the diagonal meet every border and seam.
+
+    They begin at odd multiples of ``PERIOD`` too: what has another period shows.
+    """
+    whole = network(part)[0]
+    rows, columns = (_spans(length, margin + PERIOD, margin) for length in part.shape[-2:])
+    tiles = (_tile(network, part, *spans) for spans in zip(rows, columns, strict=False))
+    return all(bool((whole[:, *at] - tile).abs().max() <= SAME) for at, tile in tiles)
 
 
 def _by_tiles(network: nn.Module, image: Tensor, side: int, margin: int) -> Tensor:
     """Returns an output (3, H, W) put together from tiles of ``side`` with ``margin`` around them."""
     height, width = image.shape[-2:]
     whole = None
-    for rows, upper in _spans(height, side, margin):
-        for columns, left in _spans(width, side, margin):
-            output = network(image[..., upper, left])[0]
-            scale = output.shape[-1] // (left.stop - left.start)
-            if whole is None:
-                whole = output.new_empty(len(output), scale * height, scale * width)
-            inner = (_scaled(rows, upper.start, scale), _scaled(columns, left.start, scale))
-            whole[:, _scaled(rows, 0, scale), _scaled(columns, 0, scale)] = output[:, *inner]
+    for spans in itertools.product(_spans(height, side, margin), _spans(width, side, margin)):
+        at, tile = _tile(network, image, *spans)
+        if whole is None:
+            scale = tile.shape[-1] // (spans[1][0].stop - spans[1][0].start)
+            whole = tile.new_empty(len(tile), scale * height, scale * width)
+        whole[:, *at] = tile
     assert whole is not None
     return whole
+
+
+def _tile(
+    network: nn.Module, image: Tensor, rows: tuple[slice, slice], columns: tuple[slice, slice]
+) -> tuple[tuple[slice, slice], Tensor]:
+    """Returns where a tile lies in the output, and the output there."""
+    (own_rows, upper), (own_columns, left) = rows, columns
+    output = network(image[..., upper, left])[0]
+    scale = output.shape[-1] // (left.stop - left.start)
+    inner = (_scaled(own_rows, upper.start, scale), _scaled(own_columns, left.start, scale))
+    return (_scaled(own_rows, 0, scale), _scaled(own_columns, 0, scale)), output[:, *inner]
 
 
 def _spans(length: int, side: int, margin: int) -> Iterator[tuple[slice, slice]]:

@@ -34,6 +34,41 @@ class Position(nn.Module):
         return x + torch.linspace(0, 1, x.shape[-1])
 
 
+class Brighter(nn.Module):
+    """Does something else at every place, but where it is dark."""
+
+    def forward(self, x):
+        return x * (1 + torch.linspace(0, 1, x.shape[-1]))
+
+
+class Blocks(nn.Module):
+    """Looks at means of three by three pixels, and far around."""
+
+    def __init__(self, radius: int):
+        super().__init__()
+        self.far = nn.Conv2d(3, 3, 3, padding=radius, dilation=radius)
+
+    def forward(self, x):
+        height, width = x.shape[-2:]
+        x = nn.functional.pad(x, (0, -width % 3, 0, -height % 3), mode="replicate")
+        x = nn.functional.interpolate(nn.functional.avg_pool2d(x, 3), scale_factor=3.0)
+        return self.far(x[..., :height, :width])
+
+
+class Particular(nn.Module):
+    """Takes images of some sizes alone."""
+
+    def forward(self, x):
+        return nn.functional.pixel_shuffle(nn.functional.pixel_unshuffle(x, 3), 3)
+
+
+class Larger(nn.Module):
+    """Makes images half as large again."""
+
+    def forward(self, x):
+        return nn.functional.interpolate(x, scale_factor=1.5)
+
+
 @pytest.fixture
 def image():
     return torch.rand(1, 3, 301, 387, generator=torch.Generator().manual_seed(1))
@@ -88,10 +123,30 @@ def test_a_stride_is_met_where_it_is_in_the_whole_image(image):
     assert (found - whole).abs().max() < 1e-5 and pixels[-1] < 296 * 384
 
 
-@pytest.mark.parametrize("network", [Brightness(), Position()])
+@pytest.mark.parametrize("network", [Brightness(), Position(), Larger()])
 def test_what_tiles_would_change_is_done_in_one_pass(image, network):
     found, whole, pixels = both(network, image)
     assert torch.equal(found, whole) and pixels[-1] == image[0, 0].numel()
+
+
+@pytest.mark.parametrize("radius", [1, 70])
+def test_a_period_that_no_tile_keeps_is_found_whatever_the_margin(radius):
+    generator = torch.Generator().manual_seed(1)
+    image = torch.rand(1, 3, 500, 640, generator=generator)
+    found, whole, pixels = both(Blocks(radius), image)
+    assert torch.equal(found, whole) and pixels[-1] == 500 * 640
+
+
+@pytest.mark.parametrize("network", [Brightness(), Brighter(), Blocks(1)])
+def test_a_dark_corner_hides_nothing(image, network):
+    image[..., :250, :250] = 0
+    found, whole, pixels = both(network, image)
+    assert torch.equal(found, whole) and pixels[-1] == image[0, 0].numel()
+
+
+def test_what_takes_some_sizes_alone_gets_the_image_whole(image):
+    found, whole, pixels = both(Particular(), image[..., :300, :387])
+    assert torch.equal(found, whole) and pixels[-1] == 300 * 387
 
 
 @pytest.mark.parametrize("backbone", ["nafnet:width=8:enc=1-1:mid=1:dec=1-1"])
