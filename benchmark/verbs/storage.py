@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -100,12 +101,14 @@ def rest(store: Store, every: Iterable[Item]) -> dict[str, int]:
     """Returns the bytes of what is no item, by the folder or file in the store that holds it."""
     own = {path for one in every for path in one.files}
     found: dict[str, int] = {}
-    for path in sorted(store.home.rglob("*")):
-        if path not in own and path.is_file() and not path.is_symlink():
-            place = path.relative_to(store.home).parts[0]
-            name = "shared pictures" if place == "cells" else place
-            found[name] = found.get(name, 0) + _bytes(path)
-    return found
+    # Folders may vanish on the way: runs remove theirs.
+    for folder, _, names in os.walk(store.home):
+        for path in (Path(folder, name) for name in names):
+            if path not in own and path.is_file() and not path.is_symlink():
+                place = path.relative_to(store.home).parts[0]
+                name = "shared pictures" if place == "cells" else place
+                found[name] = found.get(name, 0) + _bytes(path)
+    return dict(sorted(found.items()))
 
 
 def clear(store: Store, gone: Iterable[Item], every: Iterable[Item]) -> int:
@@ -143,9 +146,9 @@ def _stages(store: Store) -> Iterator[Item]:
             names = _names(
                 job["task"], _preset(job["preset"]), job["backbone"], method, job["seed"]
             )
-        except (KeyError, TypeError, ValueError, AttributeError):
+            others = [path for path in sorted(mark.parent.iterdir()) if path != mark]
+        except (KeyError, TypeError, ValueError, AttributeError, FileNotFoundError):
             continue
-        others = (path for path in sorted(mark.parent.iterdir()) if path != mark)
         yield Item(names, mark.parent.name, (mark, *others))
 
 

@@ -127,6 +127,24 @@ def test_records_of_other_versions_and_damaged_ones_stop_nothing(filled, home):
     assert code == 0 and "denoise  smoke  " in out
 
 
+def test_what_others_remove_while_it_is_listed_stops_nothing(filled, home, monkeypatch):
+    stage = next((home / "stages").iterdir())
+    (home / "scratch" / "left").mkdir(parents=True)
+
+    def late(read):
+        def reads(path="."):
+            if os.path.basename(path) in ("left", stage.name) and os.path.isdir(path):
+                os.rename(path, f"{home}-without-{os.path.basename(path)}")
+            return read(path)
+
+        return reads
+
+    monkeypatch.setattr(os, "listdir", late(os.listdir))
+    monkeypatch.setattr(os, "scandir", late(os.scandir))
+    code, out, err = filled()
+    assert (code, err) == (0, "") and "MB in" in out
+
+
 def test_a_stop_halfway_leaves_what_counts_as_missing(filled, home, monkeypatch):
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
