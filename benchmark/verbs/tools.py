@@ -137,11 +137,12 @@ def show_store(args: argparse.Namespace) -> int:
 
     names = ("task", "preset", "backbone", "methods", "seeds")
     given = {name: getattr(args, name) for name in names}
-    patterns = {
-        name.removesuffix("s"): names_in([text]) for name, text in given.items() if text is not None
-    }
-    for name, texts in patterns.items():
-        if not texts:
+    patterns = {}
+    for name, text in given.items():
+        if text is None:
+            continue
+        patterns[name.removesuffix("s")] = names_in([text])
+        if not names_in([text]):
             raise UserError(f"--{name}: name one, or leave it out; 'dialbench store' shows them")
     if args.days is not None and args.days < 1:
         raise UserError(f"--days {args.days}: give 1 or more")

@@ -103,6 +103,7 @@ def test_age_is_that_of_the_commit(filled, home):
         (["clear", "--task", "sr"], "matches; 'dialbench store' shows what is there"),
         (["--methods", "dn"], "matches; 'dialbench store' shows what is there"),
         (["clear", "--task", ","], "--task: name one, or leave it out"),
+        (["clear", "--methods", ""], "--methods: name one, or leave it out"),
         (["clear", "--days", "0"], "--days 0: give 1 or more"),
         (["--dry-run"], "--dry-run is for clear"),
     ],
