@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -114,7 +114,7 @@ def rest(store: Store, every: Iterable[Item]) -> dict[str, int]:
 def clear(store: Store, gone: Iterable[Item], every: Iterable[Item]) -> int:
     """Removes items, and the pictures that no other needs; returns the bytes that came free.
 
-    Commit marks go first: whatever stops this, what is left counts as missing as a whole.
+    Commit marks go last: what a stop leaves counts as missing, and is still listed.
 
     Args:
         store: The store.
@@ -127,12 +127,12 @@ def clear(store: Store, gone: Iterable[Item], every: Iterable[Item]) -> int:
     unused = {path for one in gone for path in one.shared or ()} - kept
     size = sum(one.size() for one in gone) + sum(map(_bytes, unused))
     for one in gone:
-        store.clear_failure(one.key)
-        if one.is_cell:
-            store.forget_cell(one.names["task"], one.key)
-        else:
-            store.forget_stage(one.key)
-            shutil.rmtree(store.stage_folder(one.key), ignore_errors=True)
+        for path in reversed(one.files):
+            path.unlink(missing_ok=True)
+        if not one.is_cell:
+            store.clear_failure(one.key)
+            with contextlib.suppress(OSError):
+                one.files[0].parent.rmdir()
     for path in unused:
         path.unlink(missing_ok=True)
     return size

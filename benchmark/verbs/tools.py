@@ -155,18 +155,16 @@ def show_store(args: argparse.Namespace) -> int:
     found = storage.chosen(every, patterns, args.days or 0)
     if not found and (clears or every):
         raise UserError(f"nothing in {store.home} matches; 'dialbench store' shows what is there")
-    if not found:
-        print(f"nothing is stored in {store.home}")
-        return 0
-    print("\n".join(aligned(storage.table(found), left=4)))
+    if found:
+        print("\n".join(aligned(storage.table(found), left=4)))
     if args.dry_run:
         print("nothing was removed (--dry-run)")
     elif clears:
         print(f"removed, {storage.clear(store, found, every) / 1e6:.1f} MB")
     elif found == every:
-        others = storage.rest(store, every).items()
-        parts = "".join(f", {name} {size / 1e6:.1f}" for name, size in others)
-        print(f"MB in {store.home}: these {sum(one.size() for one in found) / 1e6:.1f}{parts}")
+        sizes = {"stages and cells": sum(one.size() for one in found), **storage.rest(store, every)}
+        parts = ", ".join(f"{name} {size / 1e6:.1f}" for name, size in sizes.items())
+        print(f"MB in {store.home}: {parts}")
     return 0
 
 

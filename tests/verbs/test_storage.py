@@ -2,12 +2,12 @@
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 
 from benchmark import cli
 from benchmark.store import Store
-from benchmark.verbs import storage
 
 SMOKE = ("--preset", "smoke", "--set", "steps=2", "--levels", "0.2,1", "--offline", "--jobs", "1")
 RUN = ("run", "denoise", "--methods", "dni,adafm,floor", *SMOKE)
@@ -77,7 +77,8 @@ def test_pictures_go_with_the_last_cell_that_shows_them(filled, home):
     assert shared == named and cells
     filled("clear", "--task", "*")
     assert not list(pictures.iterdir()) and not list((home / "stages").iterdir())
-    assert filled() == (0, f"nothing is stored in {home.resolve()}\n", "")
+    code, out, _ = filled()
+    assert code == 0 and out.startswith(f"MB in {home.resolve()}: stages and cells 0.0, ")
 
 
 def test_what_would_be_cleared_is_shown_and_left(filled, home):
@@ -146,11 +147,19 @@ def test_what_others_remove_while_it_is_listed_stops_nothing(filled, home, monke
     assert (code, err) == (0, "") and "MB in" in out
 
 
-def test_a_stop_halfway_leaves_what_counts_as_missing(filled, home, monkeypatch):
-    def stopped(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+def test_what_a_stop_leaves_counts_as_missing_and_can_be_cleared(filled, home, monkeypatch):
+    removed, unlink = [], Path.unlink
 
-    monkeypatch.setattr(storage.shutil, "rmtree", stopped)
-    assert filled("clear", "--task", "denoise", "--methods", "shared")[0] == 130
-    left = [path for path in (home / "stages").iterdir() if not (path / "stage.json").exists()]
-    assert left and all(Store().read_stage(path.name) is None for path in left)
+    def stops(path: Path, missing_ok: bool = False) -> None:
+        if removed:
+            raise KeyboardInterrupt
+        removed.append(path)
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", stops)
+        assert filled("clear", "--methods", "shared")[0] == 130
+    (path,) = removed
+    assert Store().read_stage(path.parent.name) is None
+    assert rows(filled()[1])["shared"] == ("2", "0")
+    assert filled("clear", "--methods", "shared")[0] == 0 and "shared" not in rows(filled()[1])
