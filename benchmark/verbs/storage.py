@@ -82,6 +82,17 @@ def chosen(
     return [one for one in every if matches(one) and (not days or one.changed() < before)]
 
 
+def unmatched(every: Iterable[Item], patterns: Mapping[str, Iterable[str]]) -> list[str]:
+    """Returns the patterns that match no item at all, each with what it is of: ``method 'dnii'``."""
+    every = list(every)
+    return [
+        f"{name} '{pattern}'"
+        for name, given in patterns.items()
+        for pattern in given
+        if not chosen(every, {name: (pattern,)})
+    ]
+
+
 def table(found: Iterable[Item]) -> list[list[str]]:
     """Returns one row for all seeds of what has one name: seeds, stages, cells, MB, last change."""
     groups: dict[tuple[str, ...], list[Item]] = {}

@@ -153,10 +153,14 @@ def show_store(args: argparse.Namespace) -> int:
         raise UserError("--dry-run is for clear; the list changes nothing")
     every = storage.items(store)
     found = storage.chosen(every, patterns, args.days or 0)
+    lost = " or ".join(storage.unmatched(every, patterns))
     if not found and (clears or every):
-        raise UserError(f"nothing in {store.home} matches; 'dialbench store' shows what is there")
+        why = f"is of {lost}, and nothing matches" if lost else "matches"
+        raise UserError(f"nothing in {store.home} {why}; 'dialbench store' shows what is there")
     if found:
         print("\n".join(aligned(storage.table(found), left=4)))
+    if lost:
+        print(f"note: nothing in {store.home} is of {lost}", file=sys.stderr)
     if args.dry_run:
         print("nothing was removed (--dry-run)")
     elif clears:

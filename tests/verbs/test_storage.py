@@ -88,6 +88,13 @@ def test_what_would_be_cleared_is_shown_and_left(filled, home):
     assert files(home) == there
 
 
+def test_a_name_that_nothing_has_is_told_and_the_others_are_cleared(filled):
+    code, out, err = filled("clear", "--methods", "dni,adafn", "--seeds", "0,1")
+    assert code == 0 and rows(out) == {"dni": ("0", "2")}
+    assert err.endswith("runs is of method 'adafn' or seed '1'\n") and err.startswith("note: ")
+    assert "dni" not in rows(filled()[1])
+
+
 def test_age_is_that_of_the_commit(filled, home):
     for mark in (home / "cells" / "denoise").glob("*.json"):
         if Store().read_cell("denoise", mark.stem).facts["method"] == "dni":
@@ -103,6 +110,8 @@ def test_age_is_that_of_the_commit(filled, home):
         (["clear"], "say what to clear, like --preset 'smoke*', or --task '*' for all"),
         (["clear", "--task", "sr"], "matches; 'dialbench store' shows what is there"),
         (["--methods", "dn"], "matches; 'dialbench store' shows what is there"),
+        (["clear", "--preset", "smoke", "--methods", "dni,dn"], "of preset 'smoke' or method 'dn'"),
+        (["clear", "--methods", "floor", "--seeds", "0", "--days", "1"], "runs matches; "),
         (["clear", "--task", ","], "--task: name one, or leave it out"),
         (["clear", "--methods", ""], "--methods: name one, or leave it out"),
         (["clear", "--days", "0"], "--days 0: give 1 or more"),
