@@ -161,6 +161,8 @@ def add(
         have = ", ".join(level_text(one) for one in answers)
         lacks = f", of which --levels lacks {', '.join(unasked)}" if unasked else ""
         left = "; the others are left out" if len(levels) < len(plan.levels) else ""
+        if not levels:
+            lacks, left = ", of which --levels has none", ""
         text = f"{FEW_LEVELS}{have}{lacks}{left}"
         plan.skipped.append(Failure(choice.method, request.backbone, None, text))
     for dataset in request.test:

@@ -99,7 +99,10 @@ def test_nothing_is_replaced_and_nothing_written_where_something_is_wrong(
         ((other, same, *dni), "p1-dni-0.3.png would be written twice"),
         ((other, tmp_path / "deep.png", *dni), "deep.png is damaged or not an image"),
         ((other, tmp_path / "none.png", *dni), "none.png; name an image"),
-        ((other, "--methods", "experts", "--levels", "0.3"), "experts answers only at levels 0.2"),
+        (
+            (other, "--methods", "experts", "--levels", "0.3"),
+            "experts answers only at levels 0.2, 0.6, 1, of which --levels has none",
+        ),
         ((other, "--methods", "ftn"), "nothing is trained for this"),
         (
             (other, "--methods", "ffdnet"),
