@@ -1,4 +1,4 @@
-"""``dialbench store``: what is stored, as the names that commands take, and clearing some of it."""
+"""``dialbench store``: what is stored, by the names that tables have, and clearing some of it."""
 
 from __future__ import annotations
 
