@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 AT_ONCE = 2_000_000
-"""Pixels of an input that go through a network in one pass; 12 million take 8 GB in a small one."""
+"""Pixels of an input that go through a network in one pass; 12 million take 8 GB in AdaFM-Net."""
 
 PERIOD = 32
 """Tiles begin at multiples of it: strides and windows of networks lie as in the whole image."""

@@ -141,8 +141,8 @@ def show_store(args: argparse.Namespace) -> int:
     for name, text in given.items():
         if text is None:
             continue
-        patterns[name.removesuffix("s")] = names_in([text])
-        if not names_in([text]):
+        patterns[name.removesuffix("s")] = texts = names_in([text])
+        if not texts:
             raise UserError(f"--{name}: name one, or leave it out; 'dialbench store' shows them")
     if args.days is not None and args.days < 1:
         raise UserError(f"--days {args.days}: give 1 or more")
