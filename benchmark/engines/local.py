@@ -19,7 +19,14 @@ from pathlib import Path
 
 from benchmark.engines.graph import Graph, close, label
 from benchmark.engines.perform import fail, perform
-from benchmark.engines.process import FAREWELL, end_with_parent, leave_terminal, limited, settle
+from benchmark.engines.process import (
+    FAREWELL,
+    end_with_parent,
+    fork_loaders,
+    leave_terminal,
+    limited,
+    settle,
+)
 from benchmark.engines.progress import Progress
 from benchmark.planning.jobs import Job, from_json, to_json
 from benchmark.store import Store
@@ -148,6 +155,7 @@ class Worker:
 def _serve(pipe: Connection, home: str, threads: int) -> None:
     """Runs the jobs that come through a pipe, until it closes."""
     leave_terminal()
+    fork_loaders()
     threading.Thread(target=end_with_parent, daemon=True).start()
     store = Store(home)
     try:

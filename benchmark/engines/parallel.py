@@ -21,6 +21,7 @@ from pathlib import Path
 from benchmark.engines.process import (
     FAREWELL,
     end_with_parent,
+    fork_loaders,
     leave_terminal,
     sentence,
     settle,
@@ -114,6 +115,7 @@ def _serve(
     from safetensors.torch import save
 
     leave_terminal()
+    fork_loaders()
     threading.Thread(target=end_with_parent, daemon=True).start()
     # With a rank given, Lightning takes part in the group of processes instead of starting one.
     os.environ.update(

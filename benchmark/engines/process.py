@@ -8,6 +8,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import warnings
 
 from benchmark import collector
@@ -63,6 +64,16 @@ def keep_memory() -> None:
             libc.mallopt(parameter, value)
     except (OSError, AttributeError):
         return
+
+
+def fork_loaders() -> None:
+    """Has this process fork those that load its training data, where that is the custom (Linux).
+
+    One that was spawned would spawn them too: each would load torch anew and be sent a copy of all
+    images, at every stage. For processes of our own, as it holds for all that they start.
+    """
+    if sys.platform == "linux":
+        multiprocessing.set_start_method("fork", force=True)
 
 
 def quiet() -> None:

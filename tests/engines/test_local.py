@@ -5,6 +5,9 @@ import subprocess
 import sys
 import time
 
+import pytest
+
+from benchmark import cli
 from benchmark.config import preset
 from benchmark.engines import local
 from benchmark.planning.jobs import TrainJob
@@ -48,3 +51,28 @@ def test_cores_are_shared_out_and_nobody_goes_without(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(local, "cores", lambda: 8)
     assert [local.threads_each(count) for count in (1, 3, 16)] == [8, 2, 1]
+
+
+TOLD = """
+import multiprocessing
+from pathlib import Path
+
+from methods.decouple import Decouple
+
+
+class Told(Decouple):
+    def loss(self, batch, stage):
+        Path(__file__).with_suffix(".txt").write_text(multiprocessing.get_start_method())
+        return super().loss(batch, stage)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are spawned throughout")
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_worker_forks_what_loads_its_training_data(home, photographs, tmp_path, devices):
+    file = tmp_path / "told.py"
+    file.write_text(TOLD)
+    words = ["run", "denoise", "--preset", "smoke", "--set", "workers=2", "--methods", str(file)]
+    words += ["--set", f"devices={devices}", "--test", str(photographs), "--levels", "1"]
+    assert cli.main([*words, "--offline", "--engine", "local:timeout=300"]) == 0
+    assert file.with_suffix(".txt").read_text() == "fork"
