@@ -126,7 +126,8 @@ def parser() -> tuple[Parser, list[str]]:
         "score what is trained at the levels that are missing, write the report",
         wanted,
     )
-    add("report", bench.report, "write the report from what is stored", stored)
+    told = add("report", bench.report, "write the report from what is stored", stored)
+    told.add_argument("--to", type=Path, metavar="FOLDER", help="default: runs/report/TASK")
     add(
         "size",
         bench.size,

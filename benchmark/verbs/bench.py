@@ -142,8 +142,9 @@ def size(args: argparse.Namespace) -> int:
 
 def report(args: argparse.Namespace) -> int:
     """Writes the report of what is stored, and says what is not."""
+    folder = _of_its_own(_into(args.to)) if args.to else None
     plan, store, results = _stored(args)
-    _write_report(results, plan, store)
+    _write_report(results, plan, store, folder)
     return 0
 
 
@@ -159,6 +160,13 @@ def _into(folder: Path) -> Path:
     there = next(one for one in (folder, *folder.absolute().parents) if os.path.lexists(one))
     if not there.is_dir():
         raise UserError(f"{there} is no folder; name another with --to")
+    return folder
+
+
+def _of_its_own(folder: Path) -> Path:
+    """Returns a folder for a report: one with other files would lose those of the same names."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "about.json").is_file():
+        raise UserError(f"{folder} holds files that are no report's; name a new folder with --to")
     return folder
 
 
@@ -318,19 +326,20 @@ def _results(plan: Plan, store: Store) -> Results:
     return collect(store, found, planning.failures(plan, store))
 
 
-def _write_report(results: Results, plan: Plan, store: Store) -> None:
+def _write_report(results: Results, plan: Plan, store: Store, to: Path | None = None) -> None:
     from benchmark import report
     from benchmark.planning.keys import preset_text
     from benchmark.verbs.notes import replaced
 
-    folder = store.home / "report" / plan.task.name
+    folder = to or store.home / "report" / plan.task.name
     if text := replaced(folder, results):
         print(f"note: {text}", file=sys.stderr)
     sets = [f"{one.name} ({amount(len(one.pictures), 'image')})" for one in plan.training]
     trained_on = ", ".join(sets) if plan.trains else ""
     with collector.paused():
         report.write(results, plan.task, preset_text(plan.request.preset), folder, trained_on)
-        report.index(folder.parent)
+        if to is None:
+            report.index(folder.parent)
     print(headline(results, plan))
     print(f"report: {shown(folder / 'index.html')}")
 

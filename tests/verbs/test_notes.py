@@ -72,3 +72,26 @@ def test_a_report_that_replaces_one_with_more_says_so(stored, home):
     assert code == 0 and said.format("1 method") in err
     (home / "report" / "denoise" / "table.csv").write_bytes(b"\xff\0")
     assert stored("report", "denoise", "--methods", "floor,dni", "--levels", "0.2,0.6") == (0, "")
+
+
+def test_a_report_goes_where_it_is_asked_to_and_spoils_nothing(stored, home, tmp_path):
+    methods = ("--methods", "floor,dni", "--levels", "0.2,0.6")
+    usual, kept = home / "report", tmp_path / "a" / "kept"
+    before = {path: path.stat().st_mtime_ns for path in usual.rglob("*") if path.is_file()}
+    assert stored("report", "denoise", *methods, "--to", str(kept)) == (0, "")
+    for name in ("index.html", "table.csv", "pd_curve.svg"):
+        assert (kept / name).read_bytes() == (usual / "denoise" / name).read_bytes()
+    assert [path.name for path in kept.parent.iterdir()] == ["kept"]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+    code, err = stored("report", "denoise", "--methods", "floor", "--to", str(kept))
+    assert code == 0 and "note: this replaces the report of smoke:steps=2" in err
+    (own := tmp_path / "own").mkdir()
+    (own / "index.html").write_text("mine")
+    code, err = stored("report", "denoise", *methods, "--to", str(own))
+    assert code == 2 and err.endswith(
+        "holds files that are no report's; name a new folder with --to\n"
+    )
+    assert [(path.name, path.read_text()) for path in own.iterdir()] == [("index.html", "mine")]
+    code, err = stored("report", "denoise", *methods, "--to", str(own / "index.html"))
+    assert code == 2 and err.endswith("is no folder; name another with --to\n")
