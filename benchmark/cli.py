@@ -174,6 +174,19 @@ def parser() -> tuple[Parser, list[str]]:
     take.add_argument("kind", metavar="KIND", help=f"one of: {kinds}")
     take.add_argument("files", metavar="FILE", type=Path, nargs="+", help="the authors' file")
     take.add_argument("--sigma", type=float, metavar="S", help="noise level that cdncnn is for")
+    mix = add(
+        "interpolate",
+        tools.interpolate,
+        "write the networks between two that others trained, from their files",
+    )
+    mix.add_argument("start", metavar="START", type=Path, help="the network at level 0")
+    mix.add_argument("end", metavar="END", type=Path, help="the network at level 1")
+    mix.add_argument(
+        "--levels", default="0.25,0.5,0.75", metavar="T,T", help="default: %(default)s"
+    )
+    mix.add_argument(
+        "--to", type=Path, metavar="FOLDER", help="default: runs/interpolated/START-END"
+    )
     check = add("test", tools.test_method, "check that a method keeps the contract of all methods")
     check.add_argument("method", metavar="METHOD", help="a method, or its file like mine.py:k=3")
     check.add_argument("--backbone", metavar="B", help="the only backbone (default: small ones)")

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import io
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baselines.external import KINDS, Kind, stored_name
+from benchmark.checkpoints import bytes_of, opened
 from benchmark.errors import UserError, unknown
 from benchmark.registry.spec import Spec
 from benchmark.store import IMPORTED, Store
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-WRAPPERS = ("params_ema", "params", "state_dict", "model")
-"""Names under which training codes keep the state dict; the first one found is taken."""
 
 
 def run(kind: str, files: Sequence[Path], options: Mapping[str, float], store: Store) -> str:
@@ -44,7 +40,7 @@ def run(kind: str, files: Sequence[Path], options: Mapping[str, float], store: S
     about = KINDS[kind]
     _check(kind, about, files, options)
     module = importlib.import_module(f"baselines.external.{about.module}")
-    blobs = [_bytes(file) for file in files]
+    blobs = [bytes_of(file) for file in files]
     networks = [
         _converted(file, blob, module.from_official, kind)
         for file, blob in zip(files, blobs, strict=True)
@@ -81,57 +77,11 @@ def _check(kind: str, about: Kind, files: Sequence[Path], options: Mapping[str, 
             raise UserError(f"--{key} {value:g}: give a positive number")
 
 
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise UserError(f"{file} cannot be read ({error.strerror}); check the path") from None
-
-
 def _converted(file: Path, blob: bytes, from_official: Any, kind: str) -> nn.Module:
     try:
-        return from_official(_tensors(blob))
+        return from_official(opened(blob).state)
     except ValueError as error:
         raise UserError(f"{file} is not a file for {kind}: it {error}") from None
-
-
-def _tensors(blob: bytes) -> dict[str, Tensor]:
-    """Returns the state dict in a checkpoint of torch or safetensors; code in it is never run.
-
-    Raises:
-        ValueError: If there is none; the message goes on after "it".
-    """
-    import torch
-    from safetensors.torch import load
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # A safetensors file begins with the length of its JSON.
-            found: Any = (
-                load(blob)
-                if blob[8:9] == b"{"
-                else torch.load(io.BytesIO(blob), weights_only=True, map_location="cpu")
-            )
-    except Exception:  # noqa: BLE001 - damaged files make it raise nearly anything
-        raise ValueError("is damaged, or holds more than tensors") from None
-    for key in WRAPPERS:
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
-            break
-    if not isinstance(found, dict) or not found:
-        raise ValueError("holds no state dict")
-    for key, value in found.items():
-        if not isinstance(key, str) or not isinstance(value, torch.Tensor):
-            raise ValueError(f"holds '{key}', which is not a tensor")
-        if value.is_meta or value.layout is not torch.strided:
-            raise ValueError(f"holds '{key}' as a sparse tensor, or without its values")
-    state = {key.removeprefix("module."): value for key, value in found.items()}
-    if len(state) < len(found):
-        raise ValueError(
-            "holds tensors with and without 'module.' before one name; keep one of them"
-        )
-    return state
 
 
 def _together(about: Kind, networks: Sequence[nn.Module]) -> dict[str, Tensor]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +15,7 @@ from benchmark.errors import UserError, spelled
 from benchmark.planning.request import names_in, request_of
 from benchmark.registry.engines import engine
 from benchmark.store import Store
-from benchmark.verbs.telling import debugs, headline, outcome, shown, title, traces
+from benchmark.verbs.telling import debugs, headline, into, outcome, shown, title, traces
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
@@ -142,7 +141,7 @@ def size(args: argparse.Namespace) -> int:
 
 def report(args: argparse.Namespace) -> int:
     """Writes the report of what is stored, and says what is not."""
-    folder = _of_its_own(_into(args.to)) if args.to else None
+    folder = _of_its_own(into(args.to)) if args.to else None
     plan, store, results = _stored(args)
     _write_report(results, plan, store, folder)
     return 0
@@ -153,14 +152,6 @@ def demo(args: argparse.Namespace) -> int:
     from benchmark import demo as page
 
     return page.run(request_of(args), args.port)
-
-
-def _into(folder: Path) -> Path:
-    """Returns a folder that is there or can be made; refused before anything is computed for it."""
-    there = next(one for one in (folder, *folder.absolute().parents) if os.path.lexists(one))
-    if not there.is_dir():
-        raise UserError(f"{there} is no folder; name another with --to")
-    return folder
 
 
 def _of_its_own(folder: Path) -> Path:
@@ -178,7 +169,7 @@ def export(args: argparse.Namespace) -> int:
     from benchmark import export as exporting
 
     plan, failed = planning.looked_at(request, store), 0
-    folder = _into(args.to or store.home / "export" / plan.task.name)
+    folder = into(args.to or store.home / "export" / plan.task.name)
     for line, good in exporting.run(plan, store, folder, args.onnx):
         print(line, file=sys.stdout if good else sys.stderr)
         failed += not good
@@ -193,7 +184,7 @@ def restore(args: argparse.Namespace) -> int:
     from benchmark.verbs import restore as restoring
 
     plan = planning.looked_at(request, store)
-    folder = _into(args.to or store.home / "restored" / plan.task.name)
+    folder = into(args.to or store.home / "restored" / plan.task.name)
     for path in restoring.run(plan, store, args.image, folder, args.calibrated):
         print(shown(path))
     for note in plan.notes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.errors import Failure
+from benchmark.errors import Failure, UserError
 from benchmark.store import Store
 
 if TYPE_CHECKING:
@@ -110,3 +111,11 @@ def shown(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+def into(folder: Path) -> Path:
+    """Returns a folder that is there or can be made; refused before anything is computed for it."""
+    there = next(one for one in (folder, *folder.absolute().parents) if os.path.lexists(one))
+    if not there.is_dir():
+        raise UserError(f"{there} is no folder; name another with --to")
+    return folder

@@ -13,7 +13,7 @@ from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.planning.request import choice_of, names_in, sets_in
 from benchmark.registry import discovery
 from benchmark.store import Store
-from benchmark.verbs.telling import debugs
+from benchmark.verbs.telling import debugs, into, shown
 
 
 def list_all(args: argparse.Namespace) -> int:
@@ -74,6 +74,34 @@ def import_network(args: argparse.Namespace) -> int:
     options = {"sigma": args.sigma} if args.sigma is not None else {}
     print(importing.run(args.kind, args.files, options, store))
     return 0
+
+
+def interpolate(args: argparse.Namespace) -> int:
+    """Writes the networks between two files of networks."""
+    from benchmark import interpolation
+
+    levels = [_level(text) for text in dict.fromkeys(names_in([args.levels]))]
+    if not levels:
+        raise UserError("--levels names none; give some like 0.25,0.5")
+    folder = into(args.to or Store().home / "interpolated" / f"{args.start.stem}-{args.end.stem}")
+    first, last = interpolation.read(args.start, args.end)
+    text, warnings = interpolation.described(first.state, last.state)
+    print(text)
+    for warning in warnings:
+        print(f"note: {warning}", file=sys.stderr)
+    for path in interpolation.write(first, last, levels, folder, args.start.suffix):
+        print(shown(path))
+    return 0
+
+
+def _level(text: str) -> float:
+    try:
+        level = float(text)
+    except ValueError:
+        level = -1.0
+    if not 0 <= level <= 1:
+        raise UserError(f"--levels {text}: give numbers from 0 (START) to 1 (END)")
+    return level
 
 
 def test_method(args: argparse.Namespace) -> int:
