@@ -101,6 +101,6 @@ def opened(blob: bytes) -> Checkpoint:
         raise ValueError(
             f"holds tensors with and without '{PARALLEL}' before one name; keep one of them"
         )
-    return Checkpoint(
-        {key: found[name] for key, name in names.items()}, names, wrapper, is_safetensors
-    )
+    # Parameters would record what is computed from them.
+    state = {key: found[name].detach() for key, name in names.items()}
+    return Checkpoint(state, names, wrapper, is_safetensors)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmark import records
 from benchmark.amount import amount
 from benchmark.checkpoints import Checkpoint, bytes_of, opened
-from benchmark.errors import UserError
+from benchmark.control import level_text
+from benchmark.errors import UserError, spelled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,14 +57,12 @@ def between(
     """
     import torch
 
-    found = {}
-    for name, one in start.items():
-        if one.is_floating_point() or one.is_complex():
-            exact = torch.promote_types(one.dtype, torch.float64)
-            found[name] = torch.lerp(one.to(exact), end[name].to(exact), level).to(one.dtype)
-        else:
-            found[name] = one
-    return found
+    return {
+        name: torch.lerp(_exact(one), _exact(end[name]), level).to(one.dtype)
+        if _is_weight(one)
+        else one
+        for name, one in start.items()
+    }
 
 
 def distance(start: Mapping[str, Tensor], end: Mapping[str, Tensor]) -> Distance:
@@ -110,7 +109,7 @@ def described(start: Mapping[str, Tensor], end: Mapping[str, Tensor]) -> tuple[s
         cosine, layer = far.lowest
         text += (
             f"; filters of END against those of START: mean cosine {far.cosine:.3f} (lowest "
-            f"{cosine:.3f}, in {layer}), mean absolute difference {far.difference:.2g}"
+            f"{cosine:.3f}, in {spelled(layer)}), mean absolute difference {far.difference:.2g}"
         )
     if far.cosine < APART:
         warnings.append(
@@ -141,34 +140,55 @@ def write(
         Each file.
 
     Raises:
-        UserError: If another file is there already.
+        UserError: If another file is there already; then none is written, since files of two pairs
+            would lie side by side.
         JobError: If a file cannot be written.
     """
-    for level in levels:
-        path = folder / f"level-{level:g}{suffix}"
-        blob = start.blob(between(start.state, end.state, level))
-        if path.exists() and bytes_of(path) != blob:
+
+    def blob(level: float) -> bytes:
+        return start.blob(between(start.state, end.state, level))
+
+    paths = {folder / f"level-{level_text([level])}{suffix}": level for level in levels}
+    there = [path for path in paths if path.exists()]
+    for path in there:
+        if bytes_of(path) != blob(paths[path]):
             raise UserError(f"{path} is there already, and another file; name a folder with --to")
-        records.write(path, blob)
+    for path, level in paths.items():
+        if path not in there:
+            records.write(path, blob(level))
         yield path
 
 
 def _read(file: Path) -> Checkpoint:
-    import torch
-
     try:
         found = opened(bytes_of(file))
     except ValueError as error:
         raise UserError(f"{file} holds no network to interpolate: it {error}") from None
     for name, one in found.state.items():
-        numbers = one.is_floating_point() or one.is_complex()
-        if one.is_quantized or (numbers and not bool(torch.isfinite(one).all())):
+        if one.is_quantized or (_is_weight(one) and not _finite(one)):
             raise UserError(f"{file}: '{name}' has values that are no finite numbers; use another")
     return found
 
 
+def _is_weight(one: Tensor) -> bool:
+    return one.is_floating_point() or one.is_complex()
+
+
+def _exact(one: Tensor) -> Tensor:
+    """Returns numbers in 64 bits; for those of 8, torch has next to no operations."""
+    import torch
+
+    return one.to(torch.complex128 if one.is_complex() else torch.float64)
+
+
+def _finite(one: Tensor) -> bool:
+    import torch
+
+    return bool(torch.isfinite(_exact(one)).all())
+
+
 def _check(start: Path, first: Checkpoint, end: Path, last: Checkpoint) -> None:
-    """Raises UserError unless both networks have the same tensors."""
+    """Raises UserError unless both networks have the same tensors, and START's types hold them."""
     for here, one, there, other in ((start, first, end, last), (end, last, start, first)):
         if only := [name for name in one.state if name not in other.state]:
             raise UserError(
@@ -176,9 +196,26 @@ def _check(start: Path, first: Checkpoint, end: Path, last: Checkpoint) -> None:
                 "networks of one architecture"
             )
     for name, one in first.state.items():
-        if one.shape != last.state[name].shape:
-            shapes = ["x".join(map(str, x.state[name].shape)) or "1" for x in (first, last)]
+        other = last.state[name]
+        if one.shape != other.shape:
+            forms = ["x".join(map(str, x.shape)) or "a single number" for x in (one, other)]
+        elif (one.is_floating_point(), one.is_complex()) != (
+            other.is_floating_point(),
+            other.is_complex(),
+        ):
+            forms = [_type(x) for x in (one, other)]
+        elif _is_weight(one) and not _finite(other.to(one.dtype)):
             raise UserError(
-                f"'{name}' is {shapes[0]} in {start} and {shapes[1]} in {end}; give two networks of "
-                "one architecture"
+                f"'{name}' in {end} is beyond the {_type(one)} that {start} has; give START in more "
+                "bits"
             )
+        else:
+            continue
+        raise UserError(
+            f"'{name}' is {forms[0]} in {start} and {forms[1]} in {end}; give two networks of "
+            "one architecture"
+        )
+
+
+def _type(one: Tensor) -> str:
+    return str(one.dtype).removeprefix("torch.")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmark import config, tasks
+from benchmark.control import DECIMALS
 from benchmark.errors import JobError, UserError, utf8_names
 from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.planning.request import choice_of, names_in, sets_in
@@ -80,7 +81,7 @@ def interpolate(args: argparse.Namespace) -> int:
     """Writes the networks between two files of networks."""
     from benchmark import interpolation
 
-    levels = [_level(text) for text in dict.fromkeys(names_in([args.levels]))]
+    levels = list(dict.fromkeys(map(_level, names_in([args.levels]))))
     if not levels:
         raise UserError("--levels names none; give some like 0.25,0.5")
     folder = into(args.to or Store().home / "interpolated" / f"{args.start.stem}-{args.end.stem}")
@@ -101,7 +102,7 @@ def _level(text: str) -> float:
         level = -1.0
     if not 0 <= level <= 1:
         raise UserError(f"--levels {text}: give numbers from 0 (START) to 1 (END)")
-    return level
+    return round(level, DECIMALS) + 0.0
 
 
 def test_method(args: argparse.Namespace) -> int:

@@ -111,6 +111,9 @@ def test_networks_that_do_not_go_together_are_refused_and_nothing_is_written(bet
         "holds no network to interpolate: it holds no state dict": {},
         "it holds 'step', which is not a tensor": {**start, "step": 3},
         "it is damaged, or holds more than tensors": torch.nn.Linear(1, 1),
+        " a single number in ": {**start, "2.bias": torch.ones(())},
+        " int8 in ": {**start, "0.weight": start["0.weight"].to(torch.int8)},
+        " complex64 in ": {**start, "0.weight": start["0.weight"] * 1j},
     }
     for text, state in wrong.items():
         for files in ((start, state), (state, start)):
@@ -129,12 +132,23 @@ def test_levels_lie_between_the_two(between, file, levels):
     assert code == 2 and err.startswith("dialbench: --levels") and not folder.exists()
 
 
+def test_one_level_is_one_file_however_it_is_written(between, file):
+    files = file(chain(WIDTHS), "a.pth"), file(tuned(chain(WIDTHS)), "b.pth")
+    code, out, _, folder = between(*files, "--levels=0.5,0.50,5e-1,-0,0.12345671,0.12345672")
+    names = ["level-0.5.pth", "level-0.pth", "level-0.123457.pth"]
+    assert code == 0 and {path.name for path in folder.iterdir()} == {*names}
+    assert [line.rpartition("/")[2] for line in out.splitlines()[1:]] == names
+
+
 def test_the_same_again_is_fine_and_another_file_stays(between, file):
     start, end = file(chain(WIDTHS), "a.pth"), file(tuned(chain(WIDTHS)), "b.pth")
     assert between(start, end)[0] == between(start, end)[0] == 0
     kept = {path: path.read_bytes() for path in between(start, end)[3].iterdir()}
     code, _, err, folder = between(end, start)
     assert code == 2 and "level-0.25.pth is there already, and another file" in err
+    assert {path: path.read_bytes() for path in folder.iterdir()} == kept
+    # Nothing of another pair lies beside it, whatever the order.
+    assert between(end, start, "--levels", "0.1,0.25")[0] == 2
     assert {path: path.read_bytes() for path in folder.iterdir()} == kept
 
 
@@ -144,3 +158,33 @@ def test_a_file_without_kernels_is_interpolated_all_the_same(between, file):
     assert code == 0 and out.splitlines()[0] == "3 numbers in 1 tensor" and not err
     found = torch.load(folder / "level-0.5.pth", weights_only=True)
     assert found["scale"].tolist() == [1.5] * 3
+
+
+def test_parameters_and_numbers_of_eight_bits_are_interpolated_like_others(between, file, recwarn):
+    start, end = chain(WIDTHS), tuned(chain(WIDTHS))
+    forms = {
+        "parameters": {key: torch.nn.Parameter(value) for key, value in start.items()},
+        "eight": {key: value.to(torch.float8_e4m3fn) for key, value in start.items()},
+    }
+    for name, state in forms.items():
+        files = file(state, f"{name}.pth"), file(end, "b.pth")
+        code, _, err, folder = between(*files, "--levels", "0.5")
+        found = torch.load(folder / "level-0.5.pth", weights_only=True)
+        assert (code, err) == (0, "") and not [*recwarn]
+        for key, value in interpolation.between(state, end, 0.5).items():
+            assert found[key].dtype == state[key].dtype and not found[key].requires_grad
+            assert torch.equal(found[key].float(), value.float())
+        (folder / "level-0.5.pth").unlink()
+
+
+def test_numbers_that_the_type_of_the_start_cannot_hold_are_refused(between, file):
+    start, end = {"scale": torch.ones(2).half()}, {"scale": torch.full((2,), 1e6)}
+    code, _, err, folder = between(file(start, "a.pth"), file(end, "b.pth"), "--levels", "0.01,1")
+    assert code == 2 and "is beyond the float16 that" in err and not folder.exists()
+    assert between(file(end, "b.pth"), file(start, "a.pth"), "--levels", "0.5")[0] == 0
+
+
+def test_names_from_a_file_do_nothing_to_the_terminal(between, file):
+    start, end = ({"a\x1b[31m\nb": chain(WIDTHS, seed)["0.weight"]} for seed in (0, 1))
+    code, out, _, _ = between(file(start, "a.pth"), file(end, "b.pth"), "--levels", "0.5")
+    assert code == 0 and "in a\\x1b[31m\\nb)" in out and "\x1b" not in out
