@@ -95,10 +95,13 @@ def write(path: Path, blob: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:
+        # Ctrl-C too: in a user's own folder nobody would remove what is half-written.
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise JobError(disk_trouble(error, path)) from error
+        if isinstance(error, OSError):
+            raise JobError(disk_trouble(error, path)) from error
+        raise
 
 
 def disk_trouble(error: OSError, path: Path | str) -> str:

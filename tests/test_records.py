@@ -1,12 +1,16 @@
 """Records of JSON with their check sum: they come back as they were, or not at all."""
 
+import errno
 import math
 import os
+import signal
 
 import orjson
 import pytest
 
 from benchmark import records
+from benchmark.errors import JobError
+from benchmark.training.stopping import Stopped
 
 WHOLE = {"key": "k", "rows": [["a", "psnr-rgb", 30.07094, "ok", ""], ["b", "x", None, "null", "é"]]}
 TEXTS = {
@@ -61,3 +65,23 @@ def test_what_has_a_good_check_sum_but_is_no_record_is_not_there(parser, tmp_pat
 def test_a_folder_and_nothing_are_no_records(tmp_path):
     assert records.read_json(tmp_path) is None
     assert records.read_json(tmp_path / "none.json") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (Stopped(signal.SIGTERM), Stopped),
+        (OSError(errno.EIO, "no"), JobError),
+    ],
+)
+def test_nothing_half_written_stays_whatever_ends_it(error, raised, tmp_path, monkeypatch):
+    def interrupted(_):
+        raise error
+
+    path = tmp_path / "level-0.5.pth"
+    path.write_bytes(b"before")
+    monkeypatch.setattr(records.os, "fsync", interrupted)
+    with pytest.raises(raised):
+        records.write(path, b"after")
+    assert [*tmp_path.iterdir()] == [path] and path.read_bytes() == b"before"
