@@ -89,6 +89,8 @@ def write(results: Results, task: Task, preset: str, out: Path, trained_on: str 
     ]
     rows = results.rows.sort_values(order, kind="stable")
     files = {
+        # First, so that the folder is known for a report's if the others cannot be written.
+        "about.json": about(task, preset, long, derived),
         "rows.csv": _csv(rows),
         "table.csv": _csv(table(results, task)),
         "dial.csv": _csv(derived.dials),
@@ -99,7 +101,6 @@ def write(results: Results, task: Task, preset: str, out: Path, trained_on: str 
         **figures,
         "strip.png": strip(results, task),
         **maps(results, task),
-        "about.json": about(task, preset, long, derived),
     }
     names = sorted(name for name in files if name != "about.json")
     html = page(content, drawings, data, rules(long), matrices(derived.found, task), names)

@@ -112,8 +112,9 @@ def home(folder: Path) -> str:
     """Returns the page over all reports in a folder."""
     lines, links = [], []
     for path in sorted(folder.glob("*/about.json")):
-        facts = _read(path)
-        if facts is None:
+        facts = facts_of(path.parent)
+        # It is the first file of a report and the page the last: one that was cut off has no page.
+        if facts is None or not (path.parent / "index.html").is_file():
             continue
         cells = tuple(Cell(str(facts.get(key, ""))) for key, _ in FACTS)
         lines.append(Line(str(facts["task"]), cells))
@@ -128,9 +129,10 @@ def home(folder: Path) -> str:
     return frame("dialbench reports", body)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def facts_of(folder: Path) -> dict[str, Any] | None:
+    """Returns what the report in a folder says of itself, or None if there is no report."""
     try:
-        facts = json.loads(path.read_bytes())
+        facts = json.loads((folder / "about.json").read_bytes())
     except (OSError, ValueError):
         return None
     return facts if isinstance(facts, dict) and "task" in facts else None

@@ -156,7 +156,9 @@ def demo(args: argparse.Namespace) -> int:
 
 def _of_its_own(folder: Path) -> Path:
     """Returns a folder for a report: one with other files would lose those of the same names."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "about.json").is_file():
+    from benchmark.report.home import facts_of
+
+    if folder.is_dir() and any(folder.iterdir()) and facts_of(folder) is None:
         raise UserError(f"{folder} holds files that are no report's; name a new folder with --to")
     return folder
 

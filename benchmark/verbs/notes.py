@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from benchmark import plan as planning
 from benchmark.amount import amount
 from benchmark.control import level_text
+from benchmark.report.home import facts_of
 from benchmark.results import Results, as_texts
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def absent(plan: Plan, store: Store) -> str:
 def replaced(folder: Path, results: Results) -> str:
     """Returns what to say of the report in a folder, if the one of these results leaves some out.
 
-    That is one of another preset, backbone or test set, or with methods that the new one lacks; else an
-    empty text.
+    That is one of another task, preset, backbone or test set, or with methods that the new one lacks;
+    else an empty text.
     """
     try:
         with (folder / "table.csv").open(newline="", encoding="utf-8") as file:
@@ -61,8 +62,11 @@ def replaced(folder: Path, results: Results) -> str:
         before = {name: dict.fromkeys(one[name] for one in lines) for name in KINDS}
     except (OSError, ValueError, KeyError, csv.Error):
         return ""  # no report, or nothing that one has written
-    if all({*values} <= {*as_texts(results.rows[name])} for name, values in before.items()):
+    about = facts_of(folder)
+    tasks = {str(about["task"])} - {*results.rows["task"]} if about else set()
+    kept = all({*values} <= {*as_texts(results.rows[name])} for name, values in before.items())
+    if kept and not tasks:
         return ""
     methods = amount(len(before.pop("method")), "method")
-    what = ", ".join(", ".join(values) for values in before.values())
+    what = ", ".join([*tasks, *(", ".join(values) for values in before.values())])
     return f"this replaces the report of {what} with {methods}"

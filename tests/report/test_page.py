@@ -183,6 +183,9 @@ def test_the_index_lists_every_report_and_nothing_else(make, tmp_path):
     hostile = {"task": "<script>alert(1)</script>", "summary": "<b>"}
     (tmp_path / 'a"b').mkdir()
     (tmp_path / 'a"b' / "about.json").write_text(json.dumps(hostile))
+    (tmp_path / 'a"b' / "index.html").touch()
+    (tmp_path / "cut off").mkdir()
+    (tmp_path / "cut off" / "about.json").write_text('{"task": "sr"}')
     text = report.index(tmp_path).read_text()
     assert re.findall(r'<a href="([^"#]*index\.html)"', text) == [
         "a%22b/index.html",

@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from benchmark import cli
+from benchmark import cli, records
+from benchmark.errors import JobError
 
 SMOKE = ("--preset", "smoke", "--set", "steps=2", "--offline")
 
@@ -95,3 +96,38 @@ def test_a_report_goes_where_it_is_asked_to_and_spoils_nothing(stored, home, tmp
     assert [(path.name, path.read_text()) for path in own.iterdir()] == [("index.html", "mine")]
     code, err = stored("report", "denoise", *methods, "--to", str(own / "index.html"))
     assert code == 2 and err.endswith("is no folder; name another with --to\n")
+
+
+def test_a_report_that_was_cut_off_is_written_again_where_it_lies(stored, tmp_path, monkeypatch):
+    words = ("report", "denoise", "--methods", "floor,dni", "--to", str(tmp_path / "kept"))
+    write = records.write
+
+    def full(path, blob):
+        if path.name == "pd_curve.svg":
+            raise JobError("the disk is full")
+        write(path, blob)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "write", full)
+        assert stored(*words, "--levels", "0.2,0.6")[0] == 1
+    assert not (tmp_path / "kept" / "index.html").exists()
+    assert stored(*words, "--levels", "0.2,0.6") == (0, "")
+    assert (tmp_path / "kept" / "index.html").is_file()
+
+
+@pytest.mark.parametrize("facts", ['{"study": "paths"}', "mine", "[]"])
+def test_a_folder_with_other_facts_is_no_reports(facts, stored, tmp_path):
+    (tmp_path / "about.json").write_text(facts)
+    code, err = stored("report", "denoise", "--methods", "floor,dni", "--to", str(tmp_path))
+    assert code == 2 and "holds files that are no report's" in err
+    assert (tmp_path / "about.json").read_text() == facts
+
+
+def test_a_report_of_another_task_is_not_replaced_in_silence(stored, home, tmp_path):
+    shutil.copytree(home / "report" / "denoise", kept := tmp_path / "kept")
+    about = (kept / "about.json").read_text()
+    (kept / "about.json").write_text(about.replace('"denoise"', '"dejpeg"'))
+    words = ("report", "denoise", "--methods", "floor,dni", "--levels", "0.2,0.6")
+    code, err = stored(*words, "--to", str(kept))
+    assert code == 0 and "note: this replaces the report of dejpeg, smoke:steps=2" in err
+    assert stored(*words, "--to", str(kept)) == (0, "")
