@@ -6,6 +6,7 @@ This module imports no torch until a file is read.
 from __future__ import annotations
 
 import io
+import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,12 +32,15 @@ class Checkpoint(NamedTuple):
         names: Their names in the file.
         wrapper: The one of ``WRAPPERS`` that the file keeps them under, or an empty text.
         is_safetensors: Whether the file is one of safetensors, not of torch.
+        framework: The one that a file of safetensors names, or an empty text: some codes read none
+            without. The rest of what it says of itself is of these tensors alone.
     """
 
     state: dict[str, Tensor]
     names: dict[str, str]
     wrapper: str
     is_safetensors: bool
+    framework: str
 
     def blob(self, state: Mapping[str, Tensor]) -> bytes:
         """Returns a file of this form with other tensors of the same names."""
@@ -45,7 +49,7 @@ class Checkpoint(NamedTuple):
 
         named = {name: state[key].contiguous() for key, name in self.names.items()}
         if self.is_safetensors:
-            return save(named)
+            return save(named, {"format": self.framework} if self.framework else None)
         stream = io.BytesIO()
         torch.save({self.wrapper: named} if self.wrapper else named, stream)
         return stream.getvalue()
@@ -103,4 +107,11 @@ def opened(blob: bytes) -> Checkpoint:
         )
     # Parameters would record what is computed from them.
     state = {key: found[name].detach() for key, name in names.items()}
-    return Checkpoint(state, names, wrapper, is_safetensors)
+    return Checkpoint(state, names, wrapper, is_safetensors, _framework(blob, is_safetensors))
+
+
+def _framework(blob: bytes, is_safetensors: bool) -> str:
+    if not is_safetensors:
+        return ""
+    header = json.loads(blob[8 : 8 + int.from_bytes(blob[:8], "little")])
+    return header.get("__metadata__", {}).get("format", "")

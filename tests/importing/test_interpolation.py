@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from baselines.external import srvgg
@@ -75,6 +76,19 @@ def test_every_form_of_a_file_is_given_back(between, file, tmp_path):
             exact = middle[key.removeprefix("module.")]
             assert value.dtype == named[key].dtype
             assert torch.allclose(value.float(), exact, rtol=0, atol=2e-3 if at == 3 else 0)
+
+
+def test_the_framework_that_safetensors_name_is_kept_and_nothing_else(between, file, tmp_path):
+    start, end = chain(WIDTHS), file(tuned(chain(WIDTHS)), "b.pth")
+    for about in ({"format": "pt", "hash": "of the start"}, {"epoch": "3"}, None):
+        save_file(start, path := tmp_path / "a.safetensors", about)
+        code, _, _, folder = between(str(path), end, "--levels", "0.5")
+        written = folder / "level-0.5.safetensors"
+        with safe_open(written, "pt") as found:
+            assert code == 0 and found.metadata() == (
+                {"format": "pt"} if about and "format" in about else None
+            )
+        written.unlink()
 
 
 def test_it_says_how_far_two_networks_are_apart(between, file):
