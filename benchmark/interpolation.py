@@ -6,7 +6,6 @@ tuned from the other, or both from a third: between networks of their own lies n
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmark import records
 from benchmark.amount import amount
 from benchmark.checkpoints import Checkpoint, bytes_of, opened
-from benchmark.control import level_text
+from benchmark.control import Axis, ControlSpace, level_text
 from benchmark.errors import UserError, spelled
 
 if TYPE_CHECKING:
@@ -28,11 +27,15 @@ where both were trained from random weights.
 """
 
 
+SPACE = ControlSpace((Axis("share of END", 0, 1),))
+"""The levels: START at 0, END at 1."""
+
+
 class Distance(NamedTuple):
     """How far the kernels of two networks lie apart.
 
     Args:
-        cosine: Mean cosine of their filters, NaN without kernels.
+        cosine: Mean cosine of their filters.
         lowest: The lowest mean of a layer, and the layer's name.
         difference: Mean absolute difference of the kernels' entries.
     """
@@ -65,8 +68,8 @@ def between(
     }
 
 
-def distance(start: Mapping[str, Tensor], end: Mapping[str, Tensor]) -> Distance:
-    """Compares all tensors of two axes or more, filter by filter (FTN Table 3)."""
+def distance(start: Mapping[str, Tensor], end: Mapping[str, Tensor]) -> Distance | None:
+    """Compares all tensors of two axes or more, filter by filter (FTN Table 3); None without any."""
     from benchmark.studies.filter_similarity import compare
 
     def kernels(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -76,13 +79,12 @@ def distance(start: Mapping[str, Tensor], end: Mapping[str, Tensor]) -> Distance
             if one.ndim > 1 and one.numel() and one.is_floating_point()
         }
 
-    first = kernels(start)
-    if not first:
-        return Distance(float("nan"), (float("nan"), ""), float("nan"))
+    if not (first := kernels(start)):
+        return None
     lines = compare("", first, kernels(end))
     layers, total = lines.iloc[:-1].dropna(subset="cosine"), lines.iloc[-1]
-    if layers.empty:
-        return Distance(float("nan"), (float("nan"), ""), float(total["mae"]))
+    if layers.empty:  # all zero
+        return None
     lowest = layers.loc[layers["cosine"].idxmin()]
     return Distance(
         float(total["cosine"]), (float(lowest["cosine"]), str(lowest["layer"])), float(total["mae"])
@@ -105,13 +107,13 @@ def described(start: Mapping[str, Tensor], end: Mapping[str, Tensor]) -> tuple[s
     numbers = sum(one.numel() for one in start.values())
     text, warnings = f"{numbers:,} numbers in {amount(len(start), 'tensor')}", []
     far = distance(start, end)
-    if not math.isnan(far.cosine):
+    if far:
         cosine, layer = far.lowest
         text += (
             f"; filters of END against those of START: mean cosine {far.cosine:.3f} (lowest "
             f"{cosine:.3f}, in {spelled(layer)}), mean absolute difference {far.difference:.2g}"
         )
-    if far.cosine < APART:
+    if far and far.cosine < APART:
         warnings.append(
             f"these networks were trained apart (mean cosine {far.cosine:.3f}); tune one from the "
             "other, since what lies between networks of their own hardly ever works"

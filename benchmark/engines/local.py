@@ -11,7 +11,6 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import threading
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
@@ -19,14 +18,7 @@ from pathlib import Path
 
 from benchmark.engines.graph import Graph, close, label
 from benchmark.engines.perform import fail, perform
-from benchmark.engines.process import (
-    FAREWELL,
-    end_with_parent,
-    fork_loaders,
-    leave_terminal,
-    limited,
-    settle,
-)
+from benchmark.engines.process import FAREWELL, become_worker, limited, settle
 from benchmark.engines.progress import Progress
 from benchmark.planning.jobs import Job, from_json, to_json
 from benchmark.store import Store
@@ -154,9 +146,7 @@ class Worker:
 
 def _serve(pipe: Connection, home: str, threads: int) -> None:
     """Runs the jobs that come through a pipe, until it closes."""
-    leave_terminal()
-    fork_loaders()
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    become_worker()
     store = Store(home)
     try:
         with stopping.armed(signal.SIGTERM):

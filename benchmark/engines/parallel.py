@@ -12,20 +12,12 @@ import multiprocessing
 import os
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from benchmark.engines.process import (
-    FAREWELL,
-    end_with_parent,
-    fork_loaders,
-    leave_terminal,
-    sentence,
-    settle,
-)
+from benchmark.engines.process import FAREWELL, become_worker, sentence, settle
 from benchmark.errors import JobError
 from benchmark.planning.jobs import TrainJob, from_json, to_json
 from benchmark.store import Store
@@ -114,9 +106,7 @@ def _serve(
     """Trains one part of every batch; the first process tells the progress and the result."""
     from safetensors.torch import save
 
-    leave_terminal()
-    fork_loaders()
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    become_worker()
     # With a rank given, Lightning takes part in the group of processes instead of starting one.
     os.environ.update(
         LOCAL_RANK=str(rank), NODE_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)

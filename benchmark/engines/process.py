@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import warnings
 
 from benchmark import collector
@@ -66,16 +67,6 @@ def keep_memory() -> None:
         return
 
 
-def fork_loaders() -> None:
-    """Has this process fork those that load its training data, where that is the custom (Linux).
-
-    One that was spawned would spawn them too: each would load torch anew and be sent a copy of all
-    images, at every stage. For processes of our own, as it holds for all that they start.
-    """
-    if sys.platform == "linux":
-        multiprocessing.set_start_method("fork", force=True)
-
-
 def quiet() -> None:
     """Silences notices of libraries that tell a user of this program nothing."""
     import lightning.pytorch  # noqa: F401 - its import sets the levels that are changed here
@@ -98,13 +89,19 @@ def sentence(error: BaseException, store: Store) -> str:
     return one_line(error)
 
 
-def leave_terminal() -> None:
-    """Ignores what a terminal sends: the parent has it too, and says SIGTERM. Two would end at once."""
+def become_worker() -> None:
+    """Makes a process that was spawned for jobs one of its parent's: it comes first in it."""
+    # What a terminal sends, the parent has too, and says SIGTERM: two would end the process at once.
     for number in (signal.SIGINT, *stopping.HANGUP):
         signal.signal(number, signal.SIG_IGN)
+    # It would spawn what loads its training data too (where the custom is to fork): each would load
+    # torch anew and be sent a copy of all images, at every stage.
+    if sys.platform == "linux":
+        multiprocessing.set_start_method("fork", force=True)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def end_with_parent() -> None:
+def _end_with_parent() -> None:
     """Ends this process when its parent is gone, however that ended."""
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmark import config, tasks
-from benchmark.control import DECIMALS
+from benchmark.control import parse_level
 from benchmark.errors import JobError, UserError, utf8_names
 from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.planning.request import choice_of, names_in, sets_in
@@ -81,7 +81,8 @@ def interpolate(args: argparse.Namespace) -> int:
     """Writes the networks between two files of networks."""
     from benchmark import interpolation
 
-    levels = list(dict.fromkeys(map(_level, names_in([args.levels]))))
+    space, texts = interpolation.SPACE, names_in([args.levels])
+    levels = list(dict.fromkeys(space.check(parse_level(text))[0] for text in texts))
     if not levels:
         raise UserError("--levels names none; give some like 0.25,0.5")
     folder = into(args.to or Store().home / "interpolated" / f"{args.start.stem}-{args.end.stem}")
@@ -93,16 +94,6 @@ def interpolate(args: argparse.Namespace) -> int:
     for path in interpolation.write(first, last, levels, folder, args.start.suffix):
         print(shown(path))
     return 0
-
-
-def _level(text: str) -> float:
-    try:
-        level = float(text)
-    except ValueError:
-        level = -1.0
-    if not 0 <= level <= 1:
-        raise UserError(f"--levels {text}: give numbers from 0 (START) to 1 (END)")
-    return round(level, DECIMALS) + 0.0
 
 
 def test_method(args: argparse.Namespace) -> int:

@@ -139,11 +139,21 @@ def test_networks_that_do_not_go_together_are_refused_and_nothing_is_written(bet
     assert code == 2 and "nowhere.pth cannot be read (No such file or directory)" in err
 
 
-@pytest.mark.parametrize("levels", ["1.5", "-0.1", "nan", "half", ","])
-def test_levels_lie_between_the_two(between, file, levels):
+NO_LEVELS = {
+    "1.5": "level 1.5 lies outside [0, 1]",
+    "-0.1": "level -0.1 lies outside [0, 1]",
+    "nan": "'nan' is not a level",
+    "half": "'half' is not a level",
+    "0.5/1": "level (0.5, 1.0) has 2 values",
+    ",": "--levels names none",
+}
+
+
+@pytest.mark.parametrize(("levels", "text"), NO_LEVELS.items())
+def test_levels_lie_between_the_two(between, file, levels, text):
     start = file(chain(WIDTHS), "a.pth")
     code, _, err, folder = between(start, start, f"--levels={levels}")
-    assert code == 2 and err.startswith("dialbench: --levels") and not folder.exists()
+    assert code == 2 and err.startswith(f"dialbench: {text}") and not folder.exists()
 
 
 def test_one_level_is_one_file_however_it_is_written(between, file):
