@@ -96,3 +96,19 @@ def test_levels_have_no_more_digits_than_anybody_reads(opened):
     assert browser.run(said) == "At operator deblock"
     browser = opened("dejpeg", ("0.571429", "0.785714", "1"), methods=("dni", "adafm"))
     assert browser.run(said) == "At level 0.786 (quality 25)"
+
+
+def test_a_metric_without_values_on_a_set_has_no_chart_there(browser, make, tmp_path):
+    options = {**OPTIONS, "null": (), "datasets": ("set14", "set5"), "levels": ("0.2", "0.6", "1")}
+    results, judged = make("denoise", methods=("dni", "adafm"), **options)
+    rows = results.rows
+    rows.loc[(rows["dataset"] == "set14") & (rows["metric"] == "ssim-rgb"), "value"] = float("nan")
+    report.write(results, judged, "laptop", tmp_path)
+    browser.open(tmp_path / "index.html")
+    without = browser.run(TITLES)
+    browser.run(
+        "const one = document.getElementById('set'); one.value = 1; one.dispatchEvent(new Event('change'))"
+    )
+    there = browser.run(TITLES)
+    assert [title for title in there if title not in without] == ["SSIM-RGB by level"]
+    assert [title for title in there if title in without] == without

@@ -132,7 +132,9 @@ function start() {
     const places = drawn.map((one) => one.at);
     const margin = (0.05 * (Math.max(...places) - Math.min(...places)) || 0.5)
       + Math.max(...data.series.map((one) => Math.abs(one.beside)));
-    for (const metric of metrics) {
+    // Another set may have values where this one has none at all.
+    const known = metrics.filter((one) => one.lines.some((line) => line?.y.some((y) => y !== null)));
+    for (const metric of known) {
       found.push({
         ...shared, title: `${metric.title} by level${fixed()}`, levelLine: data.levels[state.level].at,
         x: {
