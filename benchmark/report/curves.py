@@ -98,6 +98,13 @@ def scored_metrics(long: pd.DataFrame, task: Task) -> list[str]:
     return sorted((m for m in task.metrics if m in known), key=lambda m: m != task.headline)
 
 
+def _sets(long: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
+    """Returns the data sets on which every one of some metrics has a value."""
+    known = long[long["mean"].map(math.isfinite)]
+    there = set(zip(known["dataset"], known["metric"], strict=True))
+    return [one for one in long["dataset"].unique() if all((one, m) in there for m in metrics)]
+
+
 def pair(scored: Sequence[str]) -> tuple[str, str] | None:
     """Returns (distortion, perception) metrics, or the two best there are, or None."""
     scored = [m for m in scored if not METRICS[m].of_dial]
@@ -122,7 +129,7 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
     if chosen is None:
         return _words(title)
     across, up = chosen
-    sets = long["dataset"].unique()
+    sets = _sets(long, chosen) or list(long["dataset"].unique())
     looks = styles(series_of(long))
     gaps = _gaps(task, looks)
     # There is no line through a plane of levels, nor through names.
@@ -228,13 +235,13 @@ def _without_floor(axes: Axes, points: dict[Series, Path]) -> set[Series]:
 
 
 def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
-    """Returns one metric against the level, one panel per data set.
+    """Returns one metric against the level, one panel per data set that has values of it.
 
     Where the level says how bad the input is, all curves fall alike; a second row then shows the
     distance of several methods to the best one at every level, without bands: the deviation of a
     method is not that of its distance to another.
     """
-    sets = long["dataset"].unique()
+    sets = _sets(long, [metric])
     every = series_of(long)
     gaps = _gaps(task, every)
     figure, rows = panels(len(sets), 2 if gaps else 1, level_title(task, metric))

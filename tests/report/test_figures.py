@@ -219,6 +219,20 @@ def test_a_series_without_values_is_named_as_such(make):
     assert "ftn (no value)" in labels_of(curves.pd_curve(means(results), task))
 
 
+def test_a_set_without_values_has_no_panel(make):
+    results, task = make(methods=("dni", "ftn"), datasets=("set14", "set5"))
+    rows = results.rows
+    lost = (rows["dataset"] == "set14") & (rows["metric"] == LPIPS)
+    rows.loc[lost, ["value", "status"]] = [math.nan, "failed"]
+    long = means(results)
+    for figure, sets in (
+        (curves.levels(long, task, LPIPS), ["set5"]),
+        (curves.levels(long, task, PSNR), ["set14", "set5"]),
+        (curves.pd_curve(long, task), ["set5"]),
+    ):
+        assert [one.get_title() for one in figure.axes if one.get_title()] == sets
+
+
 def test_a_far_away_floor_does_not_squeeze_the_methods(make):
     results, task = make("denoise", levels=("0", "0.5", "1"))
     rows = results.rows
