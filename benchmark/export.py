@@ -8,7 +8,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from benchmark.results import FEW_LEVELS
 from benchmark.store import Store
 from benchmark.tasks import Task
 from benchmark.trained import loaded
+from benchmark.tuning.holding import holding
 
 FACTS = "network.json"
 """What is in a folder, and what a program must know to use it."""
@@ -63,26 +64,15 @@ class Dialled(nn.Module):
         if not isinstance(self.method, WeightSpaceMethod):
             return self.method(x, level[None])
         position = self.method._checked(level[None], x[:1])[0]
-        with _holding(self.method.backbone, self.method.weights(position)):
-            return self.method.backbone(x)
-
-
-@contextmanager
-def _holding(network: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
-    """Lets a network use other weights; what is traced may not do so by ``functional_call``."""
-    own: list[tuple[dict[str, Any], str, Any]] = []
-    for name, value in weights.items():
-        place, _, key = name.rpartition(".")
-        module = network.get_submodule(place)
-        slots = module._parameters if key in module._parameters else module._buffers
-        own.append((slots, key, slots[key]))
+        backbone = self.method.backbone
+        own = {**dict(backbone.named_parameters()), **dict(backbone.named_buffers())}
         # ONNX must be told the shape of kernels, as plain numbers.
-        slots[key] = value.reshape([int(side) for side in slots[key].shape])
-    try:
-        yield
-    finally:
-        for slots, key, value in own:
-            slots[key] = value
+        weights = {
+            name: value.reshape([int(side) for side in own[name].shape])
+            for name, value in self.method.weights(position).items()
+        }
+        with holding(backbone, weights):
+            return backbone(x)
 
 
 def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[str, bool]]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from benchmark.control import SLACK, ControlSpace, Level
 from benchmark.errors import JobError, LevelError, UserError
@@ -33,6 +32,7 @@ from benchmark.training.stage import (
     imported_stage,
     start_stage,
 )
+from benchmark.tuning.holding import holding
 from benchmark.tuning.hooks import Hook, hooked
 from benchmark.tuning.layers import (
     TOKENS,
@@ -56,6 +56,7 @@ from benchmark.tuning.layers import (
     spread,
     trunk_convolutions,
 )
+from benchmark.tuning.mixing import mixed
 from benchmark.tuning.prepared import Prepared, prepared, recalled
 from benchmark.tuning.spatial import mapped
 from benchmark.tuning.thin import ThinConv2d
@@ -98,6 +99,7 @@ __all__ = [
     "layers",
     "layers_within",
     "mapped",
+    "mixed",
     "output_rows",
     "prepared",
     "recalled",
@@ -318,10 +320,10 @@ class WeightSpaceMethod(ControlMethod):
         # Where images pass in half precision, kernels are still merged in full.
         with torch.autocast(x.device.type, enabled=False):
             merged = [self.weights(run[0]) for run in level.split(lengths)]
-        parts = [
-            functional_call(self.backbone, weights, (part,))
-            for weights, part in zip(merged, x.split(lengths), strict=True)
-        ]
+        parts = []
+        for weights, part in zip(merged, x.split(lengths), strict=True):
+            with holding(self.backbone, weights):
+                parts.append(self.backbone(part))
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def tuned(self, level: Level | Tensor) -> nn.Module:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from benchmark.control import ControlSpace
 from benchmark.method import (
@@ -75,15 +76,13 @@ class FTN(WeightSpaceMethod):
         return [start_stage(), tune]
 
     def weights(self, level: Tensor) -> dict[str, Tensor]:
-        weights = {}
-        for (name, layer), transition in zip(
-            layers(self.backbone).items(), self.transitions, strict=True
-        ):
-            end = transition(output_rows(layer, layer.weight))
-            weights[f"{name}.weight"] = torch.lerp(
-                layer.weight, from_output_rows(layer, end), level[0]
-            )
-        return weights
+        found = layers(self.backbone)
+        starts = [output_rows(layer, layer.weight) for layer in found.values()]
+        ends, t = _ends(self.transitions, starts), level[0]
+        return {
+            f"{name}.weight": torch.lerp(layer.weight, from_output_rows(layer, end), t)
+            for (name, layer), end in zip(found.items(), ends, strict=True)
+        }
 
     def _transition(self, layer: Layer) -> nn.Sequential:
         """Returns grouped 1 x 1 -> PReLU -> grouped 1 x 1 ..., exactly the identity at first."""
@@ -100,16 +99,12 @@ class FTN(WeightSpaceMethod):
 
 
 class _Mixer(nn.Module):
-    """A grouped 1 x 1 convolution of a kernel given as (C_out, n), as a product of matrices."""
+    """What a grouped 1 x 1 convolution of a kernel multiplies it with, and adds."""
 
     def __init__(self, width: int, groups: int):
         super().__init__()
         self.weight = nn.Parameter(torch.eye(width // groups).repeat(groups, 1, 1))
         self.bias = nn.Parameter(torch.zeros(groups, width // groups, 1))
-
-    def forward(self, rows: Tensor) -> Tensor:
-        grouped = rows.reshape(len(self.weight), -1, rows.shape[-1])
-        return torch.baddbmm(self.bias, self.weight, grouped).reshape(rows.shape)
 
 
 class _Depthwise(nn.Conv2d):
@@ -124,3 +119,34 @@ class _Depthwise(nn.Conv2d):
     def forward(self, rows: Tensor) -> Tensor:
         kernels = rows.unflatten(1, (-1, *self.size)).transpose(0, 1)
         return super().forward(kernels).transpose(0, 1).flatten(1)
+
+
+def _ends(transitions: Iterable[nn.Sequential], starts: Sequence[Tensor]) -> list[Tensor]:
+    """Returns FTN(f) (C_out, n) of every kernel f (C_out, n), each by a transition of its own.
+
+    Kernels of one shape take each step together, as the products of one alone are over too soon.
+    """
+    chains = [[*transition] for transition in transitions]
+    alike: dict[object, list[int]] = {}
+    for at, start in enumerate(starts):
+        alike.setdefault((start.shape, len(chains[at])), []).append(at)
+    ends = [*starts]
+    for places in alike.values():
+        kernels = torch.stack([starts[at] for at in places])
+        for steps in zip(*(chains[at] for at in places), strict=True):
+            kernels = _stepped(steps, kernels)
+        for at, end in zip(places, kernels.unbind(), strict=True):
+            ends[at] = end
+    return ends
+
+
+def _stepped(steps: Sequence[nn.Module], kernels: Tensor) -> Tensor:
+    """Returns what L steps of one kind make of L kernels (L, C_out, n), each of its own."""
+    if isinstance(steps[0], _Mixer):
+        weight = torch.cat([step.weight for step in steps])
+        bias = torch.cat([step.bias for step in steps])
+        grouped = kernels.reshape(len(weight), -1, kernels.shape[-1])
+        return torch.baddbmm(bias, weight, grouped).reshape(kernels.shape)
+    if isinstance(steps[0], nn.PReLU):
+        return functional.prelu(kernels[None], torch.cat([step.weight for step in steps]))[0]
+    return torch.stack([step(own) for step, own in zip(steps, kernels.unbind(), strict=True)])

@@ -16,6 +16,7 @@ from benchmark.method import (
     WeightSpaceMethod,
     free_parameters,
     layers,
+    mixed,
 )
 
 if TYPE_CHECKING:
@@ -93,11 +94,8 @@ class TunableConv(WeightSpaceMethod):
         omega = torch.cat([1 - level.sum(0, keepdim=True), level])
         learnt = RATE * self.phi(omega).view(len(self.tuned_together), -1)
         alphas = omega.repeat(self.expand) / self.expand + learnt
-        slots = iter(self.slots)
-        weights = {}
-        for names, alpha in zip(self.tuned_together, alphas.unbind(), strict=True):
-            first, others = alpha.split([1, len(alpha) - 1])
-            for name in names:
-                own = self.backbone.get_parameter(name)
-                weights[name] = (others @ next(slots)).view(own.shape).addcmul(first, own)
-        return weights
+        names = [name for together in self.tuned_together for name in together]
+        rows = [row for row, together in enumerate(self.tuned_together) for _ in together]
+        own = dict(self.backbone.named_parameters(remove_duplicate=False))
+        kernels = mixed(alphas, rows, [own[name] for name in names], [*self.slots])
+        return dict(zip(names, kernels, strict=True))

@@ -44,6 +44,8 @@ LIMITS = {
 Where a step has several levels, the backbone gets the samples of each by themselves too.
 """
 NETWORKS = {"small": "laptop", "adafm_net": "paper"}
+TURNS = {"small": (8, 11), "adafm_net": (1, 5)}
+"""Steps of a turn, and turns: a short step right after one of another network finds cold caches."""
 STEPS = 12
 """Steps of a run with the data pipeline."""
 
@@ -60,34 +62,39 @@ def figures() -> Iterator[Figure]:
 
 
 def _methods(backbone: str, preset: config.Preset) -> Iterator[Figure]:
-    """Yields steps against those of the backbone: on the whole batch, or on that of each level."""
-    task = tasks.get(TASK)
-    plain, plain_stage = plain_of(backbone), start_stage()
-    steps, ratios, parts = {"plain": step_of(plain, plain_stage, preset)}, {}, {}
-    for name in LIMITS:
+    """Yields steps against those of the backbone: on the whole batch, or on that of each level.
+
+    Of all methods only one is there at a time, as in training: the others would take its memory.
+    """
+    task, start = tasks.get(TASK), start_stage()
+    each, turns = TURNS[backbone]
+    for name, limit in LIMITS.items():
         method = build_method(create_method(name), backbone, task, 0)
-        ratios[name] = cost.macs(method.tuned(task.space.end)) / cost.macs(plain.backbone)
         # The stage in which the method itself is trained, or its second network.
         stage = list(method.stages(task))[-1]
-        steps[name] = step_of(method, stage, preset)
-        parts[name] = len(_batch(stage, preset).runs)
-    for count in {*parts.values()} - {1}:
-        steps[f"plain in {count}"] = step_of(plain_of(backbone, count), plain_stage, preset)
-    times = rivals(steps)
-    for name, limit in LIMITS.items():
-        count = parts[name]
-        base = times["plain" if count == 1 else f"plain in {count}"]
+        count = len(_batch(stage, preset).runs)
+        steps = {
+            "method": step_of(method, stage, preset),
+            "per level": step_of(plain_of(backbone, count), start, preset),
+        }
+        if count > 1:
+            steps["one batch"] = step_of(plain_of(backbone), start, preset)
+        times = rivals(
+            {key: functools.partial(_in_a_row, one, each) for key, one in steps.items()}, turns
+        )
+        took, alone = times["method"], build_backbone(backbone, task, 0)
         yield Figure(
             f"step of {name} against its backbone, {backbone}",
-            times[name] / base,
-            limit=limit or 1.1 * ratios[name],
-            note=f"{1000 * times[name]:.0f} ms"
-            + (
-                f"; per level, {times[name] / times['plain']:.2f} x of one batch"
-                if count > 1
-                else ""
-            ),
+            took / times["per level"],
+            limit=limit or 1.1 * cost.macs(method.tuned(task.space.end)) / cost.macs(alone),
+            note=f"{1000 * took / each:.0f} ms"
+            + (f"; per level, {took / times['one batch']:.2f} x of one batch" if count > 1 else ""),
         )
+
+
+def _in_a_row(step: Callable[[], None], count: int) -> None:
+    for _ in range(count):
+        step()
 
 
 def _pipeline(backbone: str, preset: config.Preset) -> Iterator[Figure]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -21,6 +22,11 @@ from benchmark.precision import in_full
 from benchmark.training.batch import Batch
 from benchmark.training.recorded import Recorder, recorder_for
 from benchmark.training.stage import Stage
+
+if not torch.cuda.device_count():
+    # Lightning has torch look for the driver's library at every step of an optimiser, not once: 3 %
+    # of the steps of a small network.
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
 
 CRITIC_LR = 0.15
 """A critic's constant learning rate, relative to the preset's peak, in a stage of one share.

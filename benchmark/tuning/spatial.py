@@ -20,12 +20,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from benchmark.errors import LevelError
+from benchmark.tuning.holding import holding
 from benchmark.tuning.hooks import Hook, hooked
 from benchmark.tuning.layers import TOKENS, Layer, as_input, resized
 
@@ -60,8 +60,8 @@ def mapped(network: nn.Module, corners: Sequence[Weights], x: Tensor, level_map:
         (network.get_submodule(name), _hook(name, network.get_submodule(name), own, at))
         for name, own in changes.items()
     ]
-    with hooked(pairs):
-        return functional_call(network, dict(start), (x,))
+    with hooked(pairs), holding(network, start):
+        return network(x)
 
 
 def _hook(name: str, module: nn.Module, own: dict[str, list[Tensor]], at: At) -> Hook:
