@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +62,16 @@ def create_backbone(spec_text: str, scale: int) -> nn.Module:
     named = [getattr(module, name, None) for name in getattr(module, "__all__", ())]
     if not named or not isinstance(named[0], type):
         raise JobError(f"{module.__name__} must name its class in __all__ = [...], first of all")
-    return _construct(named[0], spec, scale=scale)
+    with warnings.catch_warnings():
+        # What has no channels is refused below, in our words.
+        warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
+        network = _construct(named[0], spec, scale=scale)
+    for name, parameter in network.named_parameters():
+        if not parameter.numel():
+            raise UserError(
+                f"{spec} has layers without channels ({name} is empty); choose larger numbers"
+            )
+    return network
 
 
 @contextmanager
@@ -194,7 +204,9 @@ def _fitting(what: str, value: Value, parameter: inspect.Parameter) -> Value:
 def _construct(kind: type, spec: Spec, **fixed: Any) -> Any:
     accepted = inspect.signature(kind).parameters
     choices = [
-        key for key, one in accepted.items() if one.kind is not one.VAR_KEYWORD and key not in fixed
+        key
+        for key, one in accepted.items()
+        if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD) and key not in fixed
     ]
     for key in spec.options:
         if key not in choices:

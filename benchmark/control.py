@@ -129,6 +129,10 @@ class ControlSpace:
         return tuple(itertools.product((0.0, 1.0), repeat=self.d))
 
     @property
+    def _names(self) -> str:
+        return ", ".join(axis.name for axis in self.axes)
+
+    @property
     def _far(self) -> Level:
         return tuple(1.0 if axis.turns else 0.0 for axis in self.axes)
 
@@ -177,16 +181,26 @@ class ControlSpace:
         ]
         return self.level_of(self.physical(self.spread(shares)))
 
-    def check(self, level: Sequence[float]) -> Level:
-        """Returns ``level`` as a tuple rounded to ``DECIMALS``.
+    def check(self, level: Sequence[float] | float) -> Level:
+        """Returns ``level`` as a tuple rounded to ``DECIMALS``; on one axis a number will do.
 
         Raises:
-            LevelError: If it has the wrong number of axes or leaves [0, 1].
+            LevelError: If it is no numbers, has the wrong number of axes or leaves [0, 1].
         """
-        point = tuple(round(float(value), DECIMALS) + 0.0 for value in level)
+        try:
+            values = [*level]
+        except TypeError:
+            values = [level]
+        try:
+            point = tuple(round(float(value), DECIMALS) + 0.0 for value in values)
+        except (TypeError, ValueError):
+            raise LevelError(
+                f"{level!r} is no level; give a number from 0 to 1 for each of: {self._names}"
+            ) from None
         if len(point) != self.d:
-            names = ", ".join(axis.name for axis in self.axes)
-            raise LevelError(f"level {point} has {len(point)} values, but the axes are: {names}")
+            raise LevelError(
+                f"level {point} has {len(point)} values, but the axes are: {self._names}"
+            )
         if not all(0.0 <= value <= 1.0 for value in point):
             raise LevelError(
                 f"level {level_text(point)} lies outside [0, 1]; give values from 0 to 1"
@@ -216,6 +230,8 @@ class ControlSpace:
             raise LevelError(f"{len(physical)} physical values were given for {self.d} axes")
         point = []
         for axis, value in zip(self.axes, physical, strict=True):
+            if value != axis.start and not axis.turns:
+                raise LevelError(f"{axis.name} is always {axis.start:g}, not {value:g}")
             level = axis.level(value) if value > 0 or not axis.log else math.inf
             if not 0.0 <= level <= 1.0:
                 raise LevelError(

@@ -162,7 +162,7 @@ class ControlMethod(Learner):
         self.build(backbone, control.trained() if self.anchored else control)
         return self
 
-    def position(self, level: Level) -> Level:
+    def position(self, level: Level | float) -> Level:
         """Returns what ``forward`` is given at a level of the control space."""
         return self.control.position(level) if self.anchored else self.control.check(level)
 
@@ -190,19 +190,20 @@ class ControlMethod(Learner):
         multiples of its ``multiple``, maps come padded like them.
         """
 
-    def tuned(self, level: Level | Tensor) -> nn.Module:
+    def tuned(self, level: Level | float | Tensor) -> nn.Module:
         """Returns the plain network at one level, in evaluation mode; it shares no memory with self.
 
         Args:
-            level: The level; or a level map (1, d, h, w) or (B, d, h, w), as large as the images
+            level: The level, a number where there is one axis; or a level map (1, d, h, w) or (B, d, h, w), as large as the images
                 that the network will be given.
         """
-        fixed = level.clone() if isinstance(level, Tensor) else self.control.check(level)
+        as_map = isinstance(level, Tensor) and level.ndim > 1
+        fixed = level.clone() if as_map else self.control.check(level)
         if isinstance(fixed, Tensor):
             self._checked(fixed, fixed)
         return Bound(copy.deepcopy(self), fixed).eval().requires_grad_(False)
 
-    def switch(self, network: nn.Module, level: Level) -> None:
+    def switch(self, network: nn.Module, level: Level | float) -> None:
         """Sets a network that ``tuned`` gave for a level to another: faster than a new one."""
         if isinstance(network, Bound):
             network.level.copy_(torch.tensor([self.control.check(level)], dtype=torch.float64))
@@ -249,7 +250,10 @@ class ControlMethod(Learner):
         Raises:
             LevelError: Outside the space, for a wrong number of axes, or for a map of another size.
         """
-        level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
+        try:
+            level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
+        except (TypeError, ValueError, RuntimeError):
+            raise LevelError(f"{level!r} is no level; give numbers from 0 to 1") from None
         d = self.control.d
         if level.ndim > 2:
             if not self.spatial:
@@ -268,6 +272,11 @@ class ControlMethod(Learner):
                 level = level.reshape(1, -1)
             if level.shape[-1] != d:
                 raise LevelError(f"level has {level.shape[-1]} values for {d} control axes")
+            if len(level) not in (1, len(x)):
+                raise LevelError(
+                    f"{len(level)} levels were given for {len(x)} images; give one for all of them, "
+                    "or one for each"
+                )
             level = level.expand(x.shape[0], d)
         # Of a training step's own levels nothing needs to be asked.
         unseen = level.is_meta or torch.jit.is_tracing() or self._runs is not None
@@ -326,16 +335,16 @@ class WeightSpaceMethod(ControlMethod):
                 parts.append(self.backbone(part))
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def tuned(self, level: Level | Tensor) -> nn.Module:
+    def tuned(self, level: Level | float | Tensor) -> nn.Module:
         """Returns the backbone with the merged weights of one level; with a map, several of each."""
-        if isinstance(level, Tensor):
+        if isinstance(level, Tensor) and level.ndim > 1:
             return super().tuned(level)
         network = copy.deepcopy(self.backbone).eval().requires_grad_(False)
         self.switch(network, level)
         return network
 
     @torch.no_grad()
-    def switch(self, network: nn.Module, level: Level) -> None:
+    def switch(self, network: nn.Module, level: Level | float) -> None:
         """Writes the merged weights of another level into a network that ``tuned`` gave."""
         example = next(self.backbone.parameters())
         point = torch.tensor(self.position(level), dtype=example.dtype, device=example.device)

@@ -1,6 +1,8 @@
 """Levels and their physical values."""
 
+import numpy as np
 import pytest
+import torch
 
 from benchmark import tasks
 from benchmark.control import Axis, ControlSpace, level_key, level_text, parse_level
@@ -55,7 +57,7 @@ def test_an_axis_of_one_value_is_no_dial():
     assert fixed.level_of((10,)) == (0.0,)
     with pytest.raises(LevelError, match="always 10"):
         fixed.check((0.5,))
-    with pytest.raises(LevelError):
+    with pytest.raises(LevelError, match="steps is always 10, not 11"):
         fixed.level_of((11,))
 
 
@@ -74,6 +76,21 @@ def test_a_logarithmic_axis_has_its_geometric_mean_in_the_middle():
 @pytest.mark.parametrize("level", [(1.01,), (-0.01,), (float("nan"),), (0.5, 0.5), ()])
 def test_a_level_outside_the_space_raises(level):
     with pytest.raises(LevelError):
+        SIGMA.check(level)
+
+
+@pytest.mark.parametrize("level", [0.25, [0.25], np.float32(0.25), torch.tensor(0.25)])
+def test_on_one_axis_a_number_is_a_level(level):
+    assert SIGMA.check(level) == (0.25,)
+    with pytest.raises(LevelError, match="1 values, but the axes are: a, b"):
+        ControlSpace((Axis("a", 0, 1), Axis("b", 0, 1))).check(level)
+
+
+@pytest.mark.parametrize("level", ["low", None, ("a",), [None]])
+def test_what_is_no_number_is_no_level(level):
+    with pytest.raises(
+        LevelError, match="is no level; give a number from 0 to 1 for each of: sigma"
+    ):
         SIGMA.check(level)
 
 

@@ -150,9 +150,12 @@ class Scorer:
         if obstacle := self._obstacles[metric]:
             return Score(None, "unavailable", obstacle)
         try:
-            return Score(self._measures[metric](restored, clean), "ok")
+            value = self._measures[metric](restored, clean)
         except records.Unscorable as error:
             return Score(None, "failed", str(error))
+        if not isinstance(value, int | float):
+            raise ValueError(f"metric '{metric}' gives {type(value).__name__}, not a number")
+        return Score(value, "ok")
 
 
 def side_by_side(jobs: Sequence[Callable[[], dict[str, Score]]]) -> list[dict[str, Score]]:

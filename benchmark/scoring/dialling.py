@@ -8,6 +8,7 @@ every pixel, as the degradation varies) or ``estimate`` (what an estimator says)
 from __future__ import annotations
 
 import functools
+import statistics
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -178,7 +179,7 @@ class AtLevel(Dial):
         for score in found:
             if score.value is None:
                 return score
-        return Score(sum(score.value for score in found) / len(found), "ok")
+        return Score(statistics.fmean(score.value for score in found), "ok")
 
 
 def neighbours(level: Level, grid: Sequence[Level]) -> list[Level]:

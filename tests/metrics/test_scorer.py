@@ -9,7 +9,7 @@ import torch
 
 from benchmark import assets
 from benchmark.errors import UserError
-from benchmark.metrics import fidelity
+from benchmark.metrics import fidelity, scorer
 from benchmark.metrics.colour import y601
 from benchmark.metrics.protocol import Protocol
 from benchmark.metrics.scorer import Scorer, availability
@@ -160,3 +160,9 @@ def test_an_unknown_metric_is_refused():
 def test_values_are_plain_json_numbers(clean, restored):
     scores = values(Scorer(PIXEL, RGB).score(restored, clean))
     assert json.loads(json.dumps(scores, allow_nan=False)) == scores
+
+
+def test_a_metric_that_gives_no_number_is_named(monkeypatch, clean, restored):
+    monkeypatch.setattr(scorer, "_measure", lambda *_: lambda restored, clean: restored.mean())
+    with pytest.raises(ValueError, match="metric 'psnr-rgb' gives Tensor, not a number"):
+        Scorer(["psnr-rgb"], RGB).score(restored, clean)

@@ -89,6 +89,17 @@ def test_whole_floats_and_texts_that_look_like_numbers_are_taken():
         build.create_backbone("small:blocks=-1", 1)
 
 
+def test_a_method_without_options_names_none_of_pythons_own():
+    with pytest.raises(UserError, match="hypernet takes no options, but 'x' was given"):
+        build.create_method("hypernet:x=1")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_backbone_without_channels_is_refused():
+    with pytest.raises(UserError, match=r"width=0 has layers without channels .* larger numbers"):
+        build.create_backbone("small:width=0", 1)
+
+
 def test_a_backbone_is_built_with_scale_and_options():
     network = build.create_backbone("small:width=8:blocks=1", scale=2)
     assert sum(p.numel() for p in network.parameters()) > 0
