@@ -118,3 +118,16 @@ def test_a_critic_learns_slower_by_the_cube_of_the_share():
     own, critic = (one.param_groups[0] for one in method.configure_optimizers())
     assert len(own["params"]) == len(critic["params"]) == 2
     assert critic["lr"] == pytest.approx(CRITIC_LR * 1e-3 / 8)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() > 0, reason="there is a driver to ask")
+def test_without_a_gpu_no_step_looks_for_the_drivers_library(monkeypatch):
+    looked = []
+    monkeypatch.setattr(torch.cuda, "_device_count_nvml", lambda: looked.append(1) or 0)
+    assert torch.cuda.device_count() == 0 and looked
+    looked.clear()
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.Adam([weight], fused=True)
+    weight.sum().backward()
+    optimizer.step()
+    assert not looked
