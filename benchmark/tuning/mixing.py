@@ -75,6 +75,10 @@ class _Mixed(torch.autograd.Function):
             of_firsts[row] = of_firsts[row] + first if row in of_firsts else first
             of_others[row] = of_others[row] + other if row in of_others else other
         every = range(len(alphas))
+        for row in {*every}.difference(rows):
+            # A layer may have no tensors to mix, where its own are made of others.
+            of_firsts[row] = torch.zeros_like(firsts[row])
+            of_others[row] = torch.zeros_like(others[row])
         of_alphas = torch.cat(
             [
                 torch.stack([of_firsts[row] for row in every])[:, None],

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from benchmark import tasks
 from benchmark.build import build_method, create_backbone, create_method
@@ -193,6 +194,19 @@ def test_one_hot_objectives_give_one_slot_of_tunable_convolutions():
     assert torch.equal(first.head.weight, method.backbone.head.weight)
     assert torch.equal(last.head.weight.flatten(), method.slots[0][0])
     assert torch.equal(last.head.bias.flatten(), method.slots[1][0])
+
+
+def test_tunable_convolutions_learn_beside_a_layer_without_parameters_of_its_own():
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        # Its kernel is made of a length and a direction, which are parameters of a part of it.
+        weight_norm(nn.Conv2d(4, 4, 3, padding=1, bias=False)),
+        nn.Conv2d(4, 3, 3, padding=1),
+    )
+    method = create_method("tunable_conv").assemble(network, ControlSpace((SIGMA,))).double()
+    assert [] in method.tuned_together
+    method(images(), 0.3).sum().backward()
+    assert all(one.grad is not None for one in method.parameters())
 
 
 def test_more_slots_of_tunable_convolutions_start_a_tenth_of_a_deviation_apart():

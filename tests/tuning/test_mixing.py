@@ -82,3 +82,10 @@ def test_a_mixture_that_nobody_uses_gets_zeros():
     assert slots[0].grad.abs().min() > 0
     assert slots[2].grad.abs().max() == 0
     assert alphas.grad[1:].abs().max() == 0
+
+
+def test_a_row_that_mixes_nothing_gets_zeros():
+    alphas, own, slots = split(given(2))
+    mixed(alphas, (1,), own[:1], slots[:1])[0].sum().backward()
+    assert alphas.grad[1].abs().min() > 0
+    assert alphas.grad[[0, 2]].abs().max() == 0
