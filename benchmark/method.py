@@ -250,10 +250,13 @@ class ControlMethod(Learner):
         Raises:
             LevelError: Outside the space, for a wrong number of axes, or for a map of another size.
         """
-        try:
-            level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
-        except (TypeError, ValueError, RuntimeError):
-            raise LevelError(f"{level!r} is no level; give numbers from 0 to 1") from None
+        if not isinstance(level, Tensor):
+            try:
+                level = torch.as_tensor(level, dtype=x.dtype, device="cpu")
+            except (TypeError, ValueError, RuntimeError):
+                raise LevelError(f"{level!r} is no level; give numbers from 0 to 1") from None
+        # What fails on the way to another device is no fault of the level.
+        level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
         d = self.control.d
         if level.ndim > 2:
             if not self.spatial:

@@ -112,15 +112,15 @@ class AdaFM(ControlMethod):
         with hooked(zip(modules, map(after, self.filters), strict=True)):
             return self.backbone(x)
 
-    def tuned(self, level: Level | Tensor) -> nn.Module:
-        if not self.folds or isinstance(level, Tensor):
+    def tuned(self, level: Level | float | Tensor) -> nn.Module:
+        if not self.folds or (isinstance(level, Tensor) and level.ndim > 1):
             return super().tuned(level)
         network = copy.deepcopy(self.backbone).eval().requires_grad_(False)
         self.switch(network, level)
         return network
 
     @torch.no_grad()
-    def switch(self, network: nn.Module, level: Level) -> None:
+    def switch(self, network: nn.Module, level: Level | float) -> None:
         if not self.folds:
             return super().switch(network, level)
         (t,) = self.position(level)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,7 +13,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from benchmark import tasks
 from benchmark.build import build_method, create_backbone, create_method
 from benchmark.control import Axis, ControlSpace
-from benchmark.errors import UserError
+from benchmark.errors import LevelError, UserError
 from benchmark.method import Anchors, At, ControlMethod, Sparse, Uniform
 from benchmark.tuning.layers import (
     free_parameters,
@@ -447,3 +449,25 @@ def test_an_axis_of_one_value_beside_one_with_anchors_is_finite():
     backbone = create_backbone("small:width=8:blocks=1", 1)
     method = create_method("decouple").assemble(backbone, space)
     assert torch.isfinite(method(torch.rand(1, 3, 16, 16), (0.0, 0.6))).all()
+
+
+@pytest.mark.parametrize("method", ["adafm", "dni", "adafm:k=3"])
+@pytest.mark.parametrize("level", [0.3, torch.tensor(0.3), torch.tensor([0.3])])
+def test_a_number_gives_the_network_that_a_tuple_gives(method, level):
+    method, x = assembled(method), images()
+    scramble(method)
+    network = method.tuned(level)
+    assert type(network) is type(method.tuned((0.3,)))
+    assert torch.equal(network(x), method.tuned((0.3,))(x))
+    method.switch(network, 0.7)
+    assert torch.equal(network(x), method.tuned((0.7,))(x))
+
+
+def test_a_device_that_takes_no_numbers_is_not_laid_at_the_level():
+    # As a GPU that records a step does: what follows must see that it is no wrong level.
+    there = SimpleNamespace(dtype=torch.float32, device=torch.device("xla"), shape=(1, 3, 8, 8))
+    with pytest.raises(RuntimeError, match="xla"):
+        assembled("decouple")._checked(0.3, there)
+    for level in (None, "low", [None], [[0.1], [0.2, 0.3]], 1j):
+        with pytest.raises(LevelError, match="is no level; give numbers from 0 to 1"):
+            assembled("decouple")(images(), level)
