@@ -63,7 +63,7 @@ def _only(method: ControlMethod, task: Task) -> tuple[Level, ...] | None:
     only = method.only_levels(task)
     try:
         for level in () if only is None else only:
-            task.space.check(level)
+            task.space.check(tuple(level))
     except (TypeError, ValueError):
         raise JobError(
             f"only_levels() must return None or levels of {task.name}, like ({task.space.end},), and "
