@@ -194,8 +194,8 @@ class ControlMethod(Learner):
         """Returns the plain network at one level, in evaluation mode; it shares no memory with self.
 
         Args:
-            level: The level, a number where there is one axis; or a level map (1, d, h, w) or (B, d, h, w), as large as the images
-                that the network will be given.
+            level: The level, a number where there is one axis; or a level map (1, d, h, w) or
+                (B, d, h, w), as large as the images that the network will be given.
         """
         as_map = isinstance(level, Tensor) and level.ndim > 1
         fixed = level.clone() if as_map else self.control.check(level)
