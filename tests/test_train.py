@@ -162,10 +162,10 @@ def test_a_loss_that_is_not_finite_fails_the_job_with_advice(tmp_path):
 def test_longer_gradients_are_cut_to_the_largest_norm(tmp_path, monkeypatch):
     norms, step = [], torch.optim.Adam.step
 
-    def watched(self, closure):
+    def watched(self):
         gradients = [p.grad for group in self.param_groups for p in group["params"]]
         norms.append(torch.nn.utils.get_total_norm(gradients).item())
-        return step(self, closure)
+        return step(self)
 
     monkeypatch.setattr(torch.optim.Adam, "step", watched)
     monkeypatch.setattr("benchmark.training.learner.LARGEST_GRADIENT", 1e-3)

@@ -279,7 +279,8 @@ class Patches(Dataset):
                 slice(first // shrink, (first + side) // shrink) for first in (top, left)
             )
             turned = _turned(pixels[rows, columns], turns, flip)
-            return torch.from_numpy(turned).permute(2, 0, 1).float().div_(255)
+            unit = np.divide(turned, np.float32(255), out=np.empty(turned.shape, np.float32))
+            return torch.from_numpy(unit).permute(2, 0, 1)
 
         if self.whole:
             return patch(self.degraded[index], scale), patch(wanted)
@@ -310,11 +311,11 @@ def crops(images: Sequence[np.ndarray], count: int, side: int) -> list[np.ndarra
 
 
 def _turned(pixels: np.ndarray, turns: int, flip: bool) -> np.ndarray:
-    """Returns a copy that was turned by ``np.rot90`` and then flipped from left to right."""
+    """Returns a view that is turned by ``np.rot90`` and then flipped from left to right."""
     down = -1 if turns in (1, 2) else 1
     right = -1 if (turns in (2, 3)) != flip else 1
     turned = pixels.swapaxes(0, 1) if turns % 2 else pixels
-    return np.array(turned[::down, ::right], order="C")
+    return turned[::down, ::right]
 
 
 class Remaining(Sampler[int]):

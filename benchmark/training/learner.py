@@ -146,7 +146,7 @@ class Learner(L.LightningModule, ABC):
         """Gets ready to record steps where that is worth it and right."""
         wanted = self.recordable and self.trainer.world_size == 1
         optimizers = self.trainer.optimizers
-        self._recorder = recorder_for(self.device, optimizers, self._raw_step) if wanted else None
+        self._recorder = recorder_for(self.device, optimizers, self._step) if wanted else None
 
     def release(self) -> None:
         """Lets go of what was recorded, and of its memory."""
@@ -154,14 +154,10 @@ class Learner(L.LightningModule, ABC):
 
     def training_step(self, batch: Batch, index: int) -> None:
         """Takes one step; Lightning calls it."""
-        optimizers = self.optimizers()
-        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
-        for group in optimizers[0].param_groups:
+        for group in self.trainer.optimizers[0].param_groups:
             set_rate(group, self._lr())
-        if self._recorder is not None:
-            loss = self._recorder(Batch(*batch))
-        else:
-            loss = self.update(Batch(*batch), optimizers, self.manual_backward)
+        step = self._recorder or self._step
+        loss = step(Batch(*batch))
         self.steps_done += 1
         if self.steps_done % NAN_CHECK_EVERY == 0 or self.steps_done == self.recipe.steps:
             if not bool(torch.isfinite(loss)):
@@ -238,10 +234,11 @@ class Learner(L.LightningModule, ABC):
             other.step()
         return loss
 
-    def _raw_step(self, batch: Batch) -> Tensor:
-        # What Lightning wraps around optimisers is host work that a replay leaves out: it counts
-        # global steps, which nothing here reads.
-        return self.update(batch, self.trainer.optimizers)
+    def _step(self, batch: Batch) -> Tensor:
+        # Of what Lightning wraps around optimisers and gradients, only the averaging of gradients
+        # between processes is needed; the rest counts global steps, which nothing here reads.
+        backward = self.manual_backward if self.trainer.world_size > 1 else Tensor.backward
+        return self.update(batch, self.trainer.optimizers, backward)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["steps_done"] = self.steps_done
