@@ -224,7 +224,7 @@ class ControlSpace:
         """Returns the level of physical values.
 
         Raises:
-            LevelError: If a value lies outside its axis, or their number is wrong.
+            LevelError: If a value lies outside its axis or is none of it, or their number is wrong.
         """
         if len(physical) != self.d:
             raise LevelError(f"{len(physical)} physical values were given for {self.d} axes")
@@ -232,6 +232,8 @@ class ControlSpace:
         for axis, value in zip(self.axes, physical, strict=True):
             if value != axis.start and not axis.turns:
                 raise LevelError(f"{axis.name} is always {axis.start:g}, not {value:g}")
+            if axis.integer and value % 1:
+                raise LevelError(f"{axis.name} {value:g} is no whole number; choose one")
             level = axis.level(value) if value > 0 or not axis.log else math.inf
             if not 0.0 <= level <= 1.0:
                 raise LevelError(

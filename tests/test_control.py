@@ -63,6 +63,8 @@ def test_an_axis_of_one_value_is_no_dial():
 
 def test_an_integer_axis_only_has_whole_values():
     assert QUALITY.physical((0.21,)) == (34.0,)
+    with pytest.raises(LevelError, match="quality 33.4 is no whole number; choose one"):
+        QUALITY.level_of((33.4,))
 
 
 def test_a_logarithmic_axis_has_its_geometric_mean_in_the_middle():

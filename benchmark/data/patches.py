@@ -17,7 +17,7 @@ from benchmark import degradations
 from benchmark.config import Preset
 from benchmark.control import ControlSpace, Level
 from benchmark.data.filtered import Filtered, shared_order
-from benchmark.data.pictures import Picture, Unusable, of_each
+from benchmark.data.pictures import Picture, Unusable, is_gray, of_each
 from benchmark.data.sources import ImageSet
 from benchmark.errors import UserError
 from benchmark.metrics.colour import y601
@@ -84,10 +84,11 @@ def clean_pixels(picture: Picture, colour: str) -> np.ndarray:
 
     Args:
         picture: The image.
-        colour: ``"rgb"``, or ``"y601"`` for its BT.601 luma, rounded, in all three channels.
+        colour: ``"rgb"``, or ``"y601"`` for its BT.601 luma, rounded, in all three channels; gray
+            images are their own luma, as in published tables: that of BT.601 has less contrast.
     """
     pixels = picture.read()
-    if colour == "rgb":
+    if colour == "rgb" or is_gray(pixels):
         return pixels
     luma = y601(to_tensor(pixels).double())[0] * 255
     return luma.round().byte().numpy()[..., None].repeat(3, axis=-1)

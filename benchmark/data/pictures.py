@@ -132,6 +132,11 @@ class Picture:
             raise Unusable(self.path, what, "replace or remove it") from None
 
 
+def is_gray(pixels: np.ndarray) -> bool:
+    """Whether the three channels (H, W, 3) are equal everywhere, however the file stores them."""
+    return bool((pixels == pixels[..., :1]).all())
+
+
 def of_each(pictures: Iterable[Picture], look: Callable[[Picture], Found]) -> list[Found]:
     """Returns what is found in each of several images.
 

@@ -25,8 +25,9 @@ class Protocol:
     Args:
         id: Name stored in every row; rows of different protocols are never compared.
         colour: ``"rgb"``, or ``"y601"``: the task is done on the luma of BT.601 (MATLAB's rgb2ycbcr),
-            rounded to 8 bits and given to the network as three equal channels; metrics of the luma
-            are then metrics of that plane, and what the network gives back is averaged over channels.
+            rounded to 8 bits and given to the network as three equal channels, or on a gray image as
+            it is; metrics of the luma are then metrics of that plane, and what the network gives back
+            is averaged over channels.
         multiple: Test images are cropped (top left kept) to a multiple of this size, and of the scale.
         noise: How a noisy input is handed over: ``"float"`` (neither clipped nor rounded),
             ``"float-clipped"`` to [0, 1], or ``"uint8"`` (clipped and rounded to 8 bits).

@@ -139,7 +139,7 @@ def wanted(
         budget,
         backbone,
         tuple(seeds),
-        None if levels is None else tuple(about.space.check(_point(one)) for one in levels),
+        None if levels is None else tuple(_asked(about.space, one) for one in levels),
         tuple(train),
         tuple(test),
         offline,
@@ -149,9 +149,22 @@ def wanted(
     )
 
 
-def _point(level: Level | float) -> Level:
-    """Returns a level, also where the number of the only dial was given."""
-    return (level,) if isinstance(level, int | float) else level
+def _asked(space: ControlSpace, level: Level | float) -> Level:
+    """Returns a level that is asked for: in the range, and not between values that have names.
+
+    Raises:
+        LevelError: If it is not.
+    """
+    point = space.check(level)
+    for axis, value in zip(space.axes, point, strict=True):
+        there = axis.line(0) if axis.names else []
+        if there and min(abs(value - one) for one in there) > 1e-4:
+            have = (f"{level_text((one,))} ({axis.text(axis.physical(one))})" for one in there)
+            raise LevelError(
+                f"level {level_text(point)}: there is no {axis.name} at {level_text((value,))}; "
+                f"choose from: {', '.join(have)}"
+            )
+    return point
 
 
 def request_of(args: argparse.Namespace) -> Request:

@@ -58,40 +58,50 @@ def main(restored: Path, clean: Path, offline: bool = False) -> int:
 def report(restored: Tensor, clean: Tensor, offline: bool = False) -> list[str]:
     """Returns the scores of a pair (3, H, W) in [0, 1] as text: our ids, then other ways."""
     lines = ["dialbench, by protocol"]
-    for protocol, ids in treatments():
-        lines.append(f"  {ids}: {treatment(protocol)}")
+    size = (clean.shape[1], clean.shape[2])
+    for protocol, ids in treatments(size):
+        lines.append(f"  {ids}: {treatment(protocol, size)}")
         lines += [_shown(line, 4) for line in scored(restored, clean, protocol, offline)]
     lines += ["", "other ways that are in use, and what sets them apart"]
     lines += [_shown(line, 2) for line in elsewhere(restored, clean, offline)]
     return lines
 
 
-def treatments() -> Iterator[tuple[Protocol, str]]:
-    """Yields every different treatment of a finished pair with the ids of its protocols."""
+def treatments(size: tuple[int, int]) -> Iterator[tuple[Protocol, str]]:
+    """Yields every different treatment of a finished pair (H, W) with the ids of its protocols."""
     groups: dict[tuple, tuple[Protocol, list[str]]] = {}
     for protocol in PROTOCOLS.values():
         for scale in SCALES if protocol.shave == SCALE else (1,):
             one = protocol.at(scale)
             name = f"{one.id} at x{scale}" if protocol.shave == SCALE else one.id
             # 8-bit images are what they were after clamping and rounding.
-            groups.setdefault((one.colour, one.shave), (one, []))[1].append(name)
+            kind = (one.colour, one.shave, _cropped(size, one))
+            groups.setdefault(kind, (one, []))[1].append(name)
     for protocol, names in groups.values():
         yield protocol, ", ".join(names)
 
 
-def treatment(protocol: Protocol) -> str:
-    """Returns in words what a protocol does to a finished pair."""
+def treatment(protocol: Protocol, size: tuple[int, int]) -> str:
+    """Returns in words what a protocol does to a finished pair (H, W)."""
     colour = "RGB images" if protocol.colour == "rgb" else "the luma plane alone, rounded to 8 bits"
-    return (
-        f"{colour}, {f'{protocol.shave} pixels cut from every side' if protocol.shave else 'whole'}"
-    )
+    height, width = _cropped(size, protocol)
+    cuts = [f"cropped to {width}x{height}"] if (height, width) != size else []
+    cuts += [f"{protocol.shave} pixels cut from every side"] if protocol.shave else []
+    return f"{colour}, {', then '.join(cuts) or 'whole'}"
+
+
+def _cropped(size: tuple[int, int], protocol: Protocol) -> tuple[int, int]:
+    height, width = (side - side % protocol.multiple for side in size)
+    return height, width
 
 
 def scored(restored: Tensor, clean: Tensor, protocol: Protocol, offline: bool) -> Iterator[Line]:
     """Yields every metric whose value depends on the protocol, or all under the plain one."""
     from benchmark.metrics.scorer import Scorer
 
-    plain = protocol.colour == "rgb" and not protocol.shave
+    size = (clean.shape[1], clean.shape[2])
+    height, width = _cropped(size, protocol)
+    plain = protocol.colour == "rgb" and not protocol.shave and (height, width) == size
     ids = [
         one
         for one in records.METRICS
@@ -99,10 +109,15 @@ def scored(restored: Tensor, clean: Tensor, protocol: Protocol, offline: bool) -
         if not records.get(one).of_target and not records.get(one).of_dial
         if protocol.colour == "rgb" or "y601" in one
     ]
-    if protocol.colour != "rgb":
+    restored, clean = (one[:, :height, :width] for one in (restored, clean))
+    if protocol.colour != "rgb" and not (_is_gray(restored) and _is_gray(clean)):
         restored, clean = (_luma_plane(one) for one in (restored, clean))
     for one, score in Scorer(ids, protocol, offline).score(restored, clean).items():
         yield Line(one, score.value, score.reason, records.get(one).digits)
+
+
+def _is_gray(image: Tensor) -> bool:
+    return bool((image == image[:1]).all())
 
 
 def _luma_plane(image: Tensor) -> Tensor:

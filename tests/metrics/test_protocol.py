@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmark import cli, tasks
 from benchmark.data.patches import Patches, clean_pixels, to_tensor
+from benchmark.data.pictures import Picture
 from benchmark.data.samples import Samples
 from benchmark.data.sources import open_set
 from benchmark.degradations import DEGRADATIONS, degrade, generator
@@ -135,6 +136,14 @@ def test_networks_for_the_luma_protocol_are_trained_on_luma(photographs):
     facts = [tasks.get(name).training_facts() for name in ("dejpeg", "dejpeg@jpeg-y")]
     assert facts[0] != facts[1]
     assert np.array_equal(clean_pixels(images.pictures[0], "rgb"), images.pictures[0].read())
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_gray_images_are_their_own_luma_however_they_are_stored(mode, tmp_path):
+    shades = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Image.fromarray(shades).convert(mode).save(tmp_path / "ramp.png")
+    luma = clean_pixels(Picture("ramp", tmp_path / "ramp.png"), "y601")
+    assert np.array_equal(luma, shades[..., None].repeat(3, axis=-1))
 
 
 def test_the_luma_protocol_leaves_out_metrics_of_colour():

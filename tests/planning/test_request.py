@@ -42,6 +42,7 @@ def test_python_and_the_command_line_ask_for_the_same(tmp_path):
         ({"methods": []}, "no method was named"),
         ({"levels": []}, "no level was given"),
         ({"levels": [(2,)]}, r"outside \[0, 1\]"),
+        ({"task": "operators-6", "levels": [(0, 0.3)]}, r"no operator at 0.3.* 0.2 \(WLS\)"),
         ({"seeds": [0, -1]}, "--seeds 0,-1: give whole numbers of 0 or more"),
         ({"seeds": []}, "give whole numbers of 0 or more"),
         ({"seeds": [True]}, "give whole numbers of 0 or more"),

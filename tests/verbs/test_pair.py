@@ -46,6 +46,34 @@ def test_scores_and_what_sets_them_apart(files, home, capsys):
         assert f"  {protocol}: " in text
 
 
+def test_pairs_are_cropped_as_a_protocol_crops_them(files, home, capsys):
+    for file in files:
+        with Image.open(file) as image:
+            odd = np.array(image)[:127, :139]
+        if file == files[0]:
+            odd[-1] = 255 - odd[-1]
+        Image.fromarray(odd).save(file)
+    assert cli.main(["doctor", *files, "--offline"]) == 0
+    text = capsys.readouterr().out
+    plain, even = text.split("  adafm-like: RGB images, cropped to 138x126\n")
+    assert "  rgb, kair, tunable, float, pairs: RGB images, whole\n" in plain
+    # Only the crop leaves the spoilt last row out.
+    assert float(values(even)["psnr-rgb"]) > float(values(plain)["psnr-rgb"]) + 0.5
+    assert "  sr-y at x2: RGB images, cropped to 138x126, then 2 pixels cut from every side" in text
+
+
+def test_gray_pairs_are_their_own_luma(files, home, capsys):
+    for file in files:
+        with Image.open(file) as image:
+            image.convert("L").save(file)
+    assert cli.main(["doctor", *files, "--offline"]) == 0
+    whole, luma = capsys.readouterr().out.split("  jpeg-y: ")
+    assert values(luma)["psnr-y601"] == values(whole)["psnr-rgb"]
+    assert float(values(whole)["psnr-y601"]) == pytest.approx(
+        float(values(whole)["psnr-rgb"]) + 1.32, abs=0.011
+    )
+
+
 def test_what_cannot_be_had_is_null_with_its_reason(files, home, capsys):
     assert cli.main(["doctor", *files, "--offline"]) == 0
     line = next(one for one in capsys.readouterr().out.splitlines() if "lpips-alex@" in one)
