@@ -249,14 +249,14 @@ def _write_pictures(
     task, images = samples.task, samples.images
     name = samples.name(0)
     shown = level if samples.varies else task.space.start
-    given = f"{keys.picture_key(task, images.digest, name, shown)}.png"
-    clean = f"{keys.picture_key(task, images.digest, name, None)}.png"
+    given = f"{keys.picture_key(task, images, name, shown)}.png"
+    clean = f"{keys.picture_key(task, images, name, None)}.png"
     store.write_picture(task.name, f"{key}.png", to_png(output))
     store.write_picture(task.name, given, to_png(samples.degraded(0, level)))
     store.write_picture(task.name, clean, to_png(samples.clean(0)))
     files = {"image": name, "restored": f"{key}.png", "input": given, "clean": clean}
     if task.operator or task.target != "clean":
-        files["target"] = f"target-{keys.picture_key(task, images.digest, name, level)}.png"
+        files["target"] = f"target-{keys.picture_key(task, images, name, level)}.png"
         store.write_picture(task.name, files["target"], to_png(samples.target(0, level)))
     for name, image in more.items():
         files[name] = f"{key}-{name}.png"

@@ -27,6 +27,9 @@ MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX")
 LARGEST = 64_000_000
 """Pixels of an image that is read: larger ones are no photographs, and networks need room for them."""
 
+BITS = 258
+"""Tag of a TIFF that holds the bits of each sample."""
+
 NAMED = 10
 """Images of a set that a message names."""
 
@@ -117,8 +120,9 @@ class Picture:
                     if image.width * image.height > LARGEST:
                         raise Image.DecompressionBombError
                     # Pillow shortens 16-bit colour to 8 bits without a word; only the decoder's raw
-                    # mode tells.
+                    # mode tells, and the tag of a TIFF, whose planes it takes for 8 bits.
                     deep = any(";16" in str(tile.args) for tile in image.tile)
+                    deep = deep or max(getattr(image, "tag_v2", {}).get(BITS, (8,))) > 8
                     if deep or image.mode.startswith(("I", "F")):
                         what = "has more than 8 bits a sample"
                         raise Unusable(self.path, what, "convert it to 8 bits")
@@ -127,7 +131,8 @@ class Picture:
                     yield image
         except Image.DecompressionBombError:
             raise Unusable(self.path, "is too large to read", "cut or shrink it") from None
-        except (OSError, ValueError, SyntaxError, EOFError):
+        except (OSError, ValueError, SyntaxError, EOFError, RuntimeError):
+            # Of the last kind are what decoders do not implement, and AVIF's complaints.
             what = "is damaged or not an image"
             raise Unusable(self.path, what, "replace or remove it") from None
 

@@ -232,7 +232,10 @@ def cell_keys(job: SweepJob, task: Task, weights: str, images: ImageSet) -> Call
     return key
 
 
-def picture_key(task: Task, dataset_digest: str, image: str, level: Level | None) -> str:
-    """Returns the key of an input picture at a level, or of the clean picture (None)."""
+def picture_key(task: Task, images: ImageSet, image: str, level: Level | None) -> str:
+    """Returns the key of an input picture at a level, or of the clean picture (None).
+
+    Noise depends on the name of the set too, not on its images alone.
+    """
     text = "" if level is None else level_text(level)
-    return digest([scoring_digest(task), dataset_digest, image, text])
+    return digest([scoring_digest(task), [images.name, images.digest], image, text])

@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageFile
 
 from benchmark.data import pictures
@@ -63,7 +64,9 @@ def test_sixteen_bits_are_refused_in_every_form(tmp_path):
     Image.fromarray(deep).save(tmp_path / "gray.png")
     Image.fromarray(deep).save(tmp_path / "gray.tif")
     (tmp_path / "colour.png").write_bytes(rgb16_png())
-    for name in ("gray.png", "gray.tif", "colour.png"):
+    planes = np.repeat(deep[None], 3, axis=0)
+    tifffile.imwrite(tmp_path / "planes.tif", planes, photometric="rgb")
+    for name in ("gray.png", "gray.tif", "colour.png", "planes.tif"):
         with pytest.raises(UserError, match=f"{name} has more than 8 bits"):
             read(tmp_path / name)
 

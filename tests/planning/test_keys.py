@@ -6,6 +6,7 @@ import pytest
 
 from benchmark import tasks
 from benchmark.config import preset
+from benchmark.data.sources import ImageSet
 from benchmark.planning import keys
 from benchmark.planning.jobs import TrainJob
 from benchmark.training.stage import Adam, At, Stage, start_stage
@@ -76,6 +77,9 @@ def test_the_preset_column_shows_what_was_changed():
 
 def test_a_picture_has_a_key_of_its_task_set_image_and_level():
     denoise, sr = tasks.get("denoise"), tasks.get("sr")
-    pictures = [(denoise, "x", "a", None), (denoise, "x", "a", (0.0,)), (denoise, "x", "a", (1.0,))]
-    pictures += [(denoise, "x", "b", None), (denoise, "y", "a", None), (sr, "x", "a", None)]
+    x, y, other = (ImageSet(*one) for one in (("s", (), "x"), ("s", (), "y"), ("t", (), "x")))
+    pictures = [(denoise, x, "a", None), (denoise, x, "a", (0.0,)), (denoise, x, "a", (1.0,))]
+    pictures += [(denoise, x, "b", None), (denoise, y, "a", None), (sr, x, "a", None)]
+    # Noise is drawn by the set's name.
+    pictures += [(denoise, other, "a", (0.0,))]
     assert len({keys.picture_key(*one) for one in pictures}) == len(pictures)
