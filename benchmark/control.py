@@ -149,6 +149,11 @@ class ControlSpace:
         ends = zip(self.check(level), self.first, self.last, strict=True)
         return tuple(min(1.0, max(0.0, (value - a) / (b - a or 1.0))) for value, a, b in ends)
 
+    def between(self, level: Sequence[float]) -> bool:
+        """Whether a level lies between the anchors; beyond, methods stay as they are at the nearer."""
+        ends = zip(self.check(level), self.first, self.last, strict=True)
+        return all(min(a, b) <= value <= max(a, b) for value, a, b in ends)
+
     def spread(self, position: Sequence[float]) -> Level:
         """Returns the level at a position in [0, 1]^d between the anchors."""
         ends = zip(position, self.first, self.last, strict=True)

@@ -81,6 +81,16 @@ def test_the_start_network_is_trained_once_for_all_who_need_it(planned):
     assert f"training steps: {sum(map(made.steps, made.trains))} to do" in text
 
 
+def test_levels_are_told_in_the_unit_of_the_dial_and_which_are_not_trained_for(home):
+    top, _ = cli.parser()
+    words = ["denoise", "--preset", "smoke", "--offline", "--methods", "dni", "--physical", "5,50"]
+    text = describe(plan.make(request_of(top.parse_args(["run", *words])), Store()))
+    assert "; levels 0 (5), 0.6 (50)\nmethods are not trained for levels 0 (5)\n" in text
+    words[-1] = "20,50"
+    text = describe(plan.make(request_of(top.parse_args(["run", *words])), Store()))
+    assert "; levels 0.2 (20), 0.6 (50)\n\nstage" in text
+
+
 def test_dni_and_blend_train_the_very_same_networks(planned):
     dni, _ = planned("--methods", "dni")
     blend, _ = planned("--methods", "blend")

@@ -159,10 +159,10 @@ def add(
     unasked = [level_text(one) for one in answers or () if one not in plan.levels]
     if answers is not None and (unasked or len(levels) < len(plan.levels)):
         have = ", ".join(level_text(one) for one in answers)
-        lacks = f", of which --levels lacks {', '.join(unasked)}" if unasked else ""
+        lacks = f", of which this run has not {', '.join(unasked)}" if unasked else ""
         left = "; the others are left out" if len(levels) < len(plan.levels) else ""
         if not levels:
-            lacks, left = ", of which --levels has none", ""
+            lacks, left = ", of which this run has none", ""
         text = f"{FEW_LEVELS}{have}{lacks}{left}"
         plan.skipped.append(Failure(choice.method, request.backbone, None, text))
     for dataset in request.test:

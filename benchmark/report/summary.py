@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.amount import amount
 from benchmark.analysis.scores import in_order, pictures
+from benchmark.control import level_text, parse_level
 from benchmark.errors import Failure
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
@@ -307,6 +308,7 @@ def _facts(
             ", ".join(f"{name} ({_size(rows, task, name)})" for name in sets),
         ),
         ("levels", f"{', '.join(shown)}; 0 is the start and 1 the end of {name}"),
+        ("beyond training", _beyond(task, levels)),
         ("trained on", trained_on),
         ("dial", PAIRS if task.protocol.pairs else ""),
         ("reference", _reference(task)),
@@ -331,6 +333,19 @@ def _facts(
         ("torch", f"{distinct('torch')} on {distinct('device')}"),
     ]
     return [(key, value) for key, value in facts if value.strip()]
+
+
+def _beyond(task: Task, levels: Sequence[str]) -> str:
+    """Returns which levels no method is trained for, and what they answer there; or nothing."""
+    there = [one for one in levels if not task.space.between(parse_level(one))]
+    names = ", ".join(words.level_name(task, one) for one in there)
+    first, last = (
+        words.level_name(task, level_text(one)) for one in (task.space.first, task.space.last)
+    )
+    said = (
+        f"methods are trained from {first} to {last}, and beyond as they are at the nearer of both"
+    )
+    return f"{names}: {said}" if there else ""
 
 
 def _uneven(long: pd.DataFrame) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from benchmark.control import level_text
+from benchmark.control import Level, level_text
 from benchmark.plan import Plan
 from benchmark.planning import keys
+from benchmark.report import words
 
 
 def describe(plan: Plan, train: bool = True, sweep: bool = True) -> str:
@@ -17,12 +18,14 @@ def describe(plan: Plan, train: bool = True, sweep: bool = True) -> str:
         train: Whether it needs trained stages.
         sweep: Whether it scores cells.
     """
-    request = plan.request
+    request, space = plan.request, plan.task.space
+    beyond = [_named(plan, level) for level in plan.levels if not space.between(level)]
     lines = [
         f"task {request.task}, preset {keys.preset_text(request.preset)}, "
         f"backbone {request.backbone}, seeds {_listed(request.seeds)}",
         f"training on {_listed(request.train)}; testing on {_listed(request.test)}; "
-        f"levels {_listed([level_text(level) for level in plan.levels])}",
+        f"levels {_listed([_named(plan, level) for level in plan.levels])}",
+        *([f"methods are not trained for levels {_listed(beyond)}"] if train and beyond else ()),
         "",
         *(_stages(plan) if train else ()),
         *(_cells(plan) if sweep else ()),
@@ -55,6 +58,11 @@ def _cells(plan: Plan) -> Iterator[str]:
     matrix = sum(len(job.crossed) for job in plan.sweeps.values())
     of_matrix = f", {matrix} of them with the dial set to another level" if matrix else ""
     yield f"cells: {todo} to score of {wanted}{of_matrix}"
+
+
+def _named(plan: Plan, level: Level) -> str:
+    text = level_text(level)
+    return f"{text} ({words.physical(plan.task, text)})" if words.has_physical(plan.task) else text
 
 
 def _listed(values: Sequence[object]) -> str:

@@ -199,6 +199,14 @@ def test_the_facts_name_protocol_sets_preset_seeds_and_versions(make):
         assert fact in text
 
 
+def test_levels_that_no_method_is_trained_for_are_told(make):
+    results, task = make("denoise", methods=("dni",), levels=("0", "0.2", "1"))
+    said = dict(document(results, task, "laptop").facts)["beyond training"]
+    assert said.startswith("sigma 5: methods are trained from sigma 20 to sigma 80, ")
+    results, task = make("denoise", methods=("dni",), levels=("0.2", "1"))
+    assert "beyond training" not in dict(document(results, task, "laptop").facts)
+
+
 def test_images_that_are_scored_under_several_cases_are_counted_as_images(make):
     cases = [f"{name} strength={value}" for name in "abc" for value in ("0", "0.5", "1")]
     results, task = make("operators-4", methods=("dni",), levels=("0", "1"), images=cases)

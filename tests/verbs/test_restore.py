@@ -101,7 +101,7 @@ def test_nothing_is_replaced_and_nothing_written_where_something_is_wrong(
         ((other, tmp_path / "none.png", *dni), "none.png; name an image"),
         (
             (other, "--methods", "experts", "--levels", "0.3"),
-            "experts answers only at levels 0.2, 0.6, 1, of which --levels has none",
+            "experts answers only at levels 0.2, 0.6, 1, of which this run has none",
         ),
         ((other, "--methods", "ftn"), "nothing is trained for this"),
         (
