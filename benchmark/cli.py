@@ -198,14 +198,16 @@ def parser() -> tuple[Parser, list[str]]:
     new.add_argument(
         "--package", action="store_true", help="make the folder a package that pip can install"
     )
-    data = add("data", tools.show_data, "show the image sets, or check them for shared pictures")
+    data = add("data", tools.show_data, "show the image sets, or check what is in them")
     data.add_argument(
         "action",
         nargs="?",
-        choices=("list", "check"),
+        choices=("list", "check", "verify", "manifest"),
         default="list",
         help=(
-            "check: find training images inside test sets, also cropped, resized or recompressed"
+            "check: find training images inside test sets, also cropped, resized or recompressed; "
+            "verify: compare images with those that the boards were made with; manifest: print the "
+            "digest of the pixels of every image"
         ),
     )
     data.add_argument("--train", metavar="SET,SET", help="default: all that are here")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark import config, tasks
 from benchmark.control import parse_level
@@ -15,6 +17,9 @@ from benchmark.planning.request import choice_of, names_in, sets_in
 from benchmark.registry import discovery
 from benchmark.store import Store
 from benchmark.verbs.telling import debugs, into, shown
+
+if TYPE_CHECKING:
+    from benchmark.data.sources import ImageSet
 
 
 def list_all(args: argparse.Namespace) -> int:
@@ -117,11 +122,15 @@ def new(args: argparse.Namespace) -> int:
 
 
 def show_data(args: argparse.Namespace) -> int:
-    """Prints the image sets, with the number of pictures in each, or the pictures they share."""
+    """Prints the image sets, the pictures they share, or whether they are those of the boards."""
     from benchmark.data import sources
 
-    if args.action == "check":
-        return _check_data(sets_in("--train", args.train), sets_in("--test", args.test))
+    if args.action != "list":
+        named = {"train": sets_in("--train", args.train), "test": sets_in("--test", args.test)}
+        if args.action == "check":
+            return _check(_opened({split: one or None for split, one in named.items()}))
+        sets = _opened(named if any(named.values()) else dict.fromkeys(named))
+        return {"verify": _verify, "manifest": _manifest}[args.action](sets)
     for name in ("train", "test"):
         if getattr(args, name) is not None:
             raise UserError(f"--{name} is for the check; use 'dialbench data check --{name} SET'")
@@ -136,18 +145,45 @@ def _told(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _check_data(train: tuple[str, ...], test: tuple[str, ...]) -> int:
+def _opened(named: Mapping[str, Sequence[str] | None]) -> dict[str, list[ImageSet]]:
+    """Returns the sets of some names by split, or all that are here in place of None."""
     from benchmark.data import sources
+
+    with utf8_names():
+        return {
+            split: [
+                sources.open_set(one, split)
+                for one in (sources.here(split) if names is None else names)
+            ]
+            for split, names in named.items()
+        }
+
+
+def _check(sets: dict[str, list[ImageSet]]) -> int:
     from benchmark.planning import leakage
 
     store = Store()
     store.prepare()
-    with utf8_names():
-        train_sets = [sources.open_set(one, "train") for one in train or sources.here("train")]
-        test_sets = [sources.open_set(one, "test") for one in test or sources.here("test")]
-    leaked, lines = leakage.check(train_sets, test_sets, store, _told)
+    leaked, lines = leakage.check(sets["train"], sets["test"], store, _told)
     print("\n".join(lines))
     return int(leaked > 0)
+
+
+def _verify(sets: dict[str, list[ImageSet]]) -> int:
+    from benchmark.data import manifest
+
+    found = [manifest.compared(split, one) for split, every in sets.items() for one in every]
+    print("\n".join(line for _, line in found))
+    return int(not all(good for good, _ in found))
+
+
+def _manifest(sets: dict[str, list[ImageSet]]) -> int:
+    from benchmark.data import manifest
+
+    for split, every in sets.items():
+        for one in every:
+            print("\n".join(manifest.lines(split, one)))
+    return 0
 
 
 def show_store(args: argparse.Namespace) -> int:
