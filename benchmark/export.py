@@ -7,7 +7,7 @@ import io
 import json
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import benchmark
 from benchmark.amount import amount
+from benchmark.analysis.calibration import Calibration, stored
 from benchmark.build import create_backbone
 from benchmark.control import Level, level_text
 from benchmark.errors import JobError, UserError, to_get
@@ -97,6 +98,7 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
         raise UserError(nothing_there(plan, store))
     for one in plan.unfit:
         yield str(one), one not in plan.failures
+    known = _calibrations(plan, store, [*trained.values()])
     for name, needed in stages.items():
         if not needed:
             yield f"{name}: left out: it has no weights", True
@@ -106,12 +108,46 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
             continue
         try:
             method = loaded(trained[name], plan.task, store)
-            yield f"{name}: {_write(folder / safe(name), trained[name], method, plan, onnx)}", True
+            more = known.get(name, {})
+            yield (
+                f"{name}: {_write(folder / safe(name), trained[name], method, plan, onnx, more)}",
+                True,
+            )
         except JobError as error:
             yield f"{name}: {error}", False
 
 
-def _write(folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx: bool) -> str:
+def _calibrations(
+    plan: Plan, store: Store, jobs: Sequence[SweepJob]
+) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """Returns, by method, what a file says of the dial's best settings, where a matrix tells them."""
+    try:
+        found = stored(plan, store, jobs)
+    except UserError:
+        return {}
+    return {
+        name: {
+            "calibration": {
+                "what": "the dial that was best on average for images of a level, and between levels on "
+                "straight lines",
+                "measured on": [*plan.request.test],
+                "levels": [*one.levels],
+                "dials": [*one.dials],
+            }
+        }
+        for name, one in found.items()
+        if isinstance(one, Calibration)
+    }
+
+
+def _write(
+    folder: Path,
+    job: SweepJob,
+    method: ControlMethod,
+    plan: Plan,
+    onnx: bool,
+    known: Mapping[str, Any],
+) -> str:
     task, only = plan.task, method.only_levels(plan.task)
     left = ""
     if only is not None and len(job.levels) < len(plan.levels):
@@ -127,7 +163,7 @@ def _write(folder: Path, job: SweepJob, method: ControlMethod, plan: Plan, onnx:
     (folder / FACTS).unlink(missing_ok=True)
     facts = _facts(job, method, task)
     told = [_level(folder, method, task, level, onnx, facts) for level in job.levels]
-    more: dict[str, Any] = {}
+    more = {**known}
     if onnx and only is None:
         level = torch.tensor(task.space.end)
         blob = as_onnx(Dialled(method), f"{job.method} with its dial", level)

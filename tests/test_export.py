@@ -67,6 +67,17 @@ def test_weights_of_a_level_fit_the_plain_backbone(task, home, tmp_path, capsys)
             assert torch.equal(network(x), wanted(x))
 
 
+def test_what_a_matrix_says_of_the_dial_goes_along(home, tmp_path):
+    out = trained("denoise", "dni,experts", tmp_path)
+    assert "calibration" not in facts(out / "dni")
+    assert cli.main(["run", "denoise", *WORDS, "--methods", "dni,experts", "--matrix"]) == 0
+    out = trained("denoise", "dni,experts", tmp_path, "--levels", "0.2")
+    told = facts(out / "dni")["calibration"]
+    assert told["levels"] == [0.2, 0.6, 1.0] and told["measured on"] == ["builtin"]
+    assert len(told["dials"]) == 3 and all(0 <= one <= 1 for one in told["dials"])
+    assert "calibration" not in facts(out / "experts")
+
+
 def test_files_of_an_earlier_export_do_not_stay_beside_the_new_ones(
     home, tmp_path, capsys, monkeypatch
 ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.analysis.matrix import NO_DIAL, Matrix, averaged, best_dials
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from benchmark.plan import Plan
     from benchmark.planning.jobs import SweepJob
     from benchmark.store import Store
+    from benchmark.tasks import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +44,23 @@ class Calibration:
 def calibrations(plan: Plan, store: Store, jobs: Sequence[SweepJob]) -> dict[str, Calibration]:
     """Returns the calibration of each of several trained methods, by its name.
 
+    A method whose dial does nothing, or that has none, has no calibration.
+
+    Raises:
+        UserError: If the task has no true levels or several dials, or a matrix is not stored whole.
+    """
+    found = stored(plan, store, jobs)
+    for one in found.values():
+        if isinstance(one, str):
+            raise UserError(one)
+    return {method: one for method, one in found.items() if isinstance(one, Calibration)}
+
+
+def stored(plan: Plan, store: Store, jobs: Sequence[SweepJob]) -> dict[str, Calibration | str]:
+    """Returns the calibration of each of several trained methods, or why there is none.
+
     It is of the network of the job's own seed, on all images of the plan's test sets together, at the
-    levels of its preset. A method whose dial does nothing, or that has none, has no calibration.
+    levels of its preset. Methods whose dial does nothing, or that have none, are left out.
 
     Args:
         plan: What was asked for.
@@ -52,7 +68,7 @@ def calibrations(plan: Plan, store: Store, jobs: Sequence[SweepJob]) -> dict[str
         jobs: A sweep of each method.
 
     Raises:
-        UserError: If the task has no true levels or several dials, or a matrix is not stored whole.
+        UserError: If the task has no true levels or several dials, or a test set cannot be read.
     """
     from benchmark.collect import collect
     from benchmark.plan import looked_at, stored_cells
@@ -64,25 +80,36 @@ def calibrations(plan: Plan, store: Store, jobs: Sequence[SweepJob]) -> dict[str
         )
     whole = looked_at(dataclasses.replace(plan.request, levels=None, matrix=True), store)
     rows = collect(store, stored_cells(whole, store)).rows
-    levels = [level_text(level) for level in whole.levels]
-    found = {}
+    levels = sorted((level_text(level) for level in whole.levels), key=level_key)
+    found: dict[str, Calibration | str] = {}
     for job in jobs:
         if job.method.partition(":")[0] in NO_DIAL:
             continue
         own = rows[(rows["method"] == job.method) & (rows["seed"] == job.seed)]
         every = {run.dataset: one for run, one in averaged(scores(own, task), task).items()}
-        for images in whole.images.values():
-            one = every.get(images.name, "nothing is stored")
-            if isinstance(one, str) or list(one.levels) != sorted(levels, key=level_key):
-                reason = one if isinstance(one, str) else "levels are missing"
-                raise UserError(
-                    f"{job.method} cannot be calibrated on {images.name} ({reason}); run 'dialbench run "
-                    f"{task.name} --matrix' first, with the same options but --levels"
-                )
-        known = calibration([one for one in every.values() if isinstance(one, Matrix)])
-        if known:
+        known = _whole(job.method, [one.name for one in whole.images.values()], every, levels, task)
+        if known is not None:
             found[job.method] = known
     return found
+
+
+def _whole(
+    method: str,
+    datasets: Sequence[str],
+    every: Mapping[str, Matrix | str],
+    levels: Sequence[str],
+    task: Task,
+) -> Calibration | str | None:
+    """Returns the calibration by the matrices of all test sets, or what of them is missing."""
+    for name in datasets:
+        one = every.get(name, "nothing is stored")
+        if isinstance(one, str) or list(one.levels) != levels:
+            reason = one if isinstance(one, str) else "levels are missing"
+            return (
+                f"{method} cannot be calibrated on {name} ({reason}); run 'dialbench run "
+                f"{task.name} --matrix' first, with the same options but --levels"
+            )
+    return calibration([one for one in every.values() if isinstance(one, Matrix)])
 
 
 def calibration(matrices: Sequence[Matrix]) -> Calibration | None:
