@@ -30,7 +30,15 @@ def report(offline: bool = False) -> list[str]:
     """
     system = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     lines = [_line("ok", f"dialbench {benchmark.__version__}"), _line("ok", f"python {system}")]
-    lines += [*_packages(), *_known_trouble(), *_torch(), _machine(), *_data(), *_weights(offline)]
+    lines += [
+        *_packages(),
+        *_known_trouble(),
+        *_torch(),
+        *_codec(),
+        _machine(),
+        *_data(),
+        *_weights(offline),
+    ]
     return lines
 
 
@@ -139,6 +147,21 @@ def _torch() -> list[str]:
             _line("ok", f"GPU {index}: {facts.name}, {facts.total_memory / 2**30:.0f} GiB")
         )
     return lines
+
+
+def _codec() -> list[str]:
+    """Returns what JPEG tasks compress with: entries whose digests of a task differ may differ in it."""
+    try:
+        from PIL import features
+
+        from benchmark.degradations.jpeg import codec
+
+        turbo, plain = features.version("libjpeg_turbo"), features.version("jpg")
+        name = f"libjpeg-turbo {turbo}" if turbo else f"libjpeg {plain}"
+        return [_line("ok", f"JPEG by {name}, check sum {codec()}")]
+    except ImportError:
+        # Said of the package already.
+        return []
 
 
 def _machine() -> str:

@@ -10,6 +10,7 @@ import tomllib
 import pytest
 
 from benchmark import assets
+from benchmark.degradations.jpeg import codec
 from benchmark.registry.digest import ROOT
 from benchmark.verbs import doctor
 
@@ -30,7 +31,14 @@ def test_a_sound_installation_has_no_bad_line(bare, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert all(line[:6].rstrip() in ("ok", "note", "miss") for line in lines)
     text = "\n".join(lines)
-    for fact in ("torch 2.", "cores", "DIALBENCH_DATA is not set", "LPIPS:"):
+    for fact in (
+        "torch 2.",
+        "JPEG by libjpeg",
+        f"check sum {codec()}",
+        "cores",
+        "DIALBENCH_DATA is not set",
+        "LPIPS:",
+    ):
         assert fact in text
 
 
