@@ -13,29 +13,21 @@ from torch import nn
 from benchmark import cli, plan, studies, tasks
 from benchmark.build import build_method, create_method
 from benchmark.method import ControlMethod
-from benchmark.planning.request import request_of
 from benchmark.store import Store
 from benchmark.studies import (
     ablation,
     cost,
     dial_linearity,
-    drop_in,
-    experts,
     filter_similarity,
-    joint,
     kernel_map,
     receptive_field,
     single_layer,
     wrong_level,
 )
 from benchmark.studies.study import Part
+from tests.studies.conftest import SMOKE, asked
 
 DENOISE = tasks.get("denoise")
-
-
-def asked(*words: str):
-    top, _ = cli.parser()
-    return request_of(top.parse_args(["run", *words]))
 
 
 # ---- what can be known ----------------------------------------------------------------------
@@ -128,19 +120,6 @@ def test_cells_of_wrong_dials_tell_small_losses_apart():
     losses = [wrong_level.cell_text("loss", value) for value in (0.0, 0.04, 0.994, 0.996, 12.34)]
     assert losses == ["0.00", "0.04", "0.99", "1.0", "12.3"]
     assert wrong_level.cell_text("detail", 5.468) == "5.47"
-
-
-def test_differences_to_experts_are_those_that_were_planted(plant):
-    rows = plant(
-        {
-            "ftn": lambda level, dial, at: 30 + at + 0.3 * (1 if level else -1),
-            "experts": lambda level, dial, at: 30 + at,
-        }
-    )
-    found = experts.gaps(rows[(rows["method"] == "ftn") | (rows["level"] != "0.25")], DENOISE)
-    (line,) = found["experts"].itertuples()
-    assert (line.levels, line.worst) == (4, pytest.approx(-0.3))
-    assert (line.mean, line.mean_abs) == pytest.approx((0.15, 0.3))
 
 
 def test_a_chain_of_convolutions_sees_a_square_of_known_side():
@@ -258,56 +237,6 @@ def test_ablation_asks_for_backbones_of_four_sizes():
     assert {one.methods[0].method for one in rest} == {"hypernet"}
 
 
-def test_drop_in_shrinks_networks_with_the_preset_and_obeys_a_backbone():
-    for preset in ("smoke", "laptop", "gpu"):
-        small = drop_in.requests(asked("denoise", "--methods", "tunable_conv", "--preset", preset))
-        assert [one.backbone.partition(":")[0] for one in small] == ["swinir", "nafnet"]
-        assert all(":" in one.backbone for one in small)
-    full = drop_in.requests(asked("denoise", "--methods", "tunable_conv", "--preset", "paper"))
-    assert [one.backbone for one in full] == ["swinir", "nafnet"]
-    (own,) = drop_in.requests(asked("denoise", "--methods", "ftn", "--backbone", "resnet16"))
-    assert own.backbone == "resnet16"
-    assert [one.method for one in own.methods] == ["ftn", "experts"]
-
-
-def test_joint_training_is_compared_on_the_same_images_and_strengths():
-    def line(operator: str, strength: str, image: str, value: float, **more: str):
-        return {"operator": operator, "strength": strength, "image": image, "value": value, **more}
-
-    single = [line("L0", "0", "a", 30), line("L0", "1", "a", 20), line("SR", "0.5", "a", 25)]
-    shared = [
-        line("SR", "0.5", "a", 24.5, task="operators-10"),
-        line("L0", "0", "a", 29, task="operators-10"),
-        line("L0", "0", "b", 5, task="operators-10"),
-        line("L0", "1", "a", 18, task="operators-6"),
-    ]
-    table = joint.compare(pd.DataFrame(single), pd.DataFrame(shared))
-    drops = {(one.operator, one.task): (one.drop, one.pairs) for one in table.itertuples()}
-    assert drops == {
-        ("L0", "operators-10"): (1, 1),
-        ("L0", "operators-6"): (2, 1),
-        ("SR", "operators-10"): (0.5, 1),
-    }
-    assert table["operator"].tolist() == ["L0", "L0", "SR"]
-
-
-@pytest.mark.parametrize(
-    ("task", "level", "image", "expected"),
-    [
-        ("operators-10", "0.5/0", "a unknown strength=0.5", ("L0", "0.5", "a")),
-        ("operators-10", "0.5/1", "a unknown strength=0.5", ("derain", "0.5", "a")),
-        ("operators-6", "1/0.2", "a", ("WLS", "1", "a")),
-        ("operators-4", "0", "a strength=0.5", ("SR", "0.5", "a")),
-        ("filter-wls", "1", "a", ("WLS", "1", "a")),
-        ("filter-shock", "0", "a", ("shock", "0", "a")),
-    ],
-)
-def test_every_score_is_of_one_operator_at_one_strength(task, level, image, expected):
-    row = {"level": level, "set_level": level, "image": image, "value": 1.0, "status": "ok"}
-    rows = pd.DataFrame([{**row, "metric": "psnr-rgb"}, {**row, "metric": "ssim-rgb"}])
-    assert list(joint.values(rows, tasks.get(task))) == [(*expected, 1.0)]
-
-
 def test_what_runs_again_is_what_lies_behind_the_first_layer_that_changed():
     one, other = (nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=1) for _ in range(4))) for _ in "ab")
     other.load_state_dict(one.state_dict())
@@ -325,7 +254,6 @@ def test_what_runs_again_is_what_lies_behind_the_first_layer_that_changed():
 
 # ---- the command ----------------------------------------------------------------------------
 
-SMOKE = ("--preset", "smoke", "--set", "steps=1", "--offline", "--jobs", "1")
 SMALL = {
     "ablation": ("--methods", "ftn", "ftn:depthwise=true", "--levels", "0.2,1"),
     "content": ("--methods", "dni"),
@@ -409,23 +337,3 @@ def test_costs_are_taken_where_the_input_is():
 @pytest.mark.parametrize("name", studies.names())
 def test_every_study_takes_its_own_task_and_methods(name, home, capsys):
     assert cli.main(["analyze", name, "--dry-run", *SMOKE]) == 0, capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("words", "part"),
-    [
-        ("filter-similarty", "did you mean 'filter-similarity'"),
-        ("wrong-level --task sr", "true levels like denoise"),
-        ("joint --task denoise", "operators-10"),
-        ("wrong-level --task blur-noise", "shows one dial, and blur-noise has 2"),
-        ("kernel-map --task blur-noise", "choose a task like operators-6"),
-        ("seeds --seeds 3", "one seed has nothing to be compared with"),
-        ("experts --task denoize", "did you mean 'denoise'"),
-        ("filter-similarity --task denoise --methods cfsnet " + " ".join(SMOKE), "folds"),
-    ],
-)
-def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home):
-    assert cli.main(["analyze", *words.split()]) == 2
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("dialbench: ")
-    assert part in error

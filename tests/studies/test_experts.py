@@ -1,0 +1,34 @@
+"""Methods against networks for one level alone, on any backbone: ``experts`` and ``drop-in``."""
+
+import pytest
+
+from benchmark import tasks
+from benchmark.studies import drop_in, experts
+from tests.studies.conftest import asked
+
+DENOISE = tasks.get("denoise")
+
+
+def test_differences_to_experts_are_those_that_were_planted(plant):
+    rows = plant(
+        {
+            "ftn": lambda level, dial, at: 30 + at + 0.3 * (1 if level else -1),
+            "experts": lambda level, dial, at: 30 + at,
+        }
+    )
+    found = experts.gaps(rows[(rows["method"] == "ftn") | (rows["level"] != "0.25")], DENOISE)
+    (line,) = found["experts"].itertuples()
+    assert (line.levels, line.worst) == (4, pytest.approx(-0.3))
+    assert (line.mean, line.mean_abs) == pytest.approx((0.15, 0.3))
+
+
+def test_drop_in_shrinks_networks_with_the_preset_and_obeys_a_backbone():
+    for preset in ("smoke", "laptop", "gpu"):
+        small = drop_in.requests(asked("denoise", "--methods", "tunable_conv", "--preset", preset))
+        assert [one.backbone.partition(":")[0] for one in small] == ["swinir", "nafnet"]
+        assert all(":" in one.backbone for one in small)
+    full = drop_in.requests(asked("denoise", "--methods", "tunable_conv", "--preset", "paper"))
+    assert [one.backbone for one in full] == ["swinir", "nafnet"]
+    (own,) = drop_in.requests(asked("denoise", "--methods", "ftn", "--backbone", "resnet16"))
+    assert own.backbone == "resnet16"
+    assert [one.method for one in own.methods] == ["ftn", "experts"]

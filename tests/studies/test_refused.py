@@ -1,0 +1,26 @@
+"""Studies that are asked for what they cannot show."""
+
+import pytest
+
+from benchmark import cli
+from tests.studies.conftest import SMOKE
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("filter-similarty", "did you mean 'filter-similarity'"),
+        ("wrong-level --task sr", "true levels like denoise"),
+        ("joint --task denoise", "operators-10"),
+        ("wrong-level --task blur-noise", "shows one dial, and blur-noise has 2"),
+        ("kernel-map --task blur-noise", "choose a task like operators-6"),
+        ("seeds --seeds 3", "one seed has nothing to be compared with"),
+        ("experts --task denoize", "did you mean 'denoise'"),
+        ("filter-similarity --task denoise --methods cfsnet " + " ".join(SMOKE), "folds"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home):
+    assert cli.main(["analyze", *words.split()]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("dialbench: ")
+    assert part in error
