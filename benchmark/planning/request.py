@@ -54,6 +54,9 @@ class Request:
         force: Method specifications whose own stages and cells are redone.
         matrix: Whether every level is also scored with the dial set to every other one.
         allow_leaks: Whether training images may show what is tested.
+
+    Raises:
+        UserError: If a matrix is asked for of a task whose dial cannot be set wrong.
     """
 
     task: str
@@ -68,6 +71,21 @@ class Request:
     force: tuple[str, ...] = ()
     matrix: bool = False
     allow_leaks: bool = False
+
+    def __post_init__(self) -> None:
+        # Here, so that no request becomes one with a matrix unchecked: cells would be false.
+        if self.matrix and (reason := no_matrix(self.task)):
+            raise UserError(f"--matrix {reason}")
+
+
+def no_matrix(task: str) -> str:
+    """Returns what a level x dial matrix needs that a task has not, or nothing if it has all."""
+    about = tasks.get(task)
+    if not about.has_true_level:
+        return f"needs a task whose images have a true level, which those of {task} have not"
+    if about.dial != "level":
+        return f"needs a dial that is set by hand, and {task} sets its own"
+    return ""
 
 
 def wanted(
@@ -127,12 +145,6 @@ def wanted(
         raise UserError("no level was given; write for example --levels 0,0.5,1")
     if any(type(one) is not int or one < 0 for one in seeds) or not seeds:
         raise UserError(SEEDS.format(",".join(map(str, seeds))))
-    if matrix and not about.has_true_level:
-        raise UserError(
-            f"--matrix needs a task whose images have a true level, which those of {task} have not"
-        )
-    if matrix and about.dial != "level":
-        raise UserError(f"--matrix needs a dial that is set by hand; {task} sets its own")
     return Request(
         task,
         choices,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from benchmark import collector, tasks, tracking
 from benchmark.amount import amount
 from benchmark.errors import UserError, spelled
-from benchmark.planning.request import names_in, request_of
+from benchmark.planning.request import names_in, no_matrix, request_of
 from benchmark.registry.engines import engine
 from benchmark.store import Store
 from benchmark.verbs.telling import debugs, headline, into, outcome, shown, title, traces
@@ -222,11 +222,8 @@ def analyze(args: argparse.Namespace) -> int:
             f"choose a task like {study.task}"
         )
     if study.matrix:
-        if not tasks.get(request.task).has_true_level:
-            raise UserError(
-                f"{args.name} sets the dial wrong, which needs a task with true levels like "
-                f"{study.task}; {request.task} has none"
-            )
+        if reason := no_matrix(request.task):
+            raise UserError(f"{args.name} {reason}; choose a task like {study.task}")
         request = dataclasses.replace(request, matrix=True)
 
     from benchmark import engines

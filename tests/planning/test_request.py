@@ -1,5 +1,7 @@
 """Requests from Python: what the command line gives for the same words."""
 
+import dataclasses
+
 import pytest
 
 from benchmark import cli
@@ -54,6 +56,16 @@ def test_python_and_the_command_line_ask_for_the_same(tmp_path):
 def test_what_is_wrong_is_one_sentence(given, said):
     with pytest.raises(UserError, match=said):
         wanted(**{"task": "sr", **given})
+
+
+@pytest.mark.parametrize(
+    ("task", "said"), [("sr", "true level"), ("blind", "set by hand, and blind sets its own")]
+)
+def test_a_matrix_is_refused_whoever_asks_for_it(task, said):
+    with pytest.raises(UserError, match=f"--matrix needs .*{said}"):
+        wanted(task, matrix=True)
+    with pytest.raises(UserError, match=f"--matrix needs .*{said}"):
+        dataclasses.replace(wanted(task), matrix=True)
 
 
 def test_the_level_of_one_dial_may_be_a_number():
