@@ -170,6 +170,7 @@ STUDY = Study(
     methods=("dni", "ftn", "decouple", "tunable_conv"),
     tables=tables,
     draw=draw,
+    one_dial=True,
     scores=True,
     matrix=True,
 )

@@ -113,6 +113,7 @@ STUDY = Study(
     methods=("dni", "ftn", "ftn:groups=16", "decouple", "tunable_conv"),
     tables=tables,
     draw=draw,
+    one_dial=True,
     scores=True,
     matrix=True,
 )

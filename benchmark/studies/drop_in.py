@@ -45,6 +45,7 @@ STUDY = Study(
     methods=("tunable_conv", "experts"),
     tables=tables,
     draw=experts.draw,
+    one_dial=True,
     requests=requests,
     scores=True,
 )

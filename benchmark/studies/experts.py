@@ -111,6 +111,7 @@ STUDY = Study(
     methods=("dni", "ftn", "ftn:groups=16", "decouple", "tunable_conv", "experts"),
     tables=tables,
     draw=draw,
+    one_dial=True,
     requests=with_experts,
     scores=True,
 )

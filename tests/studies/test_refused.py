@@ -16,6 +16,10 @@ from tests.studies.conftest import SMOKE
         ("wrong-level --task pixel-adaptive", "and pixel-adaptive sets its own"),
         ("joint --task denoise", "operators-10"),
         ("wrong-level --task blur-noise", "shows one dial, and blur-noise has 2"),
+        *(
+            (f"{name} --task blur-noise", f"{name} shows one dial, and blur-noise has 2")
+            for name in ("content", "dial-linearity", "drop-in", "experts")
+        ),
         ("kernel-map --task blur-noise", "choose a task like operators-6"),
         ("seeds --seeds 3", "one seed has nothing to be compared with"),
         ("experts --task denoize", "did you mean 'denoise'"),
