@@ -253,4 +253,5 @@ STUDY = Study(
     tables=tables,
     draw=draw,
     trains=False,
+    own_levels=True,
 )

@@ -106,4 +106,5 @@ STUDY = Study(
     methods=("ftn:groups=16", "ftn", "dni"),
     tables=tables,
     draw=draw,
+    own_levels=True,
 )

@@ -170,5 +170,6 @@ STUDY = Study(
     tables=tables,
     draw=draw,
     requests=requests,
+    own_levels=True,
     scores=True,
 )

@@ -215,4 +215,5 @@ STUDY = Study(
     draw=draw,
     one_dial=True,
     named=True,
+    own_levels=True,
 )

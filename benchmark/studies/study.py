@@ -46,6 +46,7 @@ class Study:
         matrix: Whether every level is also needed with the dial set to every other one.
         one_dial: Whether it can show one dial only.
         named: Whether it shows operators apart, and then any number of dials.
+        own_levels: Whether it looks at levels of its own, whatever is asked for.
     """
 
     summary: str
@@ -61,6 +62,7 @@ class Study:
     matrix: bool = False
     one_dial: bool = False
     named: bool = False
+    own_levels: bool = False
 
 
 @dataclass(frozen=True)

@@ -208,6 +208,10 @@ def analyze(args: argparse.Namespace) -> int:
     if args.wandb:
         raise UserError("a study is not mirrored; leave out --wandb, or use 'dialbench publish'")
     study = studies.get(args.name)
+    if study.own_levels and (args.levels is not None or args.physical is not None):
+        raise UserError(
+            f"{args.name} looks at levels of its own; leave out --levels and --physical"
+        )
     args.task = study.task if args.task is None else args.task
     args.methods = list(study.methods) if args.methods is None else args.methods
     args.seeds = study.seeds if args.seeds is None else args.seeds

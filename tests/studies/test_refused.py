@@ -21,6 +21,11 @@ from tests.studies.conftest import SMOKE
             for name in ("content", "dial-linearity", "drop-in", "experts")
         ),
         ("kernel-map --task blur-noise", "choose a task like operators-6"),
+        *(
+            (f"{name} {option}", f"{name} looks at levels of its own; leave out --levels")
+            for name in ("cost", "filter-similarity", "joint", "kernel-map")
+            for option in ("--levels 0", "--physical 20")
+        ),
         ("seeds --seeds 3", "one seed has nothing to be compared with"),
         ("experts --task denoize", "did you mean 'denoise'"),
         ("filter-similarity --task denoise --methods cfsnet", "folds"),
