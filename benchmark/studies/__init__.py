@@ -75,14 +75,17 @@ def perform(name: str, plans: Sequence[Plan], store: Store) -> tuple[Path, pd.Da
     study, parts = get(name), [Part(plan, store) for plan in plans]
     task = parts[0].task
     tables = study.tables(parts)
-    with style.drawing(name):
-        figures = style.files(study.draw(tables, task))
     folder = store.home / "studies" / name / task.name
     facts = {"study": name, "source": study.source, "parts": [part.facts() for part in parts]}
     records.write(folder / "about.json", json.dumps(facts, indent=1).encode())
     for stem, table in tables.items():
         blob = table.to_csv(index=False, lineterminator="\n").encode()
         records.write(folder / f"{stem}.csv", blob)
+    # Last, as a figure that cannot be drawn loses no table; an old one would be of other tables.
+    for old in folder.glob("figure.*"):
+        old.unlink(missing_ok=True)
+    with style.drawing(name):
+        figures = style.files(study.draw(tables, task))
     for suffix, blob in figures.items():
         records.write(folder / f"figure.{suffix}", blob)
     return folder, next(iter(tables.values()))

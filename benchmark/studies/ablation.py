@@ -89,10 +89,10 @@ def draw(tables: Tables, task: Task) -> Figure:
     looks = drawing.distinct(methods)
     base = own[own["method"] == methods[0]].set_index("level")["value"] if methods else {}
     for method, part in own.groupby("method", sort=False):
-        gain = [
-            value - base[level] for level, value in zip(part["level"], part["value"], strict=True)
-        ]
-        drawing.line(grid[0][0], part["level"].astype(float), gain, looks[str(method)])
+        # A method that answers at a few levels only, as experts do, may be the first.
+        part = part[part["level"].isin(base.index)].set_index("level")["value"]
+        gain = part - base[part.index]
+        drawing.line(grid[0][0], part.index.astype(float), gain, looks[str(method)])
     if methods:
         first = own.drop_duplicates("level")
         drawing.level_ticks(grid[0][0], first["level"], first["physical"])

@@ -3,8 +3,47 @@
 import pandas as pd
 import pytest
 
-from benchmark import tasks
-from benchmark.studies import cost, joint, kernel_map, receptive_field, single_layer, wrong_level
+from benchmark import plan, studies, tasks
+from benchmark.store import Store
+from benchmark.studies import (
+    ablation,
+    cost,
+    joint,
+    kernel_map,
+    receptive_field,
+    single_layer,
+    wrong_level,
+)
+from tests.studies.conftest import SMOKE, asked
+
+
+def test_a_figure_that_cannot_be_drawn_loses_no_table_and_leaves_no_older_figure(home, monkeypatch):
+    def broken(tables, task):
+        raise RuntimeError("no figure")
+
+    study = studies.study.Study(
+        *("", "", "denoise", ("dni",)), lambda parts: {"found": pd.DataFrame({"a": [1]})}, broken
+    )
+    monkeypatch.setattr(studies, "get", lambda name: study)
+    made, store = plan.make(asked("denoise", "--methods", "dni", *SMOKE), Store()), Store()
+    folder = store.home / "studies" / "mine" / "denoise"
+    folder.mkdir(parents=True)
+    (folder / "figure.svg").write_text("of other tables")
+    with pytest.raises(RuntimeError, match="no figure"):
+        studies.perform("mine", [made], store)
+    assert sorted(path.name for path in folder.iterdir()) == ["about.json", "found.csv"]
+
+
+def test_variants_are_drawn_at_the_levels_that_the_first_method_answers_at():
+    values = {("experts", "0"): 30, ("experts", "1"): 20, ("ftn", "0"): 29, ("ftn", "0.5"): 25}
+    levels = pd.DataFrame(
+        [(*key, value) for key, value in values.items()], columns=["method", "level", "value"]
+    ).assign(what="transitions", dataset="set", physical="20")
+    table = pd.DataFrame({"what": "transitions", "method": ["experts", "ftn"], "parameters": 1})
+    table = table.assign(dataset="set", stored=1, mean=1.0)
+    figure = ablation.draw({"ablation": table, "levels": levels}, tasks.get("denoise"))
+    drawn = [line.get_xydata().tolist() for line in figure.axes[0].lines]
+    assert drawn == [[[0, 0], [1, 0]], [[0, -1]]]
 
 
 def test_bars_of_an_operator_stand_around_its_name_however_many_there_are():
