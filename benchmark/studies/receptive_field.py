@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from benchmark.errors import JobError
 from benchmark.studies.study import Part, Study, Tables
 
 if TYPE_CHECKING:
@@ -77,7 +78,11 @@ def points(clean: Tensor) -> dict[str, tuple[int, int]]:
 
 
 def tables(parts: Sequence[Part]) -> Tables:
-    """Returns the counts (``receptive_field``), and the maps around the points (``maps``)."""
+    """Returns the counts (``receptive_field``), and the maps around the points (``maps``).
+
+    Raises:
+        JobError: If no method answers at any of the levels.
+    """
     import pandas as pd
 
     from benchmark.control import level_text
@@ -101,6 +106,8 @@ def tables(parts: Sequence[Part]) -> Tables:
                 found = {"pixels": counted(field), "reach": reach(field, y, across)}
                 lines.append({**shared, "row": y, "column": across, **found})
                 maps += _around(shared, field / field.max(), y, across)
+    if not lines:
+        raise JobError("no method answers at these levels; give others with --levels")
     summary = pd.DataFrame(lines).assign(image=samples.name(0))
     return {"receptive_field": summary, "maps": pd.DataFrame(maps)}
 

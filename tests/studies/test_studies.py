@@ -314,6 +314,12 @@ def test_a_study_made_again_trains_nothing_and_gives_the_same_files(shared_home,
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_what_answers_at_no_level_that_was_asked_for_has_no_receptive_field(shared_home, capsys):
+    words = ["receptive-field", "--task", "denoise", "--methods", "experts", "--levels", "0.3"]
+    assert cli.main(["analyze", *words, *SMOKE]) == 1
+    assert "no method answers at these levels; give others" in capsys.readouterr().err
+
+
 def test_the_list_names_every_study_and_imports_nothing_heavy():
     code = (
         "import sys\nfrom benchmark.cli import main\nmain(['analyze', '--list'])\n"
