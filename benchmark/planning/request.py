@@ -54,6 +54,7 @@ class Request:
         force: Method specifications whose own stages and cells are redone.
         matrix: Whether every level is also scored with the dial set to every other one.
         allow_leaks: Whether training images may show what is tested.
+        backbone_named: Whether the backbone was named, be it the preset's or another.
 
     Raises:
         UserError: If a matrix is asked for of a task whose dial cannot be set wrong.
@@ -71,6 +72,7 @@ class Request:
     force: tuple[str, ...] = ()
     matrix: bool = False
     allow_leaks: bool = False
+    backbone_named: bool = False
 
     def __post_init__(self) -> None:
         # Here, so that no request becomes one with a matrix unchecked: cells would be false.
@@ -134,8 +136,8 @@ def wanted(
         raise UserError(f"seeds={seeds}: give a list, like [{seeds}]")
     about = tasks.get(task)
     budget = config.preset(preset, changes)
-    backbone = str(spec.parse(budget.backbone if backbone is None else backbone))
-    discovery.backbone_source(backbone)
+    chosen = str(spec.parse(budget.backbone if backbone is None else backbone))
+    discovery.backbone_source(chosen)
     choices = _choices(discovery.default_methods() if methods is None else methods)
     redone = tuple(str(spec.parse(name)) for name in force)
     for name in redone:
@@ -149,7 +151,7 @@ def wanted(
         task,
         choices,
         budget,
-        backbone,
+        chosen,
         tuple(seeds),
         None if levels is None else tuple(_asked(about.space, one) for one in levels),
         tuple(train),
@@ -158,6 +160,7 @@ def wanted(
         redone,
         matrix,
         allow_leaks,
+        backbone is not None,
     )
 
 

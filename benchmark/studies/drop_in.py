@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from benchmark import config
 from benchmark.errors import JobError
 from benchmark.planning.request import Request
-from benchmark.registry import spec
 from benchmark.studies import experts
 from benchmark.studies.study import Part, Study, Tables
 
@@ -20,10 +18,9 @@ SMALL = ("swinir:depths=2-2:heads=4:width=32", "nafnet:dec=1-1:enc=1-1:mid=2:wid
 def requests(request: Request) -> list[Request]:
     """Returns the request on both networks, or on the backbone that the user named."""
     (own,) = experts.with_experts(request)
-    preset = config.PRESETS.get(request.preset.name)
-    if preset is None or request.backbone != str(spec.parse(preset.backbone)):
+    if request.backbone_named:
         return [own]
-    backbones = SMALL if preset.backbone.startswith("small") else FULL
+    backbones = SMALL if request.preset.backbone.startswith("small") else FULL
     return [dataclasses.replace(own, backbone=backbone) for backbone in backbones]
 
 
