@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from benchmark.analysis.scores import pictures
 from benchmark.errors import JobError, UserError
 from benchmark.planning.request import Choice, Request
 from benchmark.studies.study import Part, Study, Tables
@@ -68,15 +69,15 @@ def values(rows: pd.DataFrame, task: Task) -> Iterator[tuple[str, str, str, floa
 
     own = rows[(rows["metric"] == task.headline) & (rows["status"] == "ok")]
     own = own[(own["set_level"] == own["level"]) | (own["set_level"] == "")]
+    images = list(dict.fromkeys(own["image"]))
+    picture_of = {images[at]: name for name, of in pictures(images, task).items() for at in of}
     for level, image, value in zip(own["level"], own["image"], own["value"], strict=True):
         physical = dict(zip(task.space.axes, task.space.physical(parse_level(level)), strict=True))
         names = [axis.text(at) for axis, at in physical.items() if axis.names]
         operator = names[0] if names else _operator_of(task)
-        picture, _, unseen = image.partition(" ")
-        if operator in FILTERS:
-            strength = level.partition("/")[0]
-        else:
-            strength = unseen.partition("=")[2] or unseen.rpartition("=")[2]
+        picture = picture_of[image]
+        unseen = image.removeprefix(picture).partition("=")[2]
+        strength = level.partition("/")[0] if operator in FILTERS else unseen
         yield operator, strength, picture, float(value)
 
 
