@@ -239,16 +239,26 @@ def perception(task: Task) -> list[str]:
     return [metric for metric in task.metrics if metric.startswith("lpips")]
 
 
+def experts_of(run: Run, sizes: Mapping[Run, int]) -> Run | None:
+    """Returns the experts that a run is compared with: those with most levels.
+
+    Args:
+        run: The run.
+        sizes: Of other runs, experts among them, the number of levels.
+    """
+    same = [one for one in sizes if one.family == "experts" and one[1:] == run[1:]]
+    return max(same, key=lambda one: (sizes[one], one.method), default=None)
+
+
 def _experts(found: Found, run: Run, seed: int) -> Mapping[str, Scores] | None:
-    """Returns the scores of the experts that a run is compared with: those with most levels."""
-    same = [
-        (one, seeds[seed])
+    """Returns the scores of the experts that one seed of a run is compared with."""
+    sizes = {
+        one: max(len(scores.levels()) for scores in seeds[seed].values())
         for one, seeds in found.items()
-        if one.family == "experts" and one[1:] == run[1:] and seed in seeds
-    ]
-    sizes = [max(len(one.levels()) for one in scores.values()) for _, scores in same]
-    chosen = max(range(len(same)), key=lambda at: (sizes[at], same[at][0].method), default=None)
-    return None if chosen is None else same[chosen][1]
+        if one.family == "experts" and seed in seeds
+    }
+    chosen = experts_of(run, sizes)
+    return None if chosen is None else found[chosen][seed]
 
 
 def _scores(own: Mapping[str, Scores], metric: str) -> Scores:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.analysis.comparison import level_means
+from benchmark.analysis.dial import experts_of
 from benchmark.analysis.scores import scores
 from benchmark.errors import JobError
 from benchmark.planning.request import Choice, Request
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from benchmark.tasks import Task
 
-KEYS = ["method", "backbone", "dataset"]
+KEYS = ["method", "backbone", "dataset", "against"]
 
 
 def with_experts(request: Request) -> list[Request]:
@@ -37,7 +38,8 @@ def gaps(rows: pd.DataFrame, task: Task) -> Tables:
 
     Returns:
         ``experts`` (one line per method: mean and mean absolute difference over the experts'
-        levels) and ``levels`` (one line per method and level).
+        levels) and ``levels`` (one line per method and level). Of several kinds of experts, those
+        with most levels are compared with, as in a report; ``against`` names them.
 
     Raises:
         JobError: If there are no experts, or nothing to compare them with.
@@ -49,17 +51,19 @@ def gaps(rows: pd.DataFrame, task: Task) -> Tables:
 
     means = level_means(scores(rows, task), task.headline)
     sign = 1.0 if METRICS[task.headline].higher_is_better else -1.0
-    ceilings = {run[1:]: own for run, own in means.items() if run.family == "experts"}
+    sizes = {run: len(own) for run, own in means.items()}
     lines = []
     for run, own in means.items():
-        if run.family in ("experts", "floor") or run[1:] not in ceilings:
+        chosen = experts_of(run, sizes)
+        if run.family in ("experts", "floor") or chosen is None:
             continue
-        other = ceilings[run[1:]]
+        other = means[chosen]
         for level in (one for one in own if one in other):
             values = {"value": own[level], "expert": other[level]}
             values["difference"] = sign * (own[level] - other[level])
             place = {"level": level, "physical": physical(task, level)}
-            lines.append({**{key: getattr(run, key) for key in KEYS}, **place, **values})
+            name = {"method": run.method, "backbone": run.backbone, "dataset": run.dataset}
+            lines.append({**name, "against": chosen.method, **place, **values})
     if not lines:
         raise JobError("no method was scored at the levels of experts, so nothing can be compared")
     table = pd.DataFrame(lines)

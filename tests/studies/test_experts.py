@@ -22,6 +22,18 @@ def test_differences_to_experts_are_those_that_were_planted(plant):
     assert (line.mean, line.mean_abs) == pytest.approx((0.15, 0.3))
 
 
+@pytest.mark.parametrize(
+    ("few", "many"), [("experts:count=2", "experts"), ("experts", "experts:count=5")]
+)
+def test_of_several_kinds_of_experts_those_with_most_levels_are_compared_with(plant, few, many):
+    values = {few: 10, many: 29, "ftn": 30}
+    rows = plant({name: lambda level, dial, at, by=by: by for name, by in values.items()})
+    rows = rows[(rows["method"] != few) | rows["level"].isin(["0", "1"])]
+    found = experts.gaps(rows, DENOISE)
+    (line,) = found["experts"].itertuples()
+    assert (line.against, line.levels, line.mean) == (many, 5, 1)
+
+
 def test_drop_in_shrinks_networks_with_the_preset_and_obeys_a_backbone():
     for preset in ("smoke", "laptop", "gpu"):
         small = drop_in.requests(asked("denoise", "--methods", "tunable_conv", "--preset", preset))
