@@ -343,7 +343,7 @@ def _beyond(task: Task, levels: Sequence[str]) -> str:
         words.level_name(task, level_text(one)) for one in (task.space.first, task.space.last)
     )
     said = (
-        f"methods are trained from {first} to {last}, and beyond as they are at the nearer of both"
+        f"methods are trained from {first} to {last}, and beyond stay as they are at the nearer end"
     )
     return f"{names}: {said}" if there else ""
 
