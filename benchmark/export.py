@@ -130,7 +130,7 @@ def _calibrations(
             "calibration": {
                 "what": "the dial that was best on average for images of a level, and between levels on "
                 "straight lines",
-                "measured on": [*plan.request.test],
+                "measured on": [images.name for images in plan.images.values()],
                 "levels": [*one.levels],
                 "dials": [*one.dials],
             }
@@ -167,8 +167,9 @@ def _write(
     if onnx and only is None:
         level = torch.tensor(task.space.end)
         blob = as_onnx(Dialled(method), f"{job.method} with its dial", level)
-        more = {"dial": "dial.onnx", "level": _dial(method, task)}
-        write(folder / more["dial"], described(blob, {**facts, "level": more["level"]}))
+        more["level"] = _dial(method, task)
+        write(folder / "dial.onnx", described(blob, {**facts, **more}))
+        more["dial"] = "dial.onnx"
     # Last, so that a folder with it is whole.
     text = json.dumps({**facts, **more, "levels": told}, indent=1)
     write(folder / FACTS, text.encode() + b"\n")

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
@@ -76,6 +77,24 @@ def test_what_a_matrix_says_of_the_dial_goes_along(home, tmp_path):
     assert told["levels"] == [0.2, 0.6, 1.0] and told["measured on"] == ["builtin"]
     assert len(told["dials"]) == 3 and all(0 <= one <= 1 for one in told["dials"])
     assert "calibration" not in facts(out / "experts")
+
+
+def test_a_file_with_a_dial_holds_its_calibration_and_sets_are_named_without_their_folder(
+    home, tmp_path
+):
+    onnx = pytest.importorskip("onnx")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in "ab":
+        pixels = np.random.default_rng(ord(name)).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(mine / f"{name}.png")
+    words = ["--methods", "dni", "--test", str(mine)]
+    assert cli.main(["run", "denoise", *WORDS, *words, "--matrix"]) == 0
+    out = trained("denoise", "dni", tmp_path, "--test", str(mine), "--onnx") / "dni"
+    told = facts(out)["calibration"]
+    assert told["measured on"] == ["mine"]
+    held = {one.key: one.value for one in onnx.load(out / "dial.onnx").metadata_props}
+    assert json.loads(held["calibration"]) == told
 
 
 def test_files_of_an_earlier_export_do_not_stay_beside_the_new_ones(
