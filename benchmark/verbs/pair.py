@@ -83,7 +83,8 @@ def treatments(size: tuple[int, int]) -> Iterator[tuple[Protocol, str]]:
 
 def treatment(protocol: Protocol, size: tuple[int, int]) -> str:
     """Returns in words what a protocol does to a finished pair (H, W)."""
-    colour = "RGB images" if protocol.colour == "rgb" else "the luma plane alone, rounded to 8 bits"
+    luma = "the luma plane alone, rounded to 8 bits, or gray images themselves"
+    colour = "RGB images" if protocol.colour == "rgb" else luma
     height, width = _cropped(size, protocol)
     cuts = [f"cropped to {width}x{height}"] if (height, width) != size else []
     cuts += [f"{protocol.shave} pixels cut from every side"] if protocol.shave else []
@@ -110,7 +111,12 @@ def scored(restored: Tensor, clean: Tensor, protocol: Protocol, offline: bool) -
         if protocol.colour == "rgb" or "y601" in one
     ]
     restored, clean = (one[:, :height, :width] for one in (restored, clean))
-    if protocol.colour != "rgb" and not (_is_gray(restored) and _is_gray(clean)):
+    if not height or not width:
+        for one in ids:
+            yield Line(one, None, f"cropping leaves nothing of a {size[1]}x{size[0]} image")
+        return
+    # What is restored of a gray image is averaged over channels, by the protocol.
+    if protocol.colour != "rgb" and not _is_gray(clean):
         restored, clean = (_luma_plane(one) for one in (restored, clean))
     for one, score in Scorer(ids, protocol, offline).score(restored, clean).items():
         yield Line(one, score.value, score.reason, records.get(one).digits)

@@ -74,6 +74,31 @@ def test_gray_pairs_are_their_own_luma(files, home, capsys):
     )
 
 
+def test_what_is_restored_of_a_gray_image_is_averaged_over_channels(files, home, capsys):
+    for file in files:
+        with Image.open(file) as image:
+            shades = np.array(image.convert("L").convert("RGB"))
+        if file == files[0]:
+            shades[0, 0, 0] ^= 1
+        Image.fromarray(shades).save(file)
+    assert cli.main(["doctor", *files, "--offline"]) == 0
+    whole, luma = capsys.readouterr().out.split("  jpeg-y: ")
+    found, wanted = (
+        float(values(one)[key]) for one, key in ((luma, "psnr-y601"), (whole, "psnr-rgb"))
+    )
+    assert found == pytest.approx(wanted, abs=0.02)
+
+
+def test_a_protocol_whose_crop_leaves_nothing_says_so(files, home, capsys):
+    for file in files:
+        with Image.open(file) as image:
+            image.crop((0, 0, 5, 1)).save(file)
+    assert cli.main(["doctor", *files, "--offline"]) == 0
+    text = capsys.readouterr().out
+    assert "cropping leaves nothing of a 5x1 image" in text.split("  adafm-like: ")[1]
+    assert float(values(text)["psnr-rgb"]) > 0
+
+
 def test_what_cannot_be_had_is_null_with_its_reason(files, home, capsys):
     assert cli.main(["doctor", *files, "--offline"]) == 0
     line = next(one for one in capsys.readouterr().out.splitlines() if "lpips-alex@" in one)
