@@ -164,6 +164,7 @@ def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home, monkeypatch
         (["run", "sr", "--train", ""], "--train names no image set"),
         (["run", "sr", "--test", ","], "--test names no image set"),
         (["data", "check", "--test", " "], "--test names no image set"),
+        (["data", "--train", "builtin"], "--train is for check, verify and manifest; use"),
         (["run", "sr", "--force", ""], "--force names no method"),
         (["size", "sr", "--preset", ""], "--preset names none"),
         (["analyze", "experts", "--task", ""], "unknown task ''"),

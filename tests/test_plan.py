@@ -82,13 +82,17 @@ def test_the_start_network_is_trained_once_for_all_who_need_it(planned):
 
 
 def test_levels_are_told_in_the_unit_of_the_dial_and_which_are_not_trained_for(home):
-    top, _ = cli.parser()
-    words = ["denoise", "--preset", "smoke", "--offline", "--methods", "dni", "--physical", "5,50"]
-    text = describe(plan.make(request_of(top.parse_args(["run", *words])), Store()))
-    assert "; levels 0 (5), 0.6 (50)\nmethods are not trained for levels 0 (5)\n" in text
-    words[-1] = "20,50"
-    text = describe(plan.make(request_of(top.parse_args(["run", *words])), Store()))
-    assert "; levels 0.2 (20), 0.6 (50)\n\nstage" in text
+    def told(method: str, sigmas: str) -> str:
+        words = ["--preset", "smoke", "--offline", "--methods", method, "--physical", sigmas]
+        top, _ = cli.parser()
+        request = request_of(top.parse_args(["run", "denoise", *words]))
+        return describe(plan.make(request, Store()))
+
+    text = told("dni", "5,50")
+    assert "; levels 0 (5), 0.6 (50)\ntraining does not reach levels 0 (5)\n" in text
+    assert "; levels 0.2 (20), 0.6 (50)\n\nstage" in told("dni", "20,50")
+    # Where nothing is trained, no level lies beyond.
+    assert "; levels 0 (5), 0.6 (50)\n\nstage" in told("floor", "5,50")
 
 
 def test_dni_and_blend_train_the_very_same_networks(planned):

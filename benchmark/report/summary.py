@@ -336,15 +336,13 @@ def _facts(
 
 
 def _beyond(task: Task, levels: Sequence[str]) -> str:
-    """Returns which levels no method is trained for, and what they answer there; or nothing."""
+    """Returns which levels training does not reach, and what methods answer there; or nothing."""
     there = [one for one in levels if not task.space.between(parse_level(one))]
     names = ", ".join(words.level_name(task, one) for one in there)
     first, last = (
         words.level_name(task, level_text(one)) for one in (task.space.first, task.space.last)
     )
-    said = (
-        f"methods are trained from {first} to {last}, and beyond stay as they are at the nearer end"
-    )
+    said = f"what is trained here goes from {first} to {last}, and beyond stays as it is at the nearer end"
     return f"{names}: {said}" if there else ""
 
 

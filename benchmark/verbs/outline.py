@@ -25,7 +25,11 @@ def describe(plan: Plan, train: bool = True, sweep: bool = True) -> str:
         f"backbone {request.backbone}, seeds {_listed(request.seeds)}",
         f"training on {_listed(request.train)}; testing on {_listed(request.test)}; "
         f"levels {_listed([_named(plan, level) for level in plan.levels])}",
-        *([f"methods are not trained for levels {_listed(beyond)}"] if train and beyond else ()),
+        *(
+            [f"training does not reach levels {_listed(beyond)}"]
+            if train and plan.trains and beyond
+            else ()
+        ),
         "",
         *(_stages(plan) if train else ()),
         *(_cells(plan) if sweep else ()),

@@ -133,7 +133,9 @@ def show_data(args: argparse.Namespace) -> int:
         return {"verify": _verify, "manifest": _manifest}[args.action](sets)
     for name in ("train", "test"):
         if getattr(args, name) is not None:
-            raise UserError(f"--{name} is for the check; use 'dialbench data check --{name} SET'")
+            raise UserError(
+                f"--{name} is for check, verify and manifest; use 'dialbench data check --{name} SET'"
+            )
     print("\n".join(sources.listing()))
     if not os.environ.get("DIALBENCH_DATA"):
         print("set DIALBENCH_DATA to a folder with train/ and test/ to use sets of your own")

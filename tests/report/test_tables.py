@@ -202,7 +202,7 @@ def test_the_facts_name_protocol_sets_preset_seeds_and_versions(make):
 def test_levels_that_no_method_is_trained_for_are_told(make):
     results, task = make("denoise", methods=("dni",), levels=("0", "0.2", "1"))
     said = dict(document(results, task, "laptop").facts)["beyond training"]
-    assert said.startswith("sigma 5: methods are trained from sigma 20 to sigma 80, ")
+    assert said.startswith("sigma 5: what is trained here goes from sigma 20 to sigma 80, ")
     results, task = make("denoise", methods=("dni",), levels=("0.2", "1"))
     assert "beyond training" not in dict(document(results, task, "laptop").facts)
 
