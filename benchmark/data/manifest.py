@@ -63,7 +63,9 @@ def compared(split: str, images: ImageSet) -> tuple[bool, str]:
     counted = f"{split}/{images.name}: {amount(len(found), 'image')}"
     if boards is None:
         alike = [one for one, other in every.items() if set(other.values()) == set(found.values())]
-        as_well = f"; their pixels are those of {alike[0]}, their noise is not" if alike else ""
+        # Noise of training patches is drawn by the step, not by names.
+        noise = ", their noise is not" if split == "test" else ""
+        as_well = f"; their pixels are those of {alike[0]}{noise}" if alike else ""
         return True, f"{counted}, and no board has a set of this name{as_well}"
     apart = {
         "other pixels": [one for one in boards if found.get(one, boards[one]) != boards[one]],

@@ -61,6 +61,11 @@ def test_a_known_set_under_another_name_is_told(folder, capsys):
     code, said = verified(capsys, "--test", "drei")
     assert code == 0 and "no board has a set of this name; their pixels are those of" in said
     assert "test/three, their noise is not" in said
+    # Training draws noise by the step.
+    code = cli.main(["data", "verify", "--train", str(folder.with_name("drei"))])
+    assert code == 0 and capsys.readouterr().out.endswith(
+        "; their pixels are those of test/three\n"
+    )
 
 
 def test_the_same_bytes_in_another_shape_are_another_image(tmp_path):
