@@ -222,4 +222,7 @@ def _construct(kind: type, spec: Spec, **fixed: Any) -> Any:
     try:
         return kind(**fixed, **options)
     except Exception as error:
+        if spec.options and isinstance(error, ValueError):
+            # Constructors refuse values of options so.
+            raise UserError(f"{spec}: {str(error) or 'an option has a wrong value'}") from error
         raise JobError(f"{spec} cannot be constructed: {one_line(error)}") from error

@@ -95,6 +95,25 @@ def test_levels_are_told_in_the_unit_of_the_dial_and_which_are_not_trained_for(h
     assert "; levels 0 (5), 0.6 (50)\n\nstage" in told("floor", "5,50")
 
 
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("adafm:k=2", "adafm:k=2: AdaFM's filter size must be odd, not 2; "),
+        ("ftn:groups=0", "ftn:groups=0: "),
+        ("experts:count=1", "experts:count=1: "),
+        ("experts:at=abc", "experts:at=abc: "),
+    ],
+)
+def test_a_wrong_value_of_an_option_stops_the_run_before_anything_is_trained(
+    method, said, home, capsys
+):
+    words = ["--preset", "smoke", "--offline", "--methods", f"floor,{method}"]
+    for more in ([], ["--dry-run"]):
+        assert cli.main(["run", "denoise", *words, *more]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"dialbench: {said}") and error.count("\n") == 1
+
+
 def test_dni_and_blend_train_the_very_same_networks(planned):
     dni, _ = planned("--methods", "dni")
     blend, _ = planned("--methods", "blend")

@@ -50,7 +50,13 @@ class Session:
         self.device = best_device()
         for method in self.methods.values():
             method.to(self.device)
-        psnr = [name for name in task.metrics if name.startswith("psnr-")][:1]
+        psnr = [
+            name
+            for name in task.metrics
+            # Of the clean image, which is at hand.
+            if name.startswith("psnr-")
+            if not (METRICS[name].of_target or METRICS[name].of_dial)
+        ][:1]
         self.scorer = Scorer(psnr, task.protocol, offline=True)
         self._images: dict[str, Samples] = {}
         self.network = functools.lru_cache(NETWORKS)(self._network)

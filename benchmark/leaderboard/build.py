@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from benchmark import records, store
 from benchmark.errors import JobError, UserError
-from benchmark.leaderboard import folder, loaded
+from benchmark.leaderboard import entry, folder, loaded
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault
 
@@ -82,9 +83,10 @@ def write(root: Path) -> list[Path]:
     for task, files in each(root, board):
         for name in folder.BOARD:
             path, blob = task / name, files.get(name)
-            if blob is None:
-                path.unlink(missing_ok=True)
-            elif not path.is_file() or path.read_bytes() != blob:
+            if blob is None and path.is_file():
+                path.unlink()
+                changed.append(path)
+            elif blob is not None and not (path.is_file() and path.read_bytes() == blob):
                 records.write(path, blob)
                 changed.append(path)
     return changed
@@ -108,13 +110,18 @@ def pages(root: Path, out: Path, pictures: store.Store | None = None) -> Path:
     from benchmark.leaderboard.page import card, card_name, home, page
 
     def written(task: Path) -> list[Group]:
-        groups = compared(task)
+        groups, place = compared(task), out / task.name
+        every = {one.entry.id: one.entry for group in groups for one in group.standings}
         if groups:
             text = page(groups, drawn.results(groups, task, pictures))
-            records.write(out / task.name / "index.html", text.encode())
-            every = {one.entry.id: one.entry for group in groups for one in group.standings}
-            for entry in every.values():
-                records.write(out / task.name / card_name(entry), card(entry).encode())
+            records.write(place / "index.html", text.encode())
+        for one in every.values():
+            records.write(place / card_name(one), card(one).encode())
+        # What was taken back must not stay published.
+        kept = {*every, *(["index"] if groups else [])}
+        for old in place.glob("*.html"):
+            if old.stem not in kept and (old.stem == "index" or re.fullmatch(entry.ID, old.stem)):
+                old.unlink()
         return groups
 
     found = [(task.resolve().name, groups) for task, groups in each(root, written) if groups]

@@ -28,6 +28,9 @@ RETRAINED = 30
 """Training again may move the mean over images by this many tolerances (0.3 dB): floating point
 differs from machine to machine, and training makes more of it."""
 
+DRAWS = 2**63
+"""Largest number that says which rows are computed again."""
+
 _DIFFERENCE = schema.real(0, 1e6)
 _COUNT = schema.whole(0, 10**9)
 _COMPARED = schema.table(
@@ -42,7 +45,7 @@ SHAPE = schema.record(
         "schema": schema.choice(SCHEMA),
         "mode": schema.choice(*MODES),
         "files": schema.record(dict.fromkeys(COVERED, schema.text(entry.SHA))),
-        "draw": schema.whole(0, 2**63),
+        "draw": schema.whole(0, DRAWS),
         "canary": schema.record(
             {
                 "levels": _COUNT,

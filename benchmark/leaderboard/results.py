@@ -63,13 +63,13 @@ def text(old: str, root: Path) -> str:
     begun, whole = old.count("<!-- table "), TABLE.findall(old)
     if begun != len(whole):
         raise JobError("a table of the document has no '<!-- end -->'; put one below it")
-    found = {task.name: groups for task, groups in build.each(root, build.compared) if groups}
-    lines = {name: list(_lines(root / name, groups)) for name, groups in found.items()}
-    for name in found:
+    found = {task.resolve(): groups for task, groups in build.each(root, build.compared) if groups}
+    lines = {task.name: list(_lines(task, groups)) for task, groups in found.items()}
+    for name in lines:
         if f"<!-- table {name} -->\n" not in old:
             old = f"{old.rstrip()}\n\n## {name}\n\n<!-- table {name} -->\n<!-- end -->\n"
     for name in TABLE.findall(old):
-        if name not in found:
+        if name not in lines:
             raise JobError(f"there are no entries of {shown(name)}; remove its table")
     old = TABLE.sub(
         lambda at: f"<!-- table {at[1]} -->\n{_section(at[1], lines[at[1]])}\n<!-- end -->", old

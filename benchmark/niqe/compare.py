@@ -21,6 +21,7 @@ from benchmark.data.patches import to_tensor
 from benchmark.data.pictures import Picture
 from benchmark.data.sources import open_set
 from benchmark.degradations import degrade, generator
+from benchmark.errors import UserError
 from benchmark.metrics import records
 from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.metrics.scorer import Scorer
@@ -125,10 +126,13 @@ def main() -> None:
     scorer = Scorer(ids, PROTOCOLS["rgb"])
     for reason in scorer.unavailable().values():
         raise SystemExit(reason)
-    for name in args.sets:
-        print("\n".join([*of_set(name, scorer, ids), ""]))
-    if args.store:
-        print("\n".join(of_store(Store(), scorer, ids)))
+    try:
+        for name in args.sets:
+            print("\n".join([*of_set(name, scorer, ids), ""]))
+        if args.store:
+            print("\n".join(of_store(Store(), scorer, ids)))
+    except UserError as error:
+        options.error(str(error))
 
 
 if __name__ == "__main__":

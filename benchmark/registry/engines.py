@@ -54,6 +54,9 @@ def engine(text: str) -> Spec:
             raise UserError(f"--engine {text}: there is no option '{key}'; {name} takes: {known}")
         kind = OPTIONS[name][key]
         if kind is str:
+            # As it was written: an account 00 is no 0.
+            written = text.split(f":{key}=", 1)[1].partition(":")[0]
+            chosen.options[key] = value if isinstance(value, str) else written
             continue
         given = isinstance(value, int if kind is int else int | float)
         if not given or isinstance(value, bool) or not LOWEST.get(key, 1) <= value < math.inf:

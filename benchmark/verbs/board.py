@@ -84,8 +84,8 @@ def verify(args: argparse.Namespace) -> int:
         raise UserError(unknown("mode", args.mode, MODES))
     if args.weights is not None and not args.weights.is_dir():
         raise UserError(f"--weights {args.weights}: there is no such folder")
-    if args.draw is not None and args.draw < 0:
-        raise UserError(f"--draw {args.draw}: give a number of 0 or more")
+    if args.draw is not None and not 0 <= args.draw <= proof.DRAWS:
+        raise UserError(f"--draw {args.draw}: give a number from 0 to {proof.DRAWS}")
     store.prepare()
     for path in map(_entry_folder, args.entry):
         try:

@@ -51,6 +51,11 @@ def test_the_input_is_judged_as_outputs_are_where_it_has_their_size(session_of, 
     assert imitating.given_said(imitating.add(pixels), None) == ""
 
 
+def test_where_less_than_all_noise_goes_outputs_are_judged_by_the_clean_image(session_of, pixels):
+    session = session_of("denoise-strength", "floor")
+    assert session.given_said(session.add(pixels), (0.5,)).startswith("PSNR-RGB ")
+
+
 def test_networks_and_outputs_are_made_once(session_of, pixels, monkeypatch):
     session = session_of("denoise", "dni")
     image, made = session.add(pixels), []

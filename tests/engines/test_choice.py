@@ -65,6 +65,16 @@ def test_options_are_handed_over():
     assert engines.engine("ray:gpus=0.5:retries=0").options == {"gpus": 0.5, "retries": 0}
 
 
+@pytest.mark.parametrize("name", ["00", "1e5", "1_000", "0x10", "true", "cpu"])
+def test_names_of_a_cluster_are_handed_over_as_they_are_written(name, monkeypatch):
+    monkeypatch.setattr(engines, "_installed", lambda name: True)
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/sbatch")
+    for quoted in (name, f"'{name}'"):
+        chosen = engines.engine(f"slurm:account={quoted}:chunk=2:qos={quoted}")
+        assert chosen.options == {"account": name, "chunk": 2, "qos": name}
+        assert engines.engine(str(chosen)) == chosen
+
+
 def test_choosing_an_engine_imports_none():
     code = (
         "import sys\n"

@@ -383,7 +383,7 @@ def test_a_folder_without_entries_has_no_board(boards, put):
         "sr/board.csv",
         "sr/curves.svg",
     ]
-    build.write(boards)
+    assert [one.name for one in build.write(boards)] == ["board.md", "board.csv", "curves.svg"]
     assert check.check(boards).faults == []
 
 

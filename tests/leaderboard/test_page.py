@@ -4,6 +4,7 @@ import html
 import io
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -147,6 +148,20 @@ def test_pictures_belong_to_the_curve_of_their_own_set(put, boards, tmp_path):
     for curves, pictures in zip(data["sets"], data["gallery"]["sets"], strict=True):
         (at,) = {it["series"] for it in pictures["shown"]} - {None}
         assert curves["names"][at] == "dni"
+
+
+def test_what_is_taken_back_does_not_stay_published(put, boards, tmp_path):
+    gone, kept = put(**FIELD), put(method="adafm", **FIELD)
+    alone = put("denoise", **FIELD)
+    build.pages(boards, tmp_path)
+    mine = tmp_path / "sr" / "notes.html"
+    mine.write_text("by hand")
+    shutil.rmtree(gone)
+    shutil.rmtree(alone)
+    build.pages(boards, tmp_path)
+    found = {path.name for path in (tmp_path / "sr").glob("*.html")}
+    assert found == {"index.html", f"{kept.name}.html", mine.name}
+    assert not [*(tmp_path / "denoise").glob("*.html")]
 
 
 def test_a_page_draws_every_metric_what_it_costs_and_the_matrix(put, boards):

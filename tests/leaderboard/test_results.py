@@ -30,6 +30,10 @@ def test_the_document_of_this_repository_is_what_its_entries_make():
     assert not re.findall(r"\d+\.\d+", prose), "write figures as <!-- TASK SET METHOD ... -->"
 
 
+def test_the_folder_of_one_task_gives_its_table_alone(field):
+    assert results.text("", field / "sr") == results.text("", field)
+
+
 def test_tables_and_figures_are_of_the_entries_and_the_text_stays(field):
     old = (
         "# Mine\n\nBy hand.\n\n<!-- table sr -->\nstale\n<!-- end -->\n\nAt the end "

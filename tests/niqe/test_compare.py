@@ -22,6 +22,13 @@ def test_it_prints_a_rank_correlation_for_every_set_and_version(
     assert "## Outputs of the methods" in lines
 
 
+def test_a_set_that_is_not_there_is_bad_usage(home, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["compare", "psnr-y601", "mse-y601", "nope"])
+    with pytest.raises(SystemExit) as ended:
+        compare.main()
+    assert ended.value.code == 2 and "unknown test set 'nope'" in capsys.readouterr().err
+
+
 def test_a_metric_that_cannot_be_computed_ends_it(home, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["compare", "psnr-rgb", "niqe@pyiqa-0.1.16"])
     monkeypatch.setattr("benchmark.assets.PATIENCE", 0.01)

@@ -78,7 +78,7 @@ def test_an_annotation_says_that_a_whole_default_stands_for_any_number():
 
 @pytest.mark.parametrize("spec", ["ftn:groups=0", "ftn:groups=-4", "ftn:depth=0", "adafm:k=2"])
 def test_an_option_out_of_range_says_what_is_needed(spec):
-    with pytest.raises(JobError, match="(needs|must be)"):
+    with pytest.raises(UserError, match=f"^{spec}: .*(needs|must be)"):
         build.create_method(spec)
 
 
