@@ -108,6 +108,7 @@ def _pictures(store: Store, cells: Iterable[Cell]) -> list[dict[str, Any]]:
             record = {
                 "method": method,
                 "backbone": facts["backbone"] if own else "",
+                "preset": facts["preset"] if own else "",
                 "seed": facts["seed"] if own else 0,
                 "dataset": facts["dataset"],
                 "image": files["image"],

@@ -311,6 +311,7 @@ def _pictures(results: Results, one: Series, seed: Any) -> dict[str, dict[str, s
     own = (
         (pictures["method"] == one.method)
         & (as_texts(pictures["backbone"]) == one.backbone)
+        & (as_texts(pictures["preset"]) == one.preset)
         & (pictures["seed"] == seed)
     )
     found: dict[str, dict[str, str]] = {}

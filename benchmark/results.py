@@ -49,7 +49,17 @@ COST_COLUMNS = (
     "switch_ms",
     "train_steps",
 )
-PICTURE_COLUMNS = ("method", "backbone", "seed", "dataset", "image", "level", "path", "single")
+PICTURE_COLUMNS = (
+    "method",
+    "backbone",
+    "preset",
+    "seed",
+    "dataset",
+    "image",
+    "level",
+    "path",
+    "single",
+)
 
 FEW_LEVELS = "answers only at levels "
 """What the reason begins with why a method lacks levels that it cannot be asked for."""

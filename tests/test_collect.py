@@ -41,3 +41,15 @@ def test_seeds_share_what_they_are_given_and_not_what_they_make(tmp_path):
     ]
     pictures = collect(Store(tmp_path), cells).pictures
     assert pictures["method"].value_counts().to_dict() == {"dni": 2, INPUT: 1, CLEAN: 1, MAP: 1}
+
+
+def test_pictures_of_two_budgets_stay_apart(tmp_path):
+    rows = (Row("a", "psnr-rgb", 30.0, "ok", ""),)
+    cells = [
+        Cell(preset, {**FACTS, "preset": preset}, rows, {}, {"image": "a", **FILES})
+        for preset in ("smoke", "laptop")
+    ]
+    pictures = collect(Store(tmp_path), cells).pictures
+    own = pictures["method"] == "dni"
+    assert pictures["preset"][own].tolist() == ["smoke", "laptop"]
+    assert pictures["preset"][~own].tolist() == ["", "", ""]

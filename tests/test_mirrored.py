@@ -1,8 +1,12 @@
 """What is to be mirrored in Weights & Biases: which runs there are, and what they are told apart by."""
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
 from benchmark import mirrored, tasks
+from benchmark.results import Results
 from tests.wandb_files import LPIPS, PSNR, build
 
 
@@ -29,6 +33,17 @@ def test_other_weights_sets_and_budgets_are_other_runs(tmp_path, column, value):
     assert ids[0][0] != ids[1][0]
     # The report is of a budget and of data sets, whoever is in it.
     assert (ids[0][1] == ids[1][1]) == (column == "weights_sha256")
+
+
+def test_runs_of_two_budgets_have_each_their_own_pictures(tmp_path):
+    one, other = build(tmp_path / "one"), build(tmp_path / "other")
+    for table in (other.rows, other.costs, other.pictures):
+        table.loc[table["method"] == "dni", "preset"] = "smoke"
+    pairs = ((one.rows, other.rows), (one.costs, other.costs), (one.pictures, other.pictures))
+    both = Results(*map(pd.concat, pairs))
+    *found, _ = mirrored.runs(both, tasks.get("sr"), {}, tmp_path)
+    folders = [Path(run.pictures["0"]["set5/restored"]).parent.name for run in found]
+    assert [run.kind for run in found] == ["laptop", "smoke"] and folders == ["one", "other"]
 
 
 def test_reports_of_networks_trained_on_other_sets_are_other_runs(tmp_path):

@@ -27,14 +27,15 @@ def build(folder: Path, methods=("dni",), seeds=(0,), levels=LEVELS, gain: float
     def paint(method: str, backbone: str, level: str, size: int) -> None:
         path = folder / f"{len(pictures)}.png"
         Image.fromarray(np.full((size, size, 3), 7 * len(pictures), np.uint8)).save(path)
-        pictures.append((method, backbone, 0, "set5", "a", level, str(path)))
+        preset = "laptop" if backbone else ""
+        pictures.append((method, backbone, preset, 0, "set5", "a", level, str(path)))
 
     paint(CLEAN, "", "", 32)
     for level in levels:
         paint(INPUT, "", level, 8)
         for method in methods:
             paint(method, "small", level, 32)
-    keys = ("method", "backbone", "seed", "dataset", "image", "level", "path")
+    keys = ("method", "backbone", "preset", "seed", "dataset", "image", "level", "path")
     rows = [
         {
             "task": "sr",

@@ -84,11 +84,10 @@ def gallery(
         for one, name in _names(images).items():
             constant = one.method == CLEAN
             keys = [(one, "" if constant else level) for level in levels]
-            plotted = (it for it in drawn if it[:2] == one[:2])
             lines.append(
                 {
                     "name": name,
-                    "series": next((every.index(it) for it in plotted), None),
+                    "series": every.index(one) if one in drawn else None,
                     "files": [number(own[key]) if key in own else None for key in keys],
                     "captions": [_with_unit(texts.get(key, ""), unit) for key in keys],
                 }

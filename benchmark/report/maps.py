@@ -93,7 +93,9 @@ def title(task: Task, image: str, level: str) -> str:
 
 
 def _value(rows, one: Series, metric: str) -> str:
-    own = rows[(rows["method"] == one.method) & (rows["metric"] == metric)]
+    own = rows[rows["metric"] == metric]
+    for name, value in one._asdict().items():
+        own = own[own[name] == value]
     value = float(own["value"].iloc[0]) if len(own) else math.nan
     return f"({words.number(value, METRICS[metric].digits)} dB)"
 

@@ -121,7 +121,7 @@ class Shown:
 
 def shown(pictures: pd.DataFrame) -> Shown:
     """Chooses the first image of the first data set, and the first seed of every series."""
-    keys = ["dataset", "image", "method", "backbone", "level"]
+    keys = ["dataset", "image", "method", "backbone", "preset", "level"]
     pictures = pictures.assign(**{key: as_texts(pictures[key]) for key in keys}).sort_values(
         [*keys, "seed"], kind="stable"
     )
@@ -129,9 +129,9 @@ def shown(pictures: pd.DataFrame) -> Shown:
     pictures = pictures.loc[(pictures["dataset"] == dataset) & (pictures["image"] == image)]
     paths: dict[tuple[Series, str], str] = {}
     seeds: dict[Series, object] = {}
-    columns = ["method", "backbone", "level", "seed", "path"]
-    for method, backbone, level, seed, path in pictures[columns].itertuples(index=False, name=None):
-        one = Series(method, "" if method in APART else backbone, "")
+    columns = ["method", "backbone", "preset", "level", "seed", "path"]
+    for *key, level, seed, path in pictures[columns].itertuples(index=False, name=None):
+        one = Series(key[0], "", "") if key[0] in APART else Series(*key)
         if seeds.setdefault(one, seed) == seed:
             paths.setdefault((one, level), path)
     return Shown(dataset, image, paths, seeds)
@@ -198,11 +198,11 @@ def captions(
     rows = matched(results)
     rows = rows[(rows["dataset"] == shown.dataset) & (rows["image"] == shown.image)]
     rows = rows[rows["status"] == "ok"]
-    columns = ["metric", "method", "backbone", "level", "seed", "value"]
+    columns = ["metric", "method", "backbone", "preset", "level", "seed", "value"]
     values = {
-        (metric, Series(method, backbone, ""), level): float(value)
-        for metric, method, backbone, level, seed, value in rows[columns].itertuples(index=False)
-        if shown.seeds.get(Series(method, backbone, "")) == seed
+        (metric, Series(*key), level): float(value)
+        for metric, *key, level, seed, value in rows[columns].itertuples(index=False)
+        if shown.seeds.get(Series(*key)) == seed
     }
     wanted = [task.headline, *(one for one in task.metrics if one.startswith("lpips"))]
     known = [metric for metric in wanted if any(key[0] == metric for key in values)]

@@ -175,6 +175,7 @@ def paint(folder, judged, runs, levels, datasets, image) -> list[dict]:
             {
                 "method": method,
                 "backbone": backbone,
+                "preset": "laptop" if backbone else "",
                 "seed": seed,
                 "dataset": dataset,
                 "image": image,

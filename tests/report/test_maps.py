@@ -1,7 +1,10 @@
 """The figure of level maps."""
 
+import pandas as pd
+
 from benchmark import tasks
 from benchmark.report import maps
+from benchmark.report.series import Series
 
 
 def test_a_map_is_shown_beside_the_single_level_that_the_results_name(make, monkeypatch):
@@ -17,3 +20,13 @@ def test_the_title_names_the_pattern_and_where_the_noise_starts():
     task = tasks.get("pixel-adaptive")
     title = maps.title(task, "astronaut pattern=ramp", "1")
     assert title == "pixel-adaptive: astronaut, pattern ramp, sigma 20 to 80"
+
+
+def test_values_on_the_map_are_those_of_the_budget_that_is_shown(make):
+    results, _ = make("pixel-adaptive", methods=("dni",), levels=("1",), images=("a",))
+    rows = results.rows[results.rows["metric"] == "psnr-rgb"]
+    both = pd.concat([rows.assign(value=20.0), rows.assign(value=30.0, preset="smoke")])
+    shown = [
+        maps._value(both, Series("dni", "small", one), "psnr-rgb") for one in ("laptop", "smoke")
+    ]
+    assert shown == ["(20.00 dB)", "(30.00 dB)"]

@@ -8,6 +8,7 @@ import math
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -23,7 +24,9 @@ from benchmark.report.html import embedded, frame
 from benchmark.report.marks import PAPER, contrast, marker, on_dark
 from benchmark.report.matrices import matrices
 from benchmark.report.plots import plots, series_of
+from benchmark.report.strip import CAPTION, GAP, TILE, strip
 from benchmark.report.style import COLORS, MARKERS, REFERENCES
+from benchmark.results import Results
 
 PSNR = "psnr-y601"
 
@@ -100,6 +103,33 @@ def test_pictures_are_lossless_and_each_is_there_once(make):
     with Image.open(io.BytesIO(embedded_one)) as ours, Image.open(path) as theirs:
         assert np.array_equal(np.asarray(ours.convert("RGB")), np.asarray(theirs))
     assert "lossless" in shown["note"] and "crops" not in shown["note"]
+
+
+def test_pictures_and_captions_of_two_budgets_are_each_their_own(make):
+    (one, task), (other, _) = (make(methods=("dni",), levels=("0", "1")) for _ in range(2))
+    for table in (other.rows, other.costs, other.pictures):
+        table.loc[table["method"] == "dni", "preset"] = "smoke"
+    other.rows["value"] += 1
+    path = other.pictures.query("method == 'dni' and level == '1'")["path"].item()
+    Image.new("RGB", (160, 120), "red").save(path)
+    pairs = ((one.rows, other.rows), (one.costs, other.costs), (one.pictures, other.pictures))
+    both = Results(*map(pd.concat, pairs))
+    long = means(both)
+    every = series_of(long)
+    found = gallery(both, task, long, every)
+    first, second = found["sets"][0]["shown"][2:]
+    assert [first["name"], second["name"]] == ["dni · laptop", "dni · smoke"]
+    assert [every[it["series"]].preset for it in (first, second)] == ["laptop", "smoke"]
+    with Image.open(io.BytesIO(base64.b64decode(found["files"][second["files"][1]]))) as image:
+        assert image.convert("RGB").getpixel((0, 0)) == (255, 0, 0)
+    values = [float(it["captions"][1].partition(" ")[0]) for it in (first, second)]
+    assert values[1] - values[0] == pytest.approx(1, abs=0.011)
+    assert strip_size(both, task)[1] == strip_size(one, task)[1] + TILE + CAPTION + GAP
+
+
+def strip_size(results, task) -> tuple[int, int]:
+    with Image.open(io.BytesIO(strip(results, task))) as image:
+        return image.size
 
 
 def test_too_many_pictures_are_cut_to_one_window_and_the_page_says_so(make):
