@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -170,6 +171,7 @@ def runs(
     )
     names = labels(every)
     short = short_names(metric_ids(results, task))
+    sets = set_keys([*results.rows["dataset"].unique(), *results.pictures["dataset"].unique()])
     across, up = pair(scored_metrics(means(results), task)) or ("", "")
     axes = (short.get(across, ""), short.get(up, ""))
     spent = {Series(*line[:3]): line for line in costs(results).itertuples(index=False)}
@@ -188,7 +190,7 @@ def runs(
             for level in in_order(long["level"]):
                 part = long[long["level"] == level]
                 levels[level] = {
-                    f"{_plain(dataset)}/{short[metric]}": float(mean)
+                    f"{sets[dataset]}/{short[metric]}": float(mean)
                     for dataset, metric, mean in zip(
                         part["dataset"], part["metric"], part["mean"], strict=True
                     )
@@ -207,7 +209,7 @@ def runs(
                     kind=one.preset,
                     config=config,
                     levels=levels,
-                    pictures=_pictures(results, one, seed),
+                    pictures=_pictures(results, one, seed, sets),
                     curve=_curve(levels, axes),
                     axes=axes,
                     summary=_summary(levels, cost._asdict() if cost is not None else {}, task),
@@ -284,6 +286,18 @@ def short_names(metrics: Sequence[str]) -> dict[str, str]:
     }
 
 
+def set_keys(names: Iterable[str]) -> dict[str, str]:
+    """Returns a key per data set, numbered where names differ only in what no key can hold."""
+    found: dict[str, str] = {}
+    # Those that are keys as they are come first, so that they stay what they are.
+    for name in sorted(set(names), key=lambda name: (_plain(name) != name, name)):
+        key = _plain(name) or "set"
+        numbered = (f"{key}-{at}" for at in itertools.count(2))
+        taken = found.values()
+        found[name] = next(one for one in itertools.chain([key], numbered) if one not in taken)
+    return found
+
+
 def _plain(name: str) -> str:
     """Returns a key that charts can address; a dot would mean a part of something."""
     return re.sub(r"[^A-Za-z0-9_-]+", "-", str(name)).strip("-")
@@ -305,7 +319,9 @@ def _config(own: Results, task: Task, one: Series, seed: Any) -> dict[str, Any]:
     return facts
 
 
-def _pictures(results: Results, one: Series, seed: Any) -> dict[str, dict[str, str]]:
+def _pictures(
+    results: Results, one: Series, seed: Any, sets: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
     """Returns paths by level and key: the restored picture, its input and the clean image."""
     pictures = results.pictures
     own = (
@@ -320,10 +336,11 @@ def _pictures(results: Results, one: Series, seed: Any) -> dict[str, dict[str, s
         given = same[(same["method"] == INPUT) & (same["level"] == line.level)]
         clean = same[same["method"] == CLEAN]
         here = found.setdefault(str(line.level), {})
-        here.setdefault(f"{_plain(line.dataset)}/restored", str(line.path))
+        key = sets[line.dataset]
+        here.setdefault(f"{key}/restored", str(line.path))
         for name, paths in (("input", given["path"]), ("clean", clean["path"])):
             for path in paths:
-                here.setdefault(f"{_plain(line.dataset)}/{name}", str(path))
+                here.setdefault(f"{key}/{name}", str(path))
     return found
 
 

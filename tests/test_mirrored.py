@@ -59,3 +59,26 @@ def test_keys_of_metrics_hold_the_release_only_to_tell_two_apart():
     names = mirrored.short_names([PSNR, LPIPS, "niqe@pyiqa-0.1.16", "niqe@dialbench-bsds"])
     keys = ["psnr-y601", "lpips-alex", "niqe-pyiqa-0-1-16", "niqe-dialbench-bsds"]
     assert list(names.values()) == keys
+
+
+def test_keys_of_sets_tell_names_apart_that_differ_in_what_keys_cannot_hold():
+    names = ("夜景", "人像", "s.1", "s-1", "a b", "a/b", "s-1-2", "set5")
+    assert mirrored.set_keys(names) == {
+        "s-1": "s-1", "s-1-2": "s-1-2", "set5": "set5", "a b": "a-b", "a/b": "a-b-2",
+        "s.1": "s-1-3", "人像": "set", "夜景": "set-2",
+    }  # fmt: skip
+
+
+def test_no_set_takes_the_numbers_pictures_or_points_of_another(tmp_path):
+    one, other = build(tmp_path / "one"), build(tmp_path / "other", gain=1.0)
+    for name, results in (("夜景", one), ("人像", other)):
+        for table in (results.rows, results.pictures):
+            table["dataset"] = name
+    tables = ((one.rows, other.rows), (one.pictures, other.pictures))
+    rows, pictures = map(pd.concat, tables)
+    run, _ = mirrored.runs(Results(rows, one.costs, pictures), tasks.get("sr"), {}, tmp_path)
+    start = run.levels["0"]
+    assert (start["set-2/psnr-y601"], start["set/psnr-y601"]) == (28.0, 29.0)
+    folders = {key: Path(path).parent.name for key, path in run.pictures["0"].items()}
+    assert folders["set-2/restored"] == "one" and folders["set/restored"] == "other"
+    assert len(folders) == 6 and len(run.curve) == 6
