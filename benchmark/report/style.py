@@ -7,12 +7,16 @@ one of a user's own unless another of them wants the same.
 
 from __future__ import annotations
 
+import functools
 import io
+import re
+import warnings
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmark import streams
 from benchmark.registry.discovery import METHODS, baselines
 from benchmark.report.series import Series, ordered
 
@@ -60,6 +64,9 @@ REFERENCES = {
 }
 IMPORTED = "#7A6A58"
 """The colour of references that were trained elsewhere; their markers tell them apart."""
+
+LACKING = r"Glyph .* missing from font"
+"""How matplotlib warns of a letter that it draws as an empty box."""
 
 
 def styles(series: Iterable[Series]) -> dict[Series, Style]:
@@ -118,10 +125,11 @@ def _places(families: Iterable[str]) -> dict[str, int]:
 
 @contextmanager
 def drawing(salt: str) -> Iterator[None]:
-    """Fixes everything outside the data that a figure's bytes depend on."""
+    """Fixes everything outside the data that a figure's bytes depend on, and says once what fonts lack."""
     import matplotlib
 
-    with matplotlib.rc_context():
+    with warnings.catch_warnings(record=True) as caught, matplotlib.rc_context():
+        warnings.filterwarnings("always", LACKING)
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(
             {
@@ -140,6 +148,19 @@ def drawing(salt: str) -> Iterator[None]:
             }
         )
         yield
+    for one in caught:
+        if re.match(LACKING, str(one.message)):
+            _tell()
+        else:
+            warnings.showwarning(one.message, one.category, one.filename, one.lineno)
+
+
+@functools.cache
+def _tell() -> None:
+    """Says what letters become, once: matplotlib warns of each of them, in every figure."""
+    streams.say(
+        "note: figures cannot show some letters of names, as their font lacks them; the page can"
+    )
 
 
 def files(figure: Figure) -> dict[str, bytes]:

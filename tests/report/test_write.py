@@ -2,6 +2,7 @@
 
 import csv
 import re
+import warnings
 from html.parser import HTMLParser
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from benchmark import report
 from benchmark.errors import Failure, JobError
+from benchmark.report import style
 from benchmark.results import Results
 
 NAMES = {
@@ -115,6 +117,22 @@ def test_text_from_outside_stays_text_in_every_file(make, tmp_path):
     assert not any("alert" in link for link in page.links)
     with open(tmp_path / "table.csv", newline="") as file:
         assert {line["method"] for line in csv.DictReader(file)} == set(HOSTILE)
+
+
+def test_letters_that_figures_cannot_show_are_told_once(make, tmp_path, capsys, recwarn):
+    style._tell.cache_clear()
+    results, task = make(methods=("dni",), levels=("0", "1"), datasets=("夜景", "人像"))
+    report.write(results, task, "laptop", tmp_path)
+    assert capsys.readouterr().err == (
+        "note: figures cannot show some letters of names, as their font lacks them; the page can\n"
+    )
+    assert not [one for one in recwarn if "Glyph" in str(one.message)]
+    assert "夜景" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_other_warnings_of_figures_are_still_given():
+    with pytest.warns(UserWarning, match="other"), style.drawing("test"):
+        warnings.warn("other", stacklevel=1)
 
 
 @pytest.mark.parametrize(
