@@ -30,7 +30,7 @@ def create_method(spec_text: str, file: Path | None = None) -> ControlMethod:
     """Returns a method constructed with the options of its specification, not yet assembled.
 
     Raises:
-        UserError: If the name or an option is unknown, or the file does not exist.
+        UserError: If the name or an option is unknown, a value is refused, or the file does not exist.
         JobError: If the module does not import, or its class cannot be constructed.
     """
     spec = parse(spec_text)
@@ -51,7 +51,7 @@ def create_backbone(spec_text: str, scale: int) -> nn.Module:
     """Returns a freshly initialised backbone whose output is ``scale`` times its input.
 
     Raises:
-        UserError: If the name or an option is unknown.
+        UserError: If the name or an option is unknown, or a value is refused.
         JobError: If the module does not import, or its class cannot be constructed.
     """
     spec = parse(spec_text)

@@ -6,7 +6,7 @@ import pytest
 
 from benchmark import tasks
 from benchmark.build import create_backbone, create_method
-from benchmark.errors import JobError, LevelError
+from benchmark.errors import LevelError, UserError
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_experts_refuse_the_levels_between():
 
 @pytest.mark.parametrize("options", ["count=5:at=25", "at=a"])
 def test_experts_stand_evenly_or_where_they_are_told(options):
-    with pytest.raises(JobError, match="at="):
+    with pytest.raises(UserError, match="at="):
         create_method(f"experts:{options}")
 
 
