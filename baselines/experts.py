@@ -54,12 +54,6 @@ class Experts(WeightSpaceMethod):
         # Where nothing turns there is one level, and the start network is its expert.
         self.points: list[Level] = [(point,) for point in control.axes[0].line(self.count)]
         if self.at:
-            axis = control.axes[0]
-            for value in self.at:
-                if axis.integer and value % 1:
-                    raise LevelError(
-                        f"{axis.name} {value:g} is no whole number; choose one for at="
-                    )
             asked = (control.level_of((value,)) for value in self.at)
             self.points = sorted({self.points[0], *asked})
         self.networks = nn.ModuleList(copy.deepcopy(backbone) for _ in self.points[1:])

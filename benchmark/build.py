@@ -224,5 +224,6 @@ def _construct(kind: type, spec: Spec, **fixed: Any) -> Any:
     except Exception as error:
         if spec.options and isinstance(error, ValueError):
             # Constructors refuse values of options so.
-            raise UserError(f"{spec}: {str(error) or 'an option has a wrong value'}") from error
+            why = " ".join(str(error).split()) or "an option has a wrong value"
+            raise UserError(f"{spec}: {why}") from error
         raise JobError(f"{spec} cannot be constructed: {one_line(error)}") from error

@@ -42,7 +42,7 @@ def tested_size(picture: Picture, size: tuple[int, int], task: Task) -> tuple[in
     Raises:
         Unusable: If networks of the task cannot take what that leaves.
     """
-    height, width = (side - side % task.protocol.multiple for side in size)
+    height, width = task.protocol.cropped(size)
     least = max(SMALLEST, SMALLEST_INPUT * task.scale)
     if min(height, width) < least:
         what = f"is {size[1]}x{size[0]}, and {task.name} needs {least} pixels on each side"

@@ -118,10 +118,12 @@ def pages(root: Path, out: Path, pictures: store.Store | None = None) -> Path:
         for one in every.values():
             records.write(place / card_name(one), card(one).encode())
         # What was taken back must not stay published.
-        kept = {*every, *(["index"] if groups else [])}
-        for old in place.glob("*.html"):
-            if old.stem not in kept and (old.stem == "index" or re.fullmatch(entry.ID, old.stem)):
-                old.unlink()
+        cards = [one for one in place.glob("*.html") if re.fullmatch(entry.ID, one.stem)]
+        gone = [one for one in cards if one.stem not in every]
+        # Beside cards it is ours, and not the page of a report.
+        gone += [place / "index.html"] if gone and not groups else []
+        for one in gone:
+            one.unlink(missing_ok=True)
         return groups
 
     found = [(task.resolve().name, groups) for task, groups in each(root, written) if groups]

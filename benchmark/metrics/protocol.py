@@ -59,6 +59,11 @@ class Protocol:
         """Whether images are one plane in three equal channels."""
         return self.colour == "y601"
 
+    def cropped(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Returns what is left of an image's height and width: multiples of ``multiple``."""
+        height, width = size
+        return height - height % self.multiple, width - width % self.multiple
+
     def at(self, scale: int) -> Protocol:
         """Returns the protocol for a task of some scale, whose images must be multiples of it."""
         shave = scale if self.shave == SCALE else self.shave

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.data.pictures import Picture
+from benchmark.data.pictures import Picture, is_gray
 from benchmark.errors import UserError
 from benchmark.metrics import records
 from benchmark.metrics.protocol import PROTOCOLS, SCALE, Protocol
@@ -75,7 +75,7 @@ def treatments(size: tuple[int, int]) -> Iterator[tuple[Protocol, str]]:
             one = protocol.at(scale)
             name = f"{one.id} at x{scale}" if protocol.shave == SCALE else one.id
             # 8-bit images are what they were after clamping and rounding.
-            kind = (one.colour, one.shave, _cropped(size, one))
+            kind = (one.colour, one.shave, one.cropped(size))
             groups.setdefault(kind, (one, []))[1].append(name)
     for protocol, names in groups.values():
         yield protocol, ", ".join(names)
@@ -85,15 +85,10 @@ def treatment(protocol: Protocol, size: tuple[int, int]) -> str:
     """Returns in words what a protocol does to a finished pair (H, W)."""
     luma = "the luma plane alone, rounded to 8 bits, or gray images themselves"
     colour = "RGB images" if protocol.colour == "rgb" else luma
-    height, width = _cropped(size, protocol)
+    height, width = protocol.cropped(size)
     cuts = [f"cropped to {width}x{height}"] if (height, width) != size else []
     cuts += [f"{protocol.shave} pixels cut from every side"] if protocol.shave else []
     return f"{colour}, {', then '.join(cuts) or 'whole'}"
-
-
-def _cropped(size: tuple[int, int], protocol: Protocol) -> tuple[int, int]:
-    height, width = (side - side % protocol.multiple for side in size)
-    return height, width
 
 
 def scored(restored: Tensor, clean: Tensor, protocol: Protocol, offline: bool) -> Iterator[Line]:
@@ -101,7 +96,7 @@ def scored(restored: Tensor, clean: Tensor, protocol: Protocol, offline: bool) -
     from benchmark.metrics.scorer import Scorer
 
     size = (clean.shape[1], clean.shape[2])
-    height, width = _cropped(size, protocol)
+    height, width = protocol.cropped(size)
     plain = protocol.colour == "rgb" and not protocol.shave and (height, width) == size
     ids = [
         one
@@ -116,14 +111,10 @@ def scored(restored: Tensor, clean: Tensor, protocol: Protocol, offline: bool) -
             yield Line(one, None, f"cropping leaves nothing of a {size[1]}x{size[0]} image")
         return
     # What is restored of a gray image is averaged over channels, by the protocol.
-    if protocol.colour != "rgb" and not _is_gray(clean):
+    if protocol.colour != "rgb" and not is_gray(clean.permute(1, 2, 0).numpy()):
         restored, clean = (_luma_plane(one) for one in (restored, clean))
     for one, score in Scorer(ids, protocol, offline).score(restored, clean).items():
         yield Line(one, score.value, score.reason, records.get(one).digits)
-
-
-def _is_gray(image: Tensor) -> bool:
-    return bool((image == image[:1]).all())
 
 
 def _luma_plane(image: Tensor) -> Tensor:

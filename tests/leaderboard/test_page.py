@@ -156,12 +156,16 @@ def test_what_is_taken_back_does_not_stay_published(put, boards, tmp_path):
     build.pages(boards, tmp_path)
     mine = tmp_path / "sr" / "notes.html"
     mine.write_text("by hand")
+    (boards / "dejpeg" / "entries").mkdir(parents=True)
+    report = tmp_path / "dejpeg" / "index.html"
+    report.parent.mkdir()
+    report.write_text("a report")
     shutil.rmtree(gone)
     shutil.rmtree(alone)
     build.pages(boards, tmp_path)
     found = {path.name for path in (tmp_path / "sr").glob("*.html")}
     assert found == {"index.html", f"{kept.name}.html", mine.name}
-    assert not [*(tmp_path / "denoise").glob("*.html")]
+    assert not [*(tmp_path / "denoise").glob("*.html")] and report.is_file()
 
 
 def test_a_page_draws_every_metric_what_it_costs_and_the_matrix(put, boards):
