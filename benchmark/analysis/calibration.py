@@ -80,7 +80,8 @@ def stored(plan: Plan, store: Store, jobs: Sequence[SweepJob]) -> dict[str, Cali
         )
     whole = looked_at(dataclasses.replace(plan.request, levels=None, matrix=True), store)
     rows = collect(store, stored_cells(whole, store)).rows
-    levels = sorted((level_text(level) for level in whole.levels), key=level_key)
+    counted = [level for level in whole.levels if level not in task.harmless]
+    levels = sorted(map(level_text, counted), key=level_key)
     found: dict[str, Calibration | str] = {}
     for job in jobs:
         if job.method.partition(":")[0] in NO_DIAL:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.scores import Found, NoValue, Run, Scores, places
+from benchmark.analysis.scores import Found, NoValue, Run, Scores, harmed, places
 from benchmark.metrics.records import METRICS
 
 if TYPE_CHECKING:
@@ -59,11 +59,15 @@ def psnr(task: Task) -> str:
 
 
 def averaged(found: Found, task: Task) -> dict[Run, Matrix | str]:
-    """Returns the matrix of every run with a dial, averaged over seeds, or why it has none."""
+    """Returns the matrix of every run with a dial, averaged over seeds, or why it has none.
+
+    It is without harmless levels (``scores.harmed``): a perfect answer there has no finite PSNR, and
+    would cost a run all other levels.
+    """
     every: dict[Run, Matrix | str] = {}
     metric = psnr(task)
     for run, seeds in found.items():
-        scored = [own[metric] for _, own in sorted(seeds.items()) if metric in own]
+        scored = [harmed(own, task)[metric] for _, own in sorted(seeds.items()) if metric in own]
         if run.family in NO_DIAL or not scored:
             continue
         try:

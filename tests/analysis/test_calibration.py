@@ -1,9 +1,12 @@
 """What the dial is to be set to for a level."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import pytest
 
 from benchmark import tasks
-from benchmark.analysis.calibration import Calibration, calibration
+from benchmark.analysis.calibration import Calibration, calibration, stored
 from benchmark.analysis.matrix import averaged
 from benchmark.analysis.scores import scores
 
@@ -52,3 +55,21 @@ def test_every_image_counts_alike_whatever_set_it_is_in(plant):
 def test_a_dial_that_does_nothing_has_no_calibration(plant):
     rows = plant({"dni": lambda level, dial, at: 30 - level}, matrix=True)
     assert calibration(matrices(rows)) is None
+
+
+def test_levels_that_harm_no_image_are_not_missed(plant, monkeypatch):
+    @dataclasses.dataclass
+    class Asked:
+        levels: tuple | None = None
+        matrix: bool = False
+
+    task = dataclasses.replace(DENOISE, harmless=((0.0,),))
+    rows = plant({"dni": lambda level, dial, at: 30 - (dial - level**2) ** 2}, matrix=True)
+    grid = tuple((float(level),) for level in sorted(set(rows["level"].map(float))))
+    whole = SimpleNamespace(levels=grid, images={"set": SimpleNamespace(name="set")})
+    monkeypatch.setattr("benchmark.plan.looked_at", lambda request, store: whole)
+    monkeypatch.setattr("benchmark.plan.stored_cells", lambda plan, store: ())
+    monkeypatch.setattr("benchmark.collect.collect", lambda *_: SimpleNamespace(rows=rows))
+    plan, job = SimpleNamespace(task=task, request=Asked()), SimpleNamespace(method="dni", seed=0)
+    known = stored(plan, None, [job])["dni"]
+    assert isinstance(known, Calibration) and known.levels == [0.25, 0.5, 0.75, 1]

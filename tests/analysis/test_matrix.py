@@ -29,6 +29,17 @@ def test_a_matrix_is_the_mean_over_seeds_of_what_has_a_dial(plant):
     assert np.allclose(found.values[:, :, 0], wanted)
 
 
+def test_levels_that_harm_no_image_do_not_cost_a_method_its_matrix(plant):
+    task = dataclasses.replace(DENOISE, harmless=((0.0,),))
+    rows = plant({"ftn": lambda level, dial, at: 30 - (dial - level) ** 2}, LEVELS, matrix=True)
+    # What a network has there that leaves an image as it is, as it should.
+    perfect = (rows["level"] == "0") & (rows["set_level"] == "0") & (rows["image"] == "c")
+    rows.loc[perfect, ["value", "status", "reason"]] = (float("nan"), "failed", "PSNR is infinite")
+    (found,) = averaged(scores(rows, task), task).values()
+    assert isinstance(found, Matrix) and found.levels == ("0.5", "1")
+    assert np.allclose(found.over(found.images), [[30, 29.75], [29.75, 30]])
+
+
 def test_where_the_dial_does_nothing_the_best_is_the_level_itself(plant):
     rows = plant({"ftn": lambda level, dial, at: 30 - abs(level - 0.5) * dial**2}, matrix=True)
     (found,) = averaged(scores(rows, DENOISE), DENOISE).values()
