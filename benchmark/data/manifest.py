@@ -61,10 +61,10 @@ def compared(split: str, images: ImageSet) -> tuple[bool, str]:
     every, found = known(), digests_of(images)
     boards = every.get(f"{split}/{whole}")
     counted = f"{split}/{images.name}: {amount(len(found), 'image')}"
+    # Noise of training patches is drawn by the step, not by names.
+    noise = ", their noise is not" if split == "test" else ""
     if boards is None:
         alike = [one for one, other in every.items() if set(other.values()) == set(found.values())]
-        # Noise of training patches is drawn by the step, not by names.
-        noise = ", their noise is not" if split == "test" else ""
         as_well = f"; their pixels are those of {alike[0]}{noise}" if alike else ""
         return True, f"{counted}, and no board has a set of this name{as_well}"
     apart = {
@@ -73,7 +73,8 @@ def compared(split: str, images: ImageSet) -> tuple[bool, str]:
         "not on the boards": [one for one in found if one not in boards],
     }
     told = [f"{what}: {_named(names)}" for what, names in apart.items() if names]
-    return not told, f"{counted}, {'; '.join(told) or 'those of the boards'}"
+    same = f"those of the boards{noise if without else ''}"
+    return not told, f"{counted}, {'; '.join(told) or same}"
 
 
 def _named(names: list[str]) -> str:

@@ -53,7 +53,14 @@ def test_what_sets_a_set_apart_is_named(folder, capsys):
 
 def test_images_that_are_left_out_are_not_missing(folder, capsys):
     code, said = verified(capsys, "--test", "three:without=b+c")
-    assert (code, said) == (0, "test/three:without=b+c: 1 image, those of the boards\n")
+    # Noise is drawn by what the set is called then.
+    same = "those of the boards, their noise is not"
+    assert (code, said) == (0, f"test/three:without=b+c: 1 image, {same}\n")
+    folder.parent.rename(folder.parents[1] / "train")
+    lines = manifest.lines("train", open_set("three", "train"))
+    manifest.FILE.write_text("\n".join(lines) + "\n")
+    code, said = verified(capsys, "--train", "three:without=b+c")
+    assert (code, said) == (0, "train/three:without=b+c: 1 image, those of the boards\n")
 
 
 def test_a_known_set_under_another_name_is_told(folder, capsys):
