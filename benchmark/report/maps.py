@@ -49,7 +49,9 @@ def maps(results: Results, task: Task) -> dict[str, bytes]:
     if not every:
         return {}
     rows = matched(results)
-    rows = rows[(rows["image"] == chosen.image) & (rows["level"] == level)]
+    # Another set may have an image of this name.
+    own_image = (rows["dataset"] == chosen.dataset) & (rows["image"] == chosen.image)
+    rows = rows[own_image & (rows["level"] == level)]
     names, many = labels(every), len(every)
     singles = dict(zip(results.pictures["path"], results.pictures["single"], strict=True))
     with drawing("map"):
@@ -58,8 +60,9 @@ def maps(results: Results, task: Task) -> dict[str, bytes]:
         grid = figure.subplots(many, 5, squeeze=False)
         for one, line in zip(every, grid, strict=True):
             own = chosen.paths[one, level]
+            seed = rows[rows["seed"] == chosen.seeds[one]]
             values = {
-                metric: _value(rows, one, metric) for metric in ("psnr-rgb", "psnr-rgb-single")
+                metric: _value(seed, one, metric) for metric in ("psnr-rgb", "psnr-rgb-single")
             }
             for axes, caption, path in zip(
                 line,

@@ -30,3 +30,21 @@ def test_values_on_the_map_are_those_of_the_budget_that_is_shown(make):
         maps._value(both, Series("dni", "small", one), "psnr-rgb") for one in ("laptop", "smoke")
     ]
     assert shown == ["(20.00 dB)", "(30.00 dB)"]
+
+
+def test_values_on_the_map_are_of_the_picture_that_is_shown(make, monkeypatch):
+    """Sets may have images of one name, and every seed has a picture and values of its own."""
+    results, task = make(
+        "pixel-adaptive", methods=("dni",), datasets=("b", "a"), images=("x",), seeds=(1, 0)
+    )
+    results.pictures["single"] = ""
+    rows = results.rows
+    shown = (rows["dataset"] == "a") & (rows["seed"] == 0)
+    results.rows["value"] = shown.map({True: 30.0, False: 20.0})
+    captions = []
+    monkeypatch.setattr(maps, "_show", lambda axes, caption, image: captions.append(caption))
+    maps.maps(results, task)
+    assert [one for one in captions if "dB" in one] == [
+        "best single level (30.00 dB)",
+        "with the map (30.00 dB)",
+    ]
