@@ -90,3 +90,21 @@ def test_an_axis_has_a_scale_however_narrow_the_chart(browser, make, tmp_path):
         ".map(one => one.textContent)"
     )
     assert texts == ["28.2", "28.4", "28.6", "28.8"]
+
+
+def test_names_of_axes_stay_inside_of_their_chart(browser, builder, tmp_path):
+    """Three axes have long names, and a low window leaves little room beside a chart."""
+    levels = [f"{a}/{b}/{c}" for a in "01" for b in "01" for c in "01"]
+    results = builder(
+        tmp_path / "pictures", "blur-noise-jpeg", ("dni",), levels=levels, pictures=False
+    )
+    report.write(results, tasks.get("blur-noise-jpeg"), "laptop", tmp_path)
+    for width in (800, 375, 320):
+        browser.open(tmp_path / "index.html", width, 844)
+        names = browser.run(
+            "return [...document.querySelectorAll('.chart svg .label')].map(one => {"
+            "const [a, b] = [one, one.ownerSVGElement].map(it => it.getBoundingClientRect());"
+            "return [one.textContent, Math.min(a.left - b.left, b.right - a.right, a.top - b.top, b.bottom - a.bottom)]; })"
+        )
+        assert len(names) > 4 and any(len(name) > 60 for name, _ in names)
+        assert [name for name, room in names if room < 0] == [], width

@@ -78,6 +78,20 @@ function fitting(ticks, xAt) {
   return kept;
 }
 
+// Names an axis beside the middle of its box: moved where it would stick out of the drawing, and squeezed
+// where it is longer than the drawing's side. What surely fits need not be measured.
+function nameAxis(svg, text, middle, side, place) {
+  const one = mark(svg, "text", { class: "label", "text-anchor": "middle" }, text);
+  const room = side - 4;
+  const long = 7 * text.length > room ? one.getComputedTextLength() : 0;
+  if (long > room) {
+    one.setAttribute("textLength", room);
+    one.setAttribute("lengthAdjust", "spacingAndGlyphs");
+  }
+  const half = Math.min(long, room) / 2 + 2;
+  one.setAttribute("transform", place(Math.min(Math.max(middle, half), side - half)));
+}
+
 // spec: title, x and y (label, ticks or null), lines ({series, name, index, points}), level, emphasis.
 // Ticks of x: {at, text, second, keep}; below those stand others, {at, text}, where x has any.
 // A point: {x, y, low, high, level, part, text}; a line joins neighbours of one part.
@@ -96,6 +110,9 @@ function drawChart(host, spec, number) {
   // What methods cost is not in the table at the level.
   const where = spec.level === null ? "the tables have" : "the table at this level has";
   svg.setAttribute("aria-label", `${spec.title}; ${where} the values`);
+  // Texts can be measured only where they are shown.
+  host.querySelector("svg")?.remove();
+  host.append(svg);
   const clip = `clip-${number}`;
   const area = { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top };
   mark(mark(svg, "clipPath", { id: clip }), "rect", area);
@@ -114,9 +131,8 @@ function drawChart(host, spec, number) {
     if (tick.second) say(tick.at, 28, tick.second);
   }
   for (const tick of fitting(spec.x.below ?? [], xAt)) say(tick.at, 28, tick.text);
-  mark(svg, "text", { class: "label", x: (box.left + box.right) / 2, y: height - 6, "text-anchor": "middle" }, spec.x.label);
-  const middle = (box.top + box.bottom) / 2;
-  mark(svg, "text", { class: "label", "text-anchor": "middle", transform: `translate(13 ${middle}) rotate(-90)` }, spec.y.label);
+  nameAxis(svg, spec.x.label, (box.left + box.right) / 2, width, (at) => `translate(${at} ${height - 6})`);
+  nameAxis(svg, spec.y.label, (box.top + box.bottom) / 2, height, (at) => `translate(13 ${at}) rotate(-90)`);
 
   const inside = mark(svg, "g", { "clip-path": `url(#${clip})` });
   if (spec.levelLine !== undefined) {
@@ -166,8 +182,6 @@ function drawChart(host, spec, number) {
       }
     });
   }
-  host.querySelector("svg")?.remove();
-  host.append(svg);
   const seen = new Set(near.map((one) => one.index));
   const away = spec.lines.filter((one) => !seen.has(one.index)).map((one) => one.name);
   return { svg, near, away, width };
