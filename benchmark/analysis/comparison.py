@@ -263,7 +263,7 @@ def merits(
         if list(table.levels) == levels and set(table.images) == images
     }
     reasons = dict.fromkeys(contest, "not every level and image was scored")
-    if len(images) < 2:
+    if len(images) == 1:
         return {}, dict.fromkeys(contest, ONE_IMAGE)
     if task.perception:
         other = contestants(found, dataset, task.perception)

@@ -179,6 +179,12 @@ def test_one_image_gives_no_rank_but_a_reason(make):
     assert "Rank: one image gives no interval." in text
 
 
+def test_methods_without_values_are_not_said_to_have_one_image(make):
+    results, task = make("denoise", methods=("dni", "ftn"), null=("psnr",), pictures=False)
+    text = markdown(document(results, task, "laptop"))
+    assert "Rank: not every level and image was scored." in text and "one image" not in text
+
+
 def test_reports_say_what_p_values_hold_and_warn_of_few_images(make, tmp_path):
     for count, few in ((3, True), (9, True), (10, False), (1, False)):
         images = tuple("abcdefghij"[:count])
