@@ -169,7 +169,8 @@ def build(session: Session) -> Any:
             return [_row(pictures), " · ".join(lines), following, *set_dial]
 
         def turn(chosen: Chosen, degraded: bool, following: bool, *others: Any) -> list[Any]:
-            return draw(chosen, degraded, False, *others)
+            # Not to the dial itself: it has moved on by now, and an answer would set it back.
+            return draw(chosen, degraded, False, *others)[:-count]
 
         # Unprocessed: gradio would decode the file, and shorten 16 bits without a word.
         taken = own.change(
@@ -179,7 +180,7 @@ def build(session: Session) -> Any:
         for control in (*true, degrade, follow, left, right):
             control.input(_told(draw), controls, answers, **QUICK)
         for control in dial:
-            control.input(_told(turn), controls, answers, **QUICK)
+            control.input(_told(turn), controls, answers[:-count], **QUICK)
         page.load(
             lambda: open_set("builtin", "test", crop=256).pictures[1].read(), None, own, **PAGE
         )

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,21 @@ def test_the_slider_changes_the_pictures_and_nothing_outside_is_asked(browser, s
         url for url in browser.requests if not url.startswith((served, "data:", "blob:", "about:"))
     ]
     assert served.startswith("http://127.0.0.1:") and outside == []
+
+
+def test_a_slider_that_moves_on_is_not_set_back_by_answers(browser, served, until):
+    browser.open(served)
+    until(browser, SHOWN, lambda found: len(found) == 3)
+    # First the true level, which the dial follows, then the dial alone.
+    for at, key, code, end in ((0, "ArrowRight", 39, "0.75"), (1, "ArrowLeft", 37, "0.5")):
+        slider = f"{SLIDERS}[{at}]"
+        browser.run(f"{slider}.focus()")
+        for _ in range(25):
+            browser.press(key, code)
+            time.sleep(0.03)
+        assert browser.run(f"return {slider}.value") == end
+        said = f"dial at {end}"
+        until(browser, "return document.body.innerText", lambda found, want=said: want in found)
 
 
 def test_the_page_offers_programs_nothing_and_says_what_to_paint(session_of):
