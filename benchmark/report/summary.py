@@ -370,7 +370,9 @@ def _few(stats: pd.DataFrame) -> str:
 def _reference(task: Task) -> str:
     """Returns what scores compare with, where it is not just the clean image."""
     if task.operator:
-        return f"what the operator {task.operator} makes of the clean image at the level"
+        several = any(axis.names for axis in task.space.axes)
+        operator = "the level's operator" if several else f"the operator {task.operator}"
+        return f"what {operator} makes of the clean image at the level"
     if task.target != "clean":
         target = task.target.replace("_", " ")
         return f"the clean image; metrics of the target compare with '{target}' at the level"

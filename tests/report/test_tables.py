@@ -199,6 +199,15 @@ def test_the_facts_name_protocol_sets_preset_seeds_and_versions(make):
         assert fact in text
 
 
+def test_the_reference_of_tasks_with_several_operators_is_that_of_the_level(make):
+    for name, levels, said in (
+        ("filter-l0", ("0", "1"), "what the operator l0 makes"),
+        ("operators-6", ("0/0", "0/1"), "what the level's operator makes"),
+    ):
+        results, task = make(name, methods=("dni",), levels=levels, pictures=False)
+        assert dict(document(results, task, "laptop").facts)["reference"].startswith(said)
+
+
 def test_levels_that_no_method_is_trained_for_are_told(make):
     results, task = make("denoise", methods=("dni",), levels=("0", "0.2", "1"))
     said = dict(document(results, task, "laptop").facts)["beyond training"]
