@@ -12,7 +12,6 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -30,7 +29,7 @@ from benchmark.records import write
 from benchmark.registry import spec
 from benchmark.registry.discovery import backbone_source
 from benchmark.results import FEW_LEVELS
-from benchmark.store import Store
+from benchmark.store import Store, packed
 from benchmark.tasks import Task
 from benchmark.trained import loaded
 from benchmark.tuning.holding import holding
@@ -200,9 +199,8 @@ def _level(
     name = level_text(level).replace("/", "_")
     facts: dict[str, Any] = {"level": list(level), "physical": list(task.space.physical(level))}
     if method.folds:
-        state = {key: value.contiguous() for key, value in network.state_dict().items()}
         facts["weights"] = f"{name}.safetensors"
-        write(folder / facts["weights"], safetensors.torch.save(state))
+        write(folder / facts["weights"], packed(network.state_dict()))
     if onnx:
         what = f"{type(method).__name__} at level {level_text(level)}"
         own = {key: facts[key] for key in ("level", "physical")}

@@ -173,9 +173,7 @@ class Store:
         Raises:
             JobError: If the disk is full or not writable.
         """
-        from safetensors.torch import save
-
-        blob = save({name: tensor.contiguous() for name, tensor in state.items()})
+        blob = packed(state)
         record = {"key": key, "weights_sha256": hashlib.sha256(blob).hexdigest(), "facts": facts}
         folder, before = self.stage_folder(key), self._weights(key)
         kept = before and folder / REPLACED.format(hashlib.sha256(before).hexdigest())
@@ -343,6 +341,15 @@ class Store:
     def clear_failure(self, key: str) -> None:
         """Forgets a failure after a success."""
         (self.home / "failures" / f"{key}.json").unlink(missing_ok=True)
+
+
+def packed(state: Mapping[str, Tensor]) -> bytes:
+    """Returns tensors as a safetensors file; of those that share memory each gets a copy."""
+    import torch
+    from safetensors.torch import save
+
+    layout = torch.contiguous_format
+    return save({name: own.detach().clone(memory_format=layout) for name, own in state.items()})
 
 
 def now() -> str:

@@ -48,6 +48,15 @@ def test_a_stage_comes_back_as_it_was_stored(store):
     assert all(torch.equal(loaded[name], STATE[name]) for name in STATE)
 
 
+def test_tensors_that_are_one_come_back_under_every_name(store):
+    shared = torch.arange(6.0).view(2, 3)
+    state = {"first": shared, "again": shared, "turned": shared.T}
+    store.write_stage("a", state, {})
+    back = store.load_stage("a")
+    assert all(torch.equal(back[name], own) for name, own in state.items())
+    assert len(back) == len(state)
+
+
 def test_the_same_weights_have_the_same_hash(store):
     store.write_stage("a", STATE, {"steps": 4})
     store.write_stage("b", dict(reversed(STATE.items())), {"steps": 9})

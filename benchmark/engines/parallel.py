@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmark.engines.process import FAREWELL, become_worker, sentence, settle
 from benchmark.errors import JobError
 from benchmark.planning.jobs import TrainJob, from_json, to_json
-from benchmark.store import Store
+from benchmark.store import Store, packed
 from benchmark.train import Part, TrainResult, train_stage
 from benchmark.training import stopping
 
@@ -104,8 +104,6 @@ def _serve(
     pipe: Connection, text: str, home: str, folder: str, rank: int, port: int, threads: int
 ) -> None:
     """Trains one part of every batch; the first process tells the progress and the result."""
-    from safetensors.torch import save
-
     become_worker()
     # With a rank given, Lightning takes part in the group of processes instead of starting one.
     os.environ.update(
@@ -123,7 +121,7 @@ def _serve(
                     pipe.send(("say", line))
 
             state, facts = train_stage(job, start, Path(folder), say, part, store)
-        pipe.send(("done", (save(state), facts) if rank == 0 else None))
+        pipe.send(("done", (packed(state), facts) if rank == 0 else None))
     except stopping.Stopped:
         return
     except Exception as error:  # noqa: BLE001 - told to the process that started this one
