@@ -251,6 +251,10 @@ TUNE = Stage("tune", ("a.",), At(1.0), starts_from="start")
             [START, replace(START, name="end", network="ends.0"), replace(TUNE, starts_from="end")],
             "'tune' begins without what stage 'start' trained",
         ),
+        (
+            [replace(TUNE, starts_from=None), replace(START, starts_from="tune")],
+            "'start' trains a plain network and cannot start from 'tune'",
+        ),
         ([TUNE], "'start', which is no earlier stage"),
         ([START, START], "two stages 'start'"),
         ([start_stage(2)], "is trained at 2 values"),

@@ -27,15 +27,21 @@ from benchmark.training.stage import fault
 
 
 def stages_follow_each_other(factory: Factory, task: Task) -> None:
-    """Stage names are unique, start from earlier ones, and their networks are plain backbones."""
+    """Stage names are unique, start from earlier ones, and train something of plain backbones."""
     method = factory(0)
     wrong = fault(method.stages(task), task.space.d)
     require(not wrong, wrong)
     for stage in method.stages(task):
         if stage.network is not None:
-            keys = method.get_submodule(stage.network).state_dict().keys()
-            same = list(keys) == list(method.backbone.state_dict())
+            network = method.get_submodule(stage.network)
+            same = list(network.state_dict()) == list(method.backbone.state_dict())
             require(same, f"'{stage.network}' of stage '{stage.name}' is not a backbone")
+            parts = (f"backbone.{name}" for name, _ in network.named_parameters())
+            require(
+                any(map(stage.moves, parts)),
+                f"stage '{stage.name}' names nothing of its network, whose parts are called "
+                "'backbone.' and so on there; write trains=('',) for all of it",
+            )
 
 
 def stages_move_what_they_declare(factory: Factory, task: Task) -> None:

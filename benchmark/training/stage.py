@@ -67,7 +67,8 @@ class Stage:
     Args:
         name: Unique inside the method.
         trains: Names of what moves, parameters or modules with all that is in them ("" for
-            everything); what is not named stays frozen.
+            everything); what is not named stays frozen. A stage's ``network`` is called ``backbone``
+            here, whichever it is.
         levels: Which levels the samples are trained at.
         share: Training steps as a multiple of the preset's ``steps``.
         starts_from: Name of the stage whose weights this one begins with, or None.
@@ -127,6 +128,12 @@ def fault(stages: Sequence[Stage], d: int) -> str:
             )
         # A stage of the whole method stores all of it: what it does not begin with is overwritten.
         held = known.get(stage.starts_from or "", set())
+        if stage.network is not None and "" in held:
+            return (
+                f"stage '{stage.name}' trains a plain network and cannot start from "
+                f"'{stage.starts_from}', which stores the whole method; leave out its network=, or let "
+                "it start from a stage that has one"
+            )
         lost = [one.name for one in stages[: len(known)] if (one.network or "") not in held]
         if stage.network is None and lost:
             return (

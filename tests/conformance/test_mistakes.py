@@ -72,6 +72,21 @@ def test_what_moved_of_a_network_that_must_not_is_named(reason):
     assert reason(check, body.replace("('b', 'backbone')", "('b',)")).startswith("ok")
 
 
+def test_a_stage_that_names_nothing_of_its_network_is_named(reason):
+    body = (
+        "    def build(self, backbone, control):\n"
+        "        self.ends = nn.ModuleList([type(backbone)(width=8, blocks=1)])\n"
+        "    def stages(self, task):\n"
+        "        end = Stage('end', ('ends.0.tail',), At(1.0), 1.0, 'start', network='ends.0')\n"
+        "        return [start_stage(), end]\n"
+        "    def forward(self, x, level):\n"
+        "        return torch.lerp(self.backbone(x), self.ends[0](x), level.reshape(-1, 1, 1, 1))\n"
+    )
+    check = "stages_follow_each_other"
+    assert "stage 'end' names nothing of its network" in reason(check, body)
+    assert reason(check, body.replace("('ends.0.tail',)", "('backbone.tail',)")).startswith("ok")
+
+
 def test_a_loss_of_its_own_can_be_recorded_and_followed(reason):
     body = (
         PLAIN.replace("pass", "self.gain = nn.Parameter(torch.ones(3, 1, 1))")
@@ -108,6 +123,25 @@ def test_a_network_of_its_own_costs_nothing_of_the_backbone(reason, tmp_path):
         place.backbone(), place.task.space
     )
     assert sum(one.numel() for one in method.weights_to_keep().values()) == 4 * 3 * 9 + 3
+
+
+def test_maps_of_a_network_that_reads_the_level_by_a_linear_layer_are_checked(reason):
+    body = (
+        "    spatial = True\n"
+        "    def build(self, backbone, control):\n"
+        "        self.backbone = Own()\n" + JOINT + "    def forward(self, x, level):\n"
+        "        return self.backbone(x, level)\n\n\n"
+        "class Own(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.conv, self.gain = nn.Conv2d(3, 3, 3, padding=1), nn.Linear(1, 3)\n"
+        "    def forward(self, x, level):\n"
+        "        level = level if level.ndim == 4 else level[..., None, None]\n"
+        "        gain = self.gain(level.movedim(1, -1)).movedim(-1, 1)\n"
+        "        return x + gain * self.conv(x).tanh()\n"
+    )
+    for check in ("level_maps_equal_levels", "level_maps_act_in_place"):
+        assert reason(check, body).startswith("ok")
 
 
 def test_where_torch_breaks_off_the_check_is_skipped(monkeypatch):
