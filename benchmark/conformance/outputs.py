@@ -13,6 +13,7 @@ from benchmark.conformance.subject import (
     Skipped,
     images,
     levels,
+    own_stages,
     points,
     require,
     require_close,
@@ -20,10 +21,10 @@ from benchmark.conformance.subject import (
 )
 from benchmark.control import Level, level_text
 from benchmark.errors import LevelError
-from benchmark.method import ControlMethod
+from benchmark.method import At, ControlMethod
 from benchmark.tasks import Task
 from benchmark.tuning.layers import free_parameters
-from benchmark.tuning.spatial import TRIED, misplaced
+from benchmark.tuning.spatial import TRIED, misplaced, sees_image_alone
 
 COUPLING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 """Layers that rightly make a sample depend on chance or on the batch while training."""
@@ -39,8 +40,7 @@ def mixed_levels_equal_one_by_one(factory: Factory, task: Task) -> None:
     some = points(method, task)
     order = [*some, *reversed(some)]
     x, level = images(len(order)), levels(order)
-    coupled = any(isinstance(module, COUPLING) for module in method.modules())
-    for training in (False,) if coupled else (False, True):
+    for training in (False,) if _coupled(method) else (False, True):
         method.train(training)
         together = method(x, level)
         alone = torch.cat([method(x[[i]], level[[i]]) for i in range(len(order))])
@@ -90,18 +90,25 @@ def tuned_equals_forward(factory: Factory, task: Task) -> None:
 
 
 def dial_changes_output(factory: Factory, task: Task) -> None:
-    """With any weights but the first ones, every part of every axis changes the output."""
+    """With any weights but the first ones, every part of every axis changes the output.
+
+    So it does in training, where a stage draws levels: it would learn nothing of them.
+    """
     method = scrambled(factory)
     if not list(method.parameters()):
         raise Skipped("it has no weights")
     x = images(1)
-    for one, other in _turns(method, task):
-        first, second = method(x, levels([one])), method(x, levels([other]))
-        where = f"levels {level_text(one)} and {level_text(other)}"
-        # What a norm divides out again leaves some 5e-5 of it, by the norm's epsilon; what scales residual
-        # branches within branches may leave 2e-4.
-        change = (first - second).abs().max() / first.std()
-        require(bool(change > 1e-4), f"the output is the same at {where}")
+    drawn = any(not isinstance(stage.levels, At) for stage in own_stages(method, task))
+    for training in (False, True) if drawn and not _coupled(method) else (False,):
+        method.train(training)
+        mode = " in training mode" if training else ""
+        for one, other in _turns(method, task):
+            first, second = method(x, levels([one])), method(x, levels([other]))
+            where = f"levels {level_text(one)} and {level_text(other)}{mode}"
+            # What a norm divides out again leaves some 5e-5 of it, by the norm's epsilon; what scales
+            # residual branches within branches may leave 2e-4.
+            change = (first - second).abs().max() / first.std()
+            require(bool(change > 1e-4), f"the output is the same at {where}")
 
 
 def output_is_continuous(factory: Factory, task: Task) -> None:
@@ -152,10 +159,15 @@ def level_maps_act_in_place(factory: Factory, task: Task) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(1, 3, rows, side, generator=generator, dtype=torch.float64)
     other = torch.cat([x[..., : side // 2], 1 - x[..., side // 2 :]], dim=-1)
-    apart = (method.backbone(x) - method.backbone(other))[..., : reach * task.scale]
+    left, right = points(method, task)[1:3]
+
+    def plain(given: Tensor) -> Tensor:
+        alone = sees_image_alone(method.backbone)
+        return method.backbone(given) if alone else method(given, levels([left]))
+
+    apart = (plain(x) - plain(other))[..., : reach * task.scale]
     if bool(apart.abs().max() > 0):
         raise Skipped("its backbone sees the whole image")
-    left, right = points(method, task)[1:3]
     level_map = torch.cat(
         [levels([one])[:, :, None, None].expand(-1, -1, rows, side // 2) for one in (left, right)],
         dim=-1,
@@ -194,14 +206,14 @@ def _spatial(factory: Factory, dtype: torch.dtype) -> ControlMethod:
     """Returns a method that takes level maps.
 
     Raises:
-        Skipped: If it does not, or not on a backbone that works on tokens.
+        Skipped: If it does not, or refuses them on a backbone where some parts have no place.
     """
     method = scrambled(factory, dtype)
     if not method.spatial:
         raise Skipped("it takes no level maps")
-    if any(isinstance(module, nn.Linear) for module in method.backbone.modules()):
-        raise Skipped("its backbone works on tokens, whose place in the image is not known")
-    if free_parameters(method.backbone):
+    # A linear layer may work on tokens, or read the level.
+    linear = any(isinstance(module, nn.Linear) for module in method.backbone.modules())
+    if linear or free_parameters(method.backbone):
         x = images(1, dtype)
         try:
             method(x, torch.zeros(1, method.control.d, *SIDES, dtype=dtype))
@@ -234,6 +246,10 @@ def _turns(method: ControlMethod, task: Task) -> list[tuple[Level, Level]]:
         for axis in range(d)
     ]
     return [pair for line in lines for pair in pairwise(line)]
+
+
+def _coupled(method: ControlMethod) -> bool:
+    return any(isinstance(module, COUPLING) for module in method.modules())
 
 
 def _change(one: tuple[float, Tensor], other: tuple[float, Tensor]) -> float:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from benchmark.conformance.subject import (
@@ -30,6 +30,7 @@ from benchmark.conformance.subject import (
 from benchmark.errors import to_get
 from benchmark.export import evaluated, traced
 from benchmark.scoring.cost import macs
+from benchmark.store import packed
 from benchmark.tasks import Task
 
 
@@ -50,25 +51,39 @@ def folding_keeps_the_backbone(factory: Factory, task: Task) -> None:
 
 def tuning_leaves_the_method_alone(factory: Factory, task: Task) -> None:
     """A tuned network shares no memory with the method, and making it changes nothing."""
-    method = scrambled(factory)
+    method, x = scrambled(factory), images(1)
     before = state(method)
     tuned = method.tuned(points(method, task)[-1])
-    with torch.no_grad():
-        for parameter in tuned.parameters():
-            parameter.add_(1)
+    _shift(tuned.parameters())
     require(moved(before, method) == set(), "changing a tuned network changes the method")
+    expected = tuned(x)
+    _shift((*method.parameters(), *method.buffers()))
+    require(torch.equal(tuned(x), expected), "changing the method changes a tuned network")
+
+
+@torch.no_grad()
+def _shift(tensors: Iterable[Tensor]) -> None:
+    for own in tensors:
+        if own.is_floating_point():
+            own.add_(1)
 
 
 def weights_survive_storage(factory: Factory, task: Task) -> None:
-    """Stored as safetensors and loaded into another instance, a method gives the same output."""
-    method, other = scrambled(factory), factory(1).double().eval()
-    kept = {key: value.contiguous() for key, value in method.weights_to_keep().items()}
-    other.load_state_dict(load(save(kept)))
-    x, level = images(1), levels([points(method, task)[-1]])
-    require(
-        torch.equal(method(x, level), other(x, level)),
-        "stored weights give another output",
-    )
+    """Stored as safetensors and loaded into another instance, a method gives the same output.
+
+    So does what training leaves: nothing that it learns lies beside the weights, and nothing that it
+    computed from others stays.
+    """
+    trained = factory(0)
+    for stage in own_stages(trained, task):
+        train(trained, stage, task)
+    for method, after in ((scrambled(factory), ""), (trained.double().eval(), " after training")):
+        x, level = images(1), levels([points(method, task)[-1]])
+        other = factory(1).double().eval()
+        other(x, level)
+        other.load_state_dict(load(packed(method.weights_to_keep())))
+        same = torch.equal(method(x, level), other(x, level))
+        require(same, f"stored weights give another output{after}")
 
 
 def tuned_networks_export_to_onnx(factory: Factory, task: Task) -> None:
