@@ -102,7 +102,8 @@ class Learner(L.LightningModule, ABC):
             moving = [name for name, one in self.named_parameters() if one.requires_grad]
             for name, module in self.named_modules():
                 around = not name or any(one.startswith(f"{name}.") for one in moving)
-                if not around and not name.startswith("objective") and not stage.moves(name):
+                own = f"{name}.".startswith("objective.")
+                if not around and not own and not stage.moves(name):
                     module.training = False
         return self
 

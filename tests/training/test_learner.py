@@ -58,6 +58,18 @@ def test_what_is_frozen_is_still_and_what_is_trained_is_not():
     assert begun(("",)).backbone[1].training
 
 
+def test_what_only_begins_with_the_name_of_the_objective_is_still_too():
+    class Gated(Mine):
+        def build(self, backbone, control):
+            super().build(backbone, control)
+            self.objective_gate = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm2d(3))
+
+    method = begun(("scale",), Gated)
+    assert method.objective.training and not any(
+        one.training for one in method.objective_gate.modules()
+    )
+
+
 def test_of_levels_of_the_batch_nothing_is_asked_and_of_others_it_is():
     class Own(Mine):
         def loss(self, batch, stage):
