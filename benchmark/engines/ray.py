@@ -14,11 +14,12 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import benchmark
+from benchmark.amount import amount
 from benchmark.engines.graph import Graph, close
 from benchmark.engines.local import SIGNALS, default_jobs, silent_text
 from benchmark.engines.perform import fail
@@ -76,9 +77,15 @@ def run(
     graph, progress = Graph(jobs), Progress(len(jobs))
     notes = Notes(store.home / "notes" / uuid.uuid4().hex)
     _sweep(notes.folder.parent)
-    with _cluster(address or os.environ.get("RAY_ADDRESS", ""), workers, cpus):
+    address = address or os.environ.get("RAY_ADDRESS", "")
+    with _cluster(address, workers, cpus):
         if gpus is None:
             gpus = 1 if ray.cluster_resources().get("GPU") else 0
+        machines = [one["Resources"] for one in ray.nodes() if one["Alive"]]
+        if lacking := _lacking(machines, cpus, gpus):
+            if _is_own(address):
+                raise UserError(f"--engine ray: {lacking}; ask for fewer")
+            progress.note(f"{lacking}, so jobs wait until one joins that has; Ctrl-C ends this")
         task = ray.remote(_work).options(
             num_cpus=cpus, num_gpus=gpus, max_retries=retries, retry_exceptions=False
         )
@@ -95,7 +102,9 @@ def run(
                         running[task.remote(text, str(store.home), str(notes.folder), cpus)] = job
                     if not running:
                         return graph.failures
-                    done, _ = ray.wait(list(running), num_returns=1, timeout=POLL)
+                    # Where a signal raises inside Ray, that makes a SystemError of it.
+                    with stopping.one_job():
+                        done, _ = ray.wait(list(running), num_returns=1, timeout=POLL)
                     for reference in done:
                         job = running.pop(reference)
                         failure = _outcome(reference, job, store, notes, job.key in heard)
@@ -120,6 +129,19 @@ def _sweep(folder: Path) -> None:
         with contextlib.suppress(OSError):
             if time.time() - one.stat().st_mtime > OLD:
                 shutil.rmtree(one, ignore_errors=True)
+
+
+def _lacking(machines: Sequence[Mapping[str, float]], cpus: int, gpus: float) -> str:
+    """Returns that no machine of a cluster could run a job, which Ray does not say, or nothing."""
+    if any(one.get("CPU", 0) >= cpus and one.get("GPU", 0) >= gpus for one in machines):
+        return ""
+    wanted = [amount(cpus, "core"), *([f"{gpus:g} GPU{'s' * (gpus > 1)}"] if gpus else [])]
+    return f"no machine of the cluster has {' and '.join(wanted)}"
+
+
+def _is_own(address: str) -> bool:
+    """Whether the cluster is started here, by this run."""
+    return address in ("", "local")
 
 
 def _silent(
@@ -172,7 +194,7 @@ def _cluster(address: str, workers: int | None, cpus: int) -> Iterator[None]:
         "logging_level": logging.ERROR,
     }
     try:
-        if address and address != "local":
+        if not _is_own(address):
             _knock(address)
             ray.init(address=address, **common)
         else:

@@ -1,6 +1,9 @@
 """The Ray engine, on clusters that are started here."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
 
 import pandas as pd
@@ -79,6 +82,44 @@ def test_a_dying_worker_is_replaced_and_one_that_always_dies_fails_alone(
     assert len((tmp_path / "always.log").read_text()) == 2, "one try and one retry"
     table = pd.read_csv(home / "report" / "sr" / "table.csv")
     assert set(table["method"]) == {"floor", "once_method"}
+
+
+def test_a_job_that_fits_no_machine_is_told_with_what_it_asks_for():
+    machines = [{"CPU": 4.0}, {"CPU": 2.0, "GPU": 1.0}, {"memory": 1.0}]
+    assert ray._lacking(machines, 4, 0) == ray._lacking(machines, 2, 0.5) == ""
+    assert ray._lacking(machines, 8, 0) == "no machine of the cluster has 8 cores"
+    assert ray._lacking(machines, 4, 1) == "no machine of the cluster has 4 cores and 1 GPU"
+
+
+@pytest.mark.cluster
+def test_more_than_this_machine_has_is_refused_where_no_other_can_join(home, capsys, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    words = [*SMALL, "--methods", "floor", "--engine", "ray:gpus=99", "--jobs", "1"]
+    assert cli.main(words) == 2
+    error = capsys.readouterr().err
+    assert "no machine of the cluster has 1 core and 99 GPUs; ask for fewer" in error
+
+
+@pytest.mark.cluster
+def test_a_signal_ends_a_run_in_its_own_words_and_its_stage_is_saved(home, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    words = ["run", "denoise", "--preset", "smoke", "--set", "steps=1000000", "--methods", "dni"]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "benchmark", *words, "--offline", "--engine", "ray", "--jobs", "1"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        end = time.monotonic() + 180
+        while not list(home.glob("scratch/*/*")) and time.monotonic() < end:
+            time.sleep(0.1)
+        run.send_signal(signal.SIGTERM)
+        error = run.communicate(timeout=120)[1]
+    finally:
+        run.kill()
+    assert run.returncode == 128 + signal.SIGTERM, error
+    assert "stopped by SIGTERM; what is done is saved" in error
+    assert list(home.glob("scratch/*/left-*/last.ckpt"))
 
 
 def test_an_address_where_no_cluster_is_is_one_sentence(home, capsys, monkeypatch):
