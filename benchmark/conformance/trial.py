@@ -121,7 +121,7 @@ def _verdict(run: Callable[[], None]) -> Verdict:
     except AssertionError as error:
         why = str(error) or "an assertion of its own does not hold"
         return FAILED, why, traceback.format_exc()
-    except Exception as error:  # noqa: BLE001 - whatever a method of someone else raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a method of someone else raises
         return FAILED, one_line(error), traceback.format_exc()
     return OK, "", ""
 

@@ -34,7 +34,8 @@ def perform(job: Job, store: Store, say: Say) -> str | None:
                 _train(job, store, say)
             else:
                 _sweep(job, store, say)
-    except Exception as error:  # noqa: BLE001 - one failing job must not stop the others
+    # Of a method that means to end the process, too: the run would end in success, without a word.
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - one failing job must not stop the others
         # A job may fail of the same signal that the run is to obey.
         stopping.check()
         return fail(job, store, sentence(error, store), traceback.format_exc())

@@ -45,7 +45,7 @@ def asked(plan: Plan, choice: Choice) -> Needs | None:
             return stages, _only(method, task), _to_import(method.imports, choice)
     except UserError:
         raise
-    except Exception as error:  # noqa: BLE001 - a broken method stops nothing else
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken method stops nothing else
         reason = str(error) if isinstance(error, JobError) else one_line(error)
         trace = traceback.format_exc()
         plan.failures.append(Failure(choice.method, request.backbone, None, reason, trace))

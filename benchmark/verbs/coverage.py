@@ -70,7 +70,7 @@ def _refusal(ask: Callable[[], str | None]) -> str:
         return ask() or YES
     except (JobError, UserError) as error:
         return str(error)
-    except Exception as error:  # noqa: BLE001 - whatever a method of someone else raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a method of someone else raises
         return one_line(error)
 
 

@@ -47,6 +47,11 @@ def test_images_that_are_changed_and_other_numbers_are_named(reason):
     assert "changes the images" in reason(check, PLAIN + JOINT + forward.format(add))
 
 
+def test_a_method_that_ends_the_process_does_not_pass(reason):
+    body = PLAIN + JOINT + "    def forward(self, x, level):\n        raise SystemExit(0)\n"
+    assert "FAILED" in reason("outputs_have_their_shape", body)
+
+
 def test_numbers_of_another_kind_are_named(reason):
     body = (
         PLAIN + JOINT + "    def forward(self, x, level):\n        return self.backbone(x).half()\n"

@@ -94,6 +94,20 @@ def test_a_method_with_a_nan_loss_fails_and_the_others_finish(run, home, tmp_pat
     assert (code, "[2/2]" in error) == (1, True), "only the failed method is tried again"
 
 
+@pytest.mark.parametrize("where", ["forward", "stages"])
+def test_a_method_that_ends_the_process_fails_alone(run, home, tmp_path, where):
+    file = tmp_path / f"leaves_in_{where}.py"
+    method_file(tmp_path, file.stem)
+    named = f"def {where}("
+    before, _, after = file.read_text().partition(named)
+    signature, _, rest = after.partition("\n")
+    file.write_text(f"{before}{named}{signature}\n        raise SystemExit(0)\n{rest}")
+    code, error = run("run", "sr", *SMALL, "--methods", "floor", "--method", str(file))
+    assert code == 1
+    assert f"{file.stem}: SystemExit" in one_failure(error)
+    assert methods_in_table(home) == {"floor"}
+
+
 def test_a_method_file_that_does_not_import_fails_alone_and_is_cleared_when_repaired(
     run, home, tmp_path
 ):
