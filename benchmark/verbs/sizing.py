@@ -1,7 +1,7 @@
 """How long a campaign takes and how much it stores, from what runs in the store took.
 
 Every number comes from records of the same work: stages of the same task, method, backbone and kind
-of batch (per step), cells of the same task, data set, method and backbone (per image). What has no
+of batch (per step), cells of the same task, data set, crop, method and backbone (per image). What has no
 record is listed and not guessed. The time of a stage holds its start-up, which is most of a very
 short one: such records count only where there are no longer ones, and are named then.
 """
@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from benchmark import config
 from benchmark.amount import amount
+from benchmark.data.sources import WITHOUT
+from benchmark.errors import UserError
 from benchmark.planning.jobs import TrainJob
 from benchmark.planning.keys import preset_text
 from benchmark.records import read_json
@@ -24,7 +27,7 @@ from benchmark.store import Store
 if TYPE_CHECKING:
     from benchmark.plan import Plan
 
-BATCH = ("batch", "patch", "patch_sr", "precision", "critic_width", "devices")
+BATCH = ("batch", "patch", "patch_sr", "precision", "critic_width", "perceptual", "devices")
 """Settings that a training step's duration depends on."""
 
 LONG = 50
@@ -164,7 +167,8 @@ def _sweeps(plan: Plan, records: dict[tuple, Record]) -> list[Line]:
     for job in plan.sweeps.values():
         test = plan.images[job.dataset]
         # Cells know sets by name, jobs perhaps by a path.
-        found = _best(records, (job.task, test.name, job.method, job.backbone))
+        crop = max(one.crop for one in test.pictures)
+        found = _best(records, (job.task, test.name, job.method, job.backbone, crop))
         images = len(test.pictures) * len(plan.task.cases)
         points = len(job.points())
         second, size = found.second(), found.bytes()
@@ -227,18 +231,27 @@ def _cells(store: Store, tasks: set[str]) -> dict[tuple, Record]:
             cell = read_json(path) or {}
             try:
                 facts, took = cell["facts"], cell["cost"]["ms_per_image"]
-                key = tuple(
-                    facts[name] for name in ("task", "dataset", "method", "backbone", "device")
-                )
+                own = (facts[name] for name in ("task", "dataset", "method", "backbone"))
+                key = (*own, _crop(facts["dataset"], facts["preset"]), facts["device"])
                 names = [name for name in cell["pictures"].values() if name.startswith(path.stem)]
                 size = sum(one.stat().st_size for one in (path, *map(path.with_name, names)))
-            except (KeyError, TypeError, OSError):
+            except (KeyError, TypeError, OSError, UserError):
                 continue
             record = found.setdefault(key, Record())
             record.size.append(size)
             if took is not None:
                 record.runs.append((1, took / 1000))
     return found
+
+
+def _crop(dataset: str, preset: str) -> int:
+    """Returns the side of the middle of images that cells of a preset are of; 0 for whole images.
+
+    Raises:
+        UserError: If the preset is one of another version.
+    """
+    name, *changes = preset.split(":")
+    return config.preset(name, changes).crop if dataset.partition(WITHOUT)[0] == "builtin" else 0
 
 
 def _hours(seconds: float | None) -> str:

@@ -132,6 +132,21 @@ def test_a_test_set_may_be_given_as_a_path(size, home, tmp_path):
     assert "Not counted" not in text
 
 
+def test_records_of_other_crops_and_losses_are_of_other_work(size):
+    words = ["sr", *SMALL, "--methods", "floor,dni", "--set", "timing=true"]
+    assert cli.main(["run", *words, "--jobs", "1"]) == 0
+    lines, _ = size(*words)
+    unknown = [what for what, (_, hours, _) in lines.items() if hours == "?"]
+    assert not unknown
+    lines, _ = size(*words, "--set", "crop=0")
+    unknown = {
+        what.partition(" ")[2].partition(" ")[2] for what, one in lines.items() if "?" in one
+    }
+    assert unknown == {"sweep floor on builtin", "sweep dni on builtin"}
+    lines, _ = size(*words, "--set", "perceptual=true")
+    assert all(one[1] == "?" for what, one in lines.items() if " train " in what)
+
+
 def test_tasks_and_presets_multiply(size):
     lines, _ = size("sr", "denoise", "--preset", "smoke,laptop", "--methods", "floor", "--offline")
     assert len(lines) == 5
