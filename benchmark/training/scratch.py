@@ -183,6 +183,14 @@ def _lives(pid: int) -> bool:
     return True
 
 
+def _age(pid: int) -> float:
+    """Returns for how many seconds a process has been there; without end where nobody can say."""
+    with contextlib.suppress(OSError, AttributeError, ValueError, IndexError):
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - int(ticks) / os.sysconf("SC_CLK_TCK")
+    return math.inf
+
+
 def _silence(path: Path, now: float) -> float:
     """Returns for how many seconds the owner of a folder has given no sign of life.
 
@@ -191,9 +199,13 @@ def _silence(path: Path, now: float) -> float:
     if path.name.startswith(LEFT):
         return math.inf
     machine, _, pid = path.name.rpartition("-")
-    if machine == _machine() and pid.isdigit():
-        return 0.0 if _lives(int(pid)) else math.inf
     try:
-        return now - path.stat().st_mtime
+        silence = now - path.stat().st_mtime
     except OSError:
         return 0.0
+    if machine == _machine() and pid.isdigit():
+        # One that began after the last sign of life has no more than the owner's number: those of a
+        # container that starts again are the same ones.
+        theirs = _lives(int(pid)) and silence < _age(int(pid)) + SILENT
+        return 0.0 if theirs else math.inf
+    return silence

@@ -1,5 +1,6 @@
 """Scratch folders of stages in training."""
 
+import math
 import os
 import subprocess
 import sys
@@ -58,6 +59,7 @@ def found(home: Path) -> bytes | None:
 def test_checkpoints_of_a_dead_process_are_taken_over_and_those_of_a_living_one_are_not(
     tmp_path, monkeypatch, no_sleep
 ):
+    monkeypatch.setattr(scratch, "_age", lambda _: 3 * scratch.SILENT)
     living = here(monkeypatch, tmp_path, os.getppid())
     # A process of this machine is asked for, however long its signs of life do not come through.
     age(living, 2 * scratch.SILENT)
@@ -73,6 +75,20 @@ def test_a_number_that_a_dead_process_had_before_gives_its_checkpoint(
 ):
     here(monkeypatch, tmp_path, os.getpid())
     assert found(tmp_path) == b"theirs"
+
+
+def test_a_process_that_has_only_the_number_of_a_dead_one_keeps_nothing(
+    tmp_path, monkeypatch, no_sleep
+):
+    with subprocess.Popen(["sleep", "60"]) as other:
+        try:
+            assert 0 <= scratch._age(other.pid) < 30
+            age(here(monkeypatch, tmp_path, other.pid), 2 * scratch.SILENT)
+            assert found(tmp_path) == b"theirs"
+            assert not list(tmp_path.glob("scratch/*"))
+        finally:
+            other.kill()
+    assert scratch._age(other.pid) == math.inf
 
 
 def test_what_failed_or_was_stopped_is_taken_over_at_once(tmp_path, monkeypatch, no_sleep):
