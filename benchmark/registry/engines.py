@@ -56,6 +56,9 @@ def engine(text: str) -> Spec:
         if kind is str:
             # As it was written: an account 00 is no 0.
             written = text.split(f":{key}=", 1)[1].partition(":")[0]
+            if value == "":
+                # An empty variable of a shell must not become the default.
+                raise UserError(f"--engine {text}: {key} has no value; give one, or leave it out")
             chosen.options[key] = value if isinstance(value, str) else written
             continue
         given = isinstance(value, int if kind is int else int | float)

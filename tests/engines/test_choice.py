@@ -83,3 +83,10 @@ def test_choosing_an_engine_imports_none():
         "sys.exit(bool({'ray', 'submitit', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("option", ["ray:address", "slurm:partition", "slurm:chunk=2:account"])
+def test_an_option_without_a_value_is_not_the_default(monkeypatch, option):
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    with pytest.raises(UserError, match="has no value; give one, or leave it out"):
+        engines.engine(f"{option}=")
