@@ -1,6 +1,7 @@
 """The doctor's findings."""
 
 import ast
+import contextlib
 import importlib
 import importlib.metadata
 import re
@@ -8,6 +9,8 @@ import sys
 import tomllib
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from benchmark import assets
 from benchmark.degradations.jpeg import codec
@@ -106,6 +109,22 @@ def test_every_package_that_is_imported_is_declared_and_pinned():
     assert [one for one, names in sorted(found.items()) if not names & known] == []
     pinned = (ROOT / "constraints.txt").read_text().replace("_", "-").lower()
     assert [one for one in sorted(known) if f"\n{one}==" not in pinned] == []
+
+
+def test_whatever_a_dependency_asks_for_is_pinned_for_this_python():
+    pinned = {}
+    for line in (ROOT / "constraints.txt").read_text().split("\n"):
+        if line and (one := Requirement(line)) and (not one.marker or one.marker.evaluate()):
+            pinned[canonicalize_name(one.name)] = one
+    unpinned = set()
+    for name in pinned:
+        # Of other systems, or what some machines leave out.
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            for text in importlib.metadata.requires(name) or ():
+                asked = Requirement(text)
+                if not asked.marker or asked.marker.evaluate({"extra": ""}):
+                    unpinned |= {canonicalize_name(asked.name)} - {*pinned}
+    assert not unpinned
 
 
 def test_a_torch_that_does_not_import_is_a_bad_line_not_a_crash(bare, monkeypatch):
