@@ -60,6 +60,8 @@ class Preset:
 
 PRECISIONS = ("32-true", "bf16-mixed")
 SCHEDULES = ("one-cycle", "constant")
+MOST = 10**9
+"""The largest setting."""
 
 PRESETS = {
     preset.name: preset
@@ -123,6 +125,6 @@ def _parsed(key: str, text: str, kind: type) -> object:
     except ValueError:
         whole = "whole " if kind is int else ""
         raise UserError(f"--set {key}={text}: give a {whole}number") from None
-    if isinstance(value, int | float) and not 0 <= value < float("inf"):
-        raise UserError(f"--set {key}={text}: the value must be finite and not negative")
+    if isinstance(value, int | float) and not 0 <= value <= MOST:
+        raise UserError(f"--set {key}={text}: give a number from 0 to {MOST:,}")
     return value

@@ -1,4 +1,4 @@
-"""What stays in full precision where networks compute in half of it: losses, targets, gradients."""
+"""What stays in full precision where networks compute in less of it: what is scored, losses, targets, gradients."""
 
 from __future__ import annotations
 
@@ -19,3 +19,19 @@ def in_full(*images: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """
     with torch.autocast(images[0].device.type, enabled=False):
         yield tuple(one.float() if one.element_size() < 4 else one for one in images)
+
+
+@contextmanager
+def inference() -> Iterator[None]:
+    """Lets networks that are judged run: without gradients, and in all of their 32 bits.
+
+    On a GPU, PyTorch rounds both sides of a convolution to 10 bits (TF32) unless it is told not to.
+    """
+    convolutions = torch.backends.cudnn.conv
+    before = convolutions.fp32_precision
+    convolutions.fp32_precision = "ieee"
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        convolutions.fp32_precision = before

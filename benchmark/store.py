@@ -139,6 +139,8 @@ class Store:
             self.home.mkdir(parents=True, exist_ok=True)
             probe = self.home / f".{uuid.uuid4().hex}.tmp"
             probe.write_bytes(b"")
+            # Ages are by the clock of the disk, which may be another machine's.
+            now_there = probe.stat().st_mtime
             probe.unlink()
         except OSError as error:
             raise UserError(
@@ -149,7 +151,7 @@ class Store:
         for folder, _, names in os.walk(self.home):
             for path in (Path(folder, name) for name in names if HALF_WRITTEN.fullmatch(name)):
                 with contextlib.suppress(OSError):
-                    if time.time() - path.stat().st_mtime > STALE:
+                    if now_there - path.stat().st_mtime > STALE:
                         path.unlink()
         for path in (self.home / "scratch").glob("*"):
             with contextlib.suppress(OSError):

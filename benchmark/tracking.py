@@ -230,7 +230,7 @@ def _log(
     kept: dict[str, str],
 ) -> None:
     run = wandb.init(
-        project=os.environ.get("WANDB_PROJECT", PROJECT),
+        project=os.environ.get("WANDB_PROJECT") or PROJECT,
         id=one.id,
         name=one.name,
         group=task.name,

@@ -53,7 +53,13 @@ def steady(monkeypatch):
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("task", ["denoise", "sr"])
-@pytest.mark.parametrize("method", ["decouple", "tunable_conv", "hypernet", "dynamic_net", None])
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("decouple", "tunable_conv", "hypernet", "dynamic_net"),
+        *("cresmd", "ftn:depthwise=true", None),
+    ],
+)
 def test_recorded_steps_train_as_others_do(
     method, task, precision, steady, tmp_path, monkeypatch, trained
 ):

@@ -13,6 +13,7 @@ from benchmark.data.patches import to_tensor
 from benchmark.data.sources import open_set
 from benchmark.method import Stage
 from benchmark.objectives import TARGETS, TERMS, MixedObjective
+from benchmark.scoring.forward import restored
 from benchmark.training.batch import Batch
 from benchmark.training.learner import Recipe
 from benchmark.training.stage import start_stage
@@ -182,3 +183,23 @@ def test_kernels_are_merged_in_full_precision_backwards_too(name, monkeypatch):
         method.update(batch, optimizers, watched)
     assert products
     assert set(products) == {torch.float32}
+
+
+def test_networks_that_are_judged_see_all_bits_and_others_as_many_as_before():
+    """PyTorch lets a GPU round convolutions to 10 bits; a score would depend on where it was made."""
+    convolutions, seen = torch.backends.cudnn.conv, []
+    before = convolutions.fp32_precision
+    assert before != "ieee"
+
+    class Watching(torch.nn.Module):
+        def forward(self, x):
+            seen.append((convolutions.fp32_precision, torch.is_inference_mode_enabled()))
+            if len(seen) > 1:
+                raise ValueError
+            return x
+
+    restored(Watching(), [torch.zeros(3, 8, 8)], torch.device("cpu"))
+    with pytest.raises(ValueError):
+        restored(Watching(), [torch.zeros(3, 8, 8)], torch.device("cpu"))
+    assert seen == [("ieee", True)] * 2
+    assert convolutions.fp32_precision == before

@@ -267,6 +267,15 @@ def test_old_temporary_files_are_swept_and_fresh_ones_kept(store):
     assert {one.name for one in folder.iterdir()} == {fresh, "mine.tmp"}
 
 
+def test_a_clock_ahead_of_that_of_the_disk_makes_no_file_old(store, monkeypatch):
+    fresh = store.home / f".{'1' * 32}.tmp"
+    fresh.write_bytes(b"")
+    ahead = time.time() + 2 * storing.STALE
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    store.prepare()
+    assert fresh.exists()
+
+
 def test_checkpoints_that_nobody_uses_go_once_their_stage_is_stored(store):
     store.write_stage("done", {"w": torch.zeros(1)}, {})
     kept = set()

@@ -29,7 +29,7 @@ from tests.wandb_files import (
 @pytest.fixture
 def wandb(monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.delenv("WANDB_PROJECT", raising=False)
+    monkeypatch.setenv("WANDB_PROJECT", "")
     module = pytest.importorskip("wandb")
     yield module
     module.teardown()

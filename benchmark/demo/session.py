@@ -26,6 +26,7 @@ from benchmark.method import ControlMethod
 from benchmark.metrics.records import METRICS
 from benchmark.metrics.scorer import Scorer
 from benchmark.plan import Plan, nothing_there, stored_jobs
+from benchmark.precision import inference
 from benchmark.scoring.forward import best_device, ready
 from benchmark.store import Store
 from benchmark.tasks import Task
@@ -197,7 +198,7 @@ class Session:
         low, high = (torch.tensor(self.answers(name, one)).view(-1, 1, 1) for one in dials)
         part = torch.from_numpy(np.ascontiguousarray(mask, dtype=np.float32))
         levels = torch.lerp(low.float(), high.float(), part.expand(len(low), *part.shape))
-        with torch.inference_mode():
+        with inference():
             output = self.methods[name](x[None].to(self.device), levels[None].to(self.device))
         return to_pixels(output[0].cpu()), self._said(image, level, output[0].cpu())
 
@@ -223,7 +224,7 @@ class Session:
         self, image: str, level: Level | None, name: str, dial: Level
     ) -> tuple[np.ndarray, str]:
         x = self._input(image, level)[None].to(self.device)
-        with torch.inference_mode():
+        with inference():
             output = self.network(name, dial)(x.contiguous(memory_format=torch.channels_last))
         return to_pixels(output[0].cpu()), self._said(image, level, output[0].cpu())
 

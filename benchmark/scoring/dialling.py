@@ -21,6 +21,7 @@ from benchmark.errors import LevelError, UserError
 from benchmark.metrics import records
 from benchmark.metrics.scorer import Score, Scorer, availability
 from benchmark.objectives import MixedObjective
+from benchmark.precision import inference
 
 if TYPE_CHECKING:
     from benchmark.data.samples import Samples
@@ -198,7 +199,7 @@ def neighbours(level: Level, grid: Sequence[Level]) -> list[Level]:
 
 def level_of(method: nn.Module, image: Tensor, device: torch.device) -> Level:
     """Returns the level of an image (3, h, w) that our own estimator says, inside the anchors."""
-    with torch.inference_mode():
+    with inference():
         found = method.estimate(image[None].to(device))[0].clamp(0, 1).tolist()
     space = method.control
     return space.spread(space.position(found))

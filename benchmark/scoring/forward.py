@@ -11,6 +11,7 @@ from benchmark.control import Level
 from benchmark.data.samples import Samples
 from benchmark.errors import JobError
 from benchmark.metrics.scorer import Score, Scorer, side_by_side
+from benchmark.precision import inference
 from benchmark.scoring import cost
 from benchmark.tuning.layers import channels_last
 
@@ -47,7 +48,7 @@ def restored(
         device: Where the network is.
     """
     x = torch.stack(list(images)).to(device).contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode():
+    with inference():
         y, milliseconds = cost.timed(lambda: network(x), device)
     if len(y) != len(images):
         raise JobError(f"the network gives {len(y)} images for {len(images)}")

@@ -49,8 +49,7 @@ def measured(
     method: ControlMethod, samples: Samples, levels: Sequence[Level], images: int
 ) -> dict[tuple[Level, Level], dict[str, float]]:
     """Returns the mean effects on the first images, by true level and dial."""
-    import torch
-
+    from benchmark.precision import inference
     from benchmark.scoring.forward import best_device, ready
 
     device = best_device()
@@ -60,7 +59,7 @@ def measured(
         given = [samples.degraded(index, level)[None].to(device) for index in range(images)]
         wanted = [samples.reference(index, level) for index in range(images)]
         for dial, network in networks.items():
-            with torch.inference_mode():
+            with inference():
                 outputs = [network(one)[0].clamp(0, 1).cpu() for one in given]
             every = [effects(*pair) for pair in zip(outputs, wanted, strict=True)]
             found[level, dial] = {

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from benchmark.errors import UserError
 from benchmark.export import safe
 from benchmark.opened import read_image
 from benchmark.plan import Plan, nothing_there, stored_jobs
+from benchmark.precision import inference
 from benchmark.records import write
 from benchmark.scoring.forward import best_device, ready
 from benchmark.store import Store
@@ -73,7 +73,7 @@ def run(
             dial = known[job.method].dial(level) if job.method in known else level
             network = ready(method.tuned(dial), device)
             for image in images:
-                with torch.inference_mode():
+                with inference():
                     output = tiled.restored(network, read_image(image, colour).to(device))
                 path = targets[job.method, level, image]
                 write(path, _upright(output, turns[image]))

@@ -20,6 +20,8 @@ SHARED = "shared"
 """What stands in the place of a method where several share a stage."""
 
 DAY = 86400
+DAYS = 100_000
+"""The greatest age that may be asked for, in days."""
 
 
 @dataclass(frozen=True)

@@ -202,8 +202,8 @@ def show_store(args: argparse.Namespace) -> int:
         patterns[name.removesuffix("s")] = texts = names_in([text])
         if not texts:
             raise UserError(f"--{name}: name one, or leave it out; 'dialbench store' shows them")
-    if args.days is not None and args.days < 1:
-        raise UserError(f"--days {args.days}: give 1 or more")
+    if args.days is not None and not 1 <= args.days <= storage.DAYS:
+        raise UserError(f"--days {args.days}: give 1 to {storage.DAYS:,}")
     clears, store = args.action == "clear", Store()
     if clears and not patterns and args.days is None:
         raise UserError("say what to clear, like --preset 'smoke*', or --task '*' for all")

@@ -114,7 +114,8 @@ def test_age_is_that_of_the_commit(filled, home):
         (["clear", "--methods", "floor", "--seeds", "0", "--days", "1"], "runs matches; "),
         (["clear", "--task", ","], "--task: name one, or leave it out"),
         (["clear", "--methods", ""], "--methods: name one, or leave it out"),
-        (["clear", "--days", "0"], "--days 0: give 1 or more"),
+        (["clear", "--days", "0"], "--days 0: give 1 to 100,000"),
+        (["clear", "--days", "9" * 400], "9: give 1 to 100,000"),
         (["--dry-run"], "--dry-run is for clear"),
     ],
 )
