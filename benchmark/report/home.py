@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,9 +66,8 @@ def about(task: Task, preset: str, long: pd.DataFrame, derived: Derived) -> byte
     contest = {one for one, _ in derived.ranks}
     names = labels(contest)
     first = sets[:1]
-    leaders = [
-        one for (one, name), (rank, _) in derived.ranks.items() if rank == 1 and [name] == first
-    ]
+    ranks = {one: placed for (one, name), placed in derived.ranks.items() if [name] == first}
+    leaders = [one for one, (rank, _) in ranks.items() if rank == 1 and len(ranks) > 1]
     own = long[(long["metric"] == task.headline) & long["dataset"].isin(first)]
     means = {
         one: own.loc[
@@ -84,18 +83,17 @@ def about(task: Task, preset: str, long: pd.DataFrame, derived: Derived) -> byte
         "methods": len(contest),
         "preset": preset,
         "ranked": words.merit_name(task),
-        "leaders": ", ".join(names[one] for one in leaders) or _unranked(derived, first),
+        "leaders": ", ".join(names[one] for one in leaders) or _unranked(ranks.values()),
         "value": f"{METRICS[task.headline].label} {_value(task, means, leaders)}",
     }
     return (json.dumps(facts, indent=1) + "\n").encode()
 
 
-def _unranked(derived: Derived, first: list[str]) -> str:
+def _unranked(places: Collection[tuple[int | None, str]]) -> str:
     """Returns why nobody leads on the first data set."""
-    reasons = dict.fromkeys(
-        reason for (_, name), (_, reason) in derived.ranks.items() if [name] == first
-    )
-    return "; ".join(f"nobody: {reason}" for reason in reasons if reason)
+    known = dict.fromkeys(reason for _, reason in places if reason)
+    reasons = list(known) or (["there is one method"] if places else [])
+    return "; ".join(f"nobody: {reason}" for reason in reasons)
 
 
 def _value(task: Task, means: dict[Series, float], leaders: list[Series]) -> str:

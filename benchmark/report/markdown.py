@@ -14,9 +14,10 @@ def markdown(document: Document) -> str:
     parts.append("\n".join(f"- {key}: {escape(value)}" for key, value in document.facts))
     for grid in document.summaries:
         parts += [f"## {escape(grid.title)}", _grid(grid)]
-    if document.summaries:
-        apart = " (baselines, below the empty line, do not compete)" if document.baselines else ""
-        parts.append(f"Bold: the best method{apart}.")
+    hints = ["Bold: the best method."] if document.competes else []
+    if document.baselines:
+        hints.append("Baselines, below the empty line, do not compete.")
+    parts += [" ".join(hints)] if hints else []
     for grid in document.dials:
         parts += [f"## {escape(grid.title)}", _grid(grid)]
     if document.remarks:

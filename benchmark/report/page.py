@@ -59,11 +59,11 @@ def page(
     body = live(data, matrix)
     for grid in document.summaries:
         body += [f"<h2>{escape(grid.title)}</h2>", table(grid)]
-    if document.summaries:
-        # By name too: not everybody sees the gray.
-        gray = escape(", ".join(document.baselines))
-        apart = f" Baselines, in gray, do not compete: {gray}." if gray else ""
-        body.append(f'<p class="hint">Bold: the best method.{apart}</p>')
+    hints = ["Bold: the best method."] if document.competes else []
+    # By name too: not everybody sees the gray.
+    if gray := escape(", ".join(document.baselines)):
+        hints.append(f"Baselines, in gray, do not compete: {gray}.")
+    body += [f'<p class="hint">{" ".join(hints)}</p>'] if hints else []
     for grid in document.dials:
         body += [f"<h2>{escape(grid.title)}</h2>", table(grid)]
     if document.remarks:

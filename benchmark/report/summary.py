@@ -66,6 +66,12 @@ class Document:
         lines = [line for grid in self.summaries for line in grid.lines]
         return tuple(dict.fromkeys(line.label for line in lines if line.baseline))
 
+    @property
+    def competes(self) -> bool:
+        """Whether some method is better than another, and printed bold."""
+        lines = [line for grid in self.summaries for line in grid.lines]
+        return any(cell.best for line in lines for cell in line.cells)
+
 
 @dataclass(frozen=True)
 class Scores:

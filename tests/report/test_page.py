@@ -241,3 +241,8 @@ def test_the_index_says_why_nobody_has_a_rank_and_what_methods_reach_all_the_sam
     results, task = make(**options, null=("psnr", "lpips"))
     report.write(results, task, "laptop", tmp_path / "nothing")
     assert json.loads((tmp_path / "nothing" / "about.json").read_text())["value"] == "PSNR-Y —"
+    results, task = make(**{**options, "methods": ("dni", "floor")})
+    report.write(results, task, "laptop", tmp_path / "alone")
+    alone = json.loads((tmp_path / "alone" / "about.json").read_text())
+    assert alone["leaders"] == "nobody: there is one method"
+    assert re.fullmatch(r"PSNR-Y \d+\.\d\d", alone["value"])
