@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from benchmark.leaderboard.entry import Entry
 
 DRAWN = 24
-"""Pairs of an image and a level that the fast mode computes again: as many images, and levels, as may be."""
+"""Pairs of an image and a level that the fast mode computes again; more where there are more levels, or
+more test sets times seeds: none of them may go unseen."""
+
+
+Image = tuple[int, str, int]
+"""Seed, test set, and which of its pictures."""
 
 
 class Part(NamedTuple):
@@ -24,7 +29,8 @@ def drawn(one: Entry, mode: str, draw: int) -> list[tuple[Part, tuple[str, ...]]
     """Returns which images of an entry are computed again, and at which levels.
 
     In the fast mode every level is drawn as often as any other, and so is every image, so that few of
-    either cannot hide. With the level x dial matrix each pair gets a second level, to be its dial.
+    either cannot hide; and every test set, which has a table of its own, under every seed. With the
+    level x dial matrix each pair gets a second level, to be its dial.
     """
     layout, cases = one.layout, len(one.task.cases)
     every = [
@@ -34,8 +40,9 @@ def drawn(one: Entry, mode: str, draw: int) -> list[tuple[Part, tuple[str, ...]]
         for at in range(len(images) // cases)
     ]
     wanted = {image: set(layout.levels) for image in every}
-    if mode != "exact" and len(every) * len(layout.levels) > DRAWN:
-        wanted = _pairs(every, layout.levels, random.Random(draw))
+    count = max(DRAWN, len(layout.levels), len(layout.seeds) * len(layout.sets))
+    if mode != "exact" and len(every) * len(layout.levels) > count:
+        wanted = _pairs(every, layout.levels, count, random.Random(draw))
         if one.facts["crossed"] and len(layout.levels) > 1:
             dice = random.Random(draw + 1)
             for own in wanted.values():
@@ -51,13 +58,16 @@ def drawn(one: Entry, mode: str, draw: int) -> list[tuple[Part, tuple[str, ...]]
 
 
 def _pairs(
-    images: Sequence[Any], levels: Sequence[str], dice: random.Random
-) -> dict[Any, set[str]]:
-    """Returns ``DRAWN`` different pairs: the levels of every image, spread evenly over both."""
-    wanted: dict[Any, set[str]] = {image: set() for image in images}
+    images: Sequence[Image], levels: Sequence[str], count: int, dice: random.Random
+) -> dict[Image, set[str]]:
+    """Returns ``count`` different pairs: the levels of every image, spread evenly over both."""
+    wanted: dict[Image, set[str]] = {image: set() for image in images}
     times = dict.fromkeys(levels, 0)
     order = dice.sample(list(images), len(images))
-    for at in range(DRAWN):
+    # Beside hundreds of images the five of a small set would often be left out.
+    firsts = {(seed, name): (seed, name, at) for seed, name, at in reversed(order)}
+    order.sort(key=lambda one: firsts[one[:2]] != one)
+    for at in range(count):
         image = order[at % len(order)]
         free = [level for level in levels if level not in wanted[image]]
         level = min(free, key=lambda one: (times[one], dice.random()))

@@ -315,6 +315,28 @@ def test_every_level_is_looked_at_and_as_many_images_as_can_be():
     ]
 
 
+def test_no_level_set_or_seed_goes_unseen_where_there_are_more_than_pairs_are_drawn_of():
+    facts = dict(many(5, 5).facts)
+    names = {"set5": 5, "urban100": 100, "bsd100": 100}
+    facts["sets"] = [
+        {**facts["sets"][0], "name": name, "images": [f"i{at}" for at in range(count)]}
+        for name, count in names.items()
+    ]
+    for seeds in ([0, 1], [*range(11)]):
+        one = Entry({**facts, "seeds": seeds})
+        for draw in range(20):
+            parts = [part for part, _ in sampling.drawn(one, "fast", draw)]
+            assert {(part.seed, part.dataset) for part in parts} == {
+                (seed, name) for seed in seeds for name in names
+            }
+            pairs = sum(len(part.pictures) for part in parts)
+            assert pairs == max(sampling.DRAWN, len(seeds) * len(names))
+    for draw in range(20):
+        chosen = sampling.drawn(many(50, 3), "fast", draw)
+        levels = [level for part, own in chosen for level in own for _ in part.pictures]
+        assert sorted(levels) == sorted(many(50, 1).layout.levels)
+
+
 def test_boards_say_how_much_was_computed_again(boards, put):
     path = put("denoise", **FIELD)
     put("denoise", method="ftn", images=20, levels=5)
