@@ -18,7 +18,7 @@ from benchmark import records
 from benchmark.errors import JobError, UserError
 from benchmark.leaderboard import build, entry, folder, loaded, rows
 from benchmark.leaderboard.board import asked, safe
-from benchmark.leaderboard.faults import Fault, shown
+from benchmark.leaderboard.faults import SHOWN, Fault, shown
 from benchmark.leaderboard.standings import RANKED, newest
 from benchmark.metrics.records import METRICS
 from benchmark.report import words
@@ -63,6 +63,14 @@ def text(old: str, root: Path) -> str:
     begun, whole = old.count("<!-- table "), TABLE.findall(old)
     if begun != len(whole):
         raise JobError("a table of the document has no '<!-- end -->'; put one below it")
+    # What only looks like a figure would keep its number for ever.
+    before, end, _ = FIGURE.sub("", old).partition("<!-- / -->")
+    if end:
+        begun = before[-SHOWN:].rpartition("\n")[2]
+        raise JobError(
+            f"'{shown(begun)}' before a '<!-- / -->' is no figure; write "
+            "'<!-- TASK SET METHOD METRIC LEVEL -->' and its number"
+        )
     found = {task.resolve(): groups for task, groups in build.each(root, build.compared) if groups}
     lines = {task.name: list(_lines(task, groups)) for task, groups in found.items()}
     for name in lines:

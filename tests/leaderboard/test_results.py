@@ -76,6 +76,23 @@ def test_a_document_follows_its_entries(field, tmp_path, capsys):
     assert "| adafm |" in out.read_text() and "| adafm |" not in before
 
 
+@pytest.mark.parametrize(
+    "figure",
+    [
+        "<!-- sr made-up dni psnr-y601 -->99<!-- / -->",
+        "<!-- sr made-up dni psnr-y601 1 mean -->99<!-- / -->",
+        "<!-- sr  made-up dni psnr-y601 1 -->99<!-- / -->",
+        "<!-- sr made-up dni psnr-y601 1 -->9 < 10<!-- / -->",
+        "<!-- / -->",
+    ],
+)
+def test_what_only_looks_like_a_figure_does_not_stay_as_it_was(field, figure):
+    with pytest.raises(JobError, match="before a '<!-- / -->' is no figure; write"):
+        results.text(
+            f"It has {figure} dB, <!-- sr made-up dni psnr-y601 1 -->0<!-- / --> here.", field
+        )
+
+
 def test_figures_that_are_not_there_are_named(field):
     for address in ("sr made-up dni psnr-y601 0.3", "sr other dni psnr-y601 1", "x y z v w"):
         with pytest.raises(results.JobError, match=f"there is no figure '{address}'"):
