@@ -12,11 +12,11 @@ import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark import records
 from benchmark.errors import JobError, UserError
-from benchmark.leaderboard import build, entry, folder, loaded, rows
+from benchmark.leaderboard import build, entry, folder, loaded, rows, shipped
 from benchmark.leaderboard.board import asked, safe
 from benchmark.leaderboard.faults import SHOWN, Fault, shown
 from benchmark.leaderboard.standings import RANKED, newest
@@ -195,14 +195,27 @@ def commands(lines: Sequence[Line]) -> list[str]:
     found: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for line in lines:
         facts = line.standing.entry.facts
-        inside = any(one["file"] for one in facts["weights"])
-        kept = "" if inside or not facts["weights"] else " --weights none"
-        found.setdefault((entry.options(facts), kept), []).append(facts["method"])
+        found.setdefault((entry.options(facts), _kept(facts)), []).append(facts["method"])
     return [
         f"dialbench {verb} {' '.join(words)} --methods {' '.join(dict.fromkeys(methods))}{more}"
         for (words, kept), methods in found.items()
         for verb, more in (("run", ""), ("board submit", kept))
     ]
+
+
+def _kept(facts: Mapping[str, Any]) -> str:
+    """Returns how the weights of an entry were handed in, where that was not by default."""
+    weights = facts["weights"]
+    if not weights:
+        return ""
+    if weights[0]["url"]:
+        return f" --weights {weights[0]['url'].rpartition('/')[0]}"
+    if not weights[0]["file"]:
+        return " --weights none"
+    if weights[0]["precision"] != "float16":
+        return " --weights copy"
+    size = sum({one["sha256"]: one["bytes"] for one in weights}.values())
+    return "" if size <= shipped.SMALL else " --weights half"
 
 
 def _figure(address: str, lines: Mapping[str, Sequence[Line]]) -> str:

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,6 +62,26 @@ def test_tables_and_figures_are_of_the_entries_and_the_text_stays(field):
         "dialbench run sr --preset laptop --backbone small --seeds 0 --train made-up "
         "--test made-up --levels 0,0.5,1 --methods ftn:groups=4 dni" in new
     )
+
+
+@pytest.mark.parametrize(
+    ("handed_in", "words"),
+    [
+        ({}, " --weights copy"),
+        ({"precision": "float16"}, ""),
+        ({"precision": "float16", "bytes": 9 << 20}, " --weights half"),
+        ({"file": None}, " --weights none"),
+        (
+            {"file": None, "url": "https://example.org/some/ab.safetensors"},
+            " --weights https://example.org/some",
+        ),
+    ],
+)
+def test_commands_hand_weights_in_as_they_were(handed_in, words):
+    facts = json.loads(synthetic.make()[entry.NAME])
+    facts["weights"][0] |= handed_in
+    line = results.Line(SimpleNamespace(entry=entry.Entry(facts)), {})
+    assert results.commands([line])[1].endswith(f" --methods dni{words}")
 
 
 def test_a_document_follows_its_entries(field, tmp_path, capsys):
