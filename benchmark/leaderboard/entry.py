@@ -33,7 +33,8 @@ _WORD = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,60}"
 TASK = r"[a-z][a-z0-9-]{0,40}(?:@[a-z0-9-]{1,40})?"
 ID = r"[a-z0-9][a-z0-9-]{0,90}-[0-9a-f]{8}"
 STAGE = rf"weights/{_WORD}\.safetensors"
-_SPEC = rf"[A-Za-z][A-Za-z0-9_]{{0,40}}(?::[a-z_]{{1,30}}={_WORD}){{0,12}}"
+# Options are named as arguments are, and may be below zero.
+_SPEC = rf"[A-Za-z][A-Za-z0-9_]{{0,40}}(?::[A-Za-z_][A-Za-z0-9_]{{0,29}}=-?{_WORD}){{0,12}}"
 DIGEST, SHA = r"[0-9a-f]{20}", r"[0-9a-f]{64}"
 TIME = r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ"
 _COUNT = schema.whole(0, 10**15)

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from benchmark import tasks
+from benchmark.errors import UserError
 from benchmark.leaderboard import card, entry, schema
 from benchmark.leaderboard.faults import Fault
 
@@ -185,6 +186,17 @@ def test_the_canary_is_of_the_first_image_at_every_level(put, faults):
     ):
         file.write_bytes(schema.written({**seen, **change}))
         assert [one for one in faults(path) if one.startswith("canary.json: ")][1:], change
+
+
+@pytest.mark.parametrize("options", ["beta1=0.9", "K=2", "shift=-0.5", "lr=1e-05:_last=a+b.c"])
+def test_options_are_named_as_arguments_and_may_be_below_zero(put, faults, options):
+    assert faults(put(method=f"mine:{options}")) == []
+
+
+@pytest.mark.parametrize("options", ["1a=2", "a=--2", "a=-", "a=.5", "a=b/c", "a==1+1", "a=../b"])
+def test_options_are_nothing_else(put, options):
+    with pytest.raises(UserError, match=r"cannot be an entry: entry\.json: method: "):
+        put(method=f"mine:{options}")
 
 
 def test_sets_may_leave_images_out_or_be_pinned(put, faults):
