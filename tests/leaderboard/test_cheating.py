@@ -374,7 +374,7 @@ def test_values_that_all_lie_on_one_side_are_found():
     outcome = verify.Outcome()
     compared = verify._Compared({"psnr-rgb": 24})
     for at in range(24):
-        compared.add("psnr-rgb", (at,), 30.0099, 30.0)
+        compared.add("psnr-rgb", (at,), 30.0099, 30.0, [""])
     compared.close("row", outcome)
     assert (
         len(outcome.faults) == 1 and "on average the entry differs by +0.0099" in outcome.faults[0]
@@ -382,9 +382,42 @@ def test_values_that_all_lie_on_one_side_are_found():
     fair = verify.Outcome()
     compared = verify._Compared({"psnr-rgb": 24})
     for at in range(24):
-        compared.add("psnr-rgb", (at,), 30.0 + (-1) ** at * 0.0099, 30.0)
+        compared.add("psnr-rgb", (at,), 30.0 + (-1) ** at * 0.0099, 30.0, [""])
     compared.close("row", fair)
     assert fair.faults == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "pool"),
+    [
+        (lambda key: key[1] == "set5", " on set5"),
+        (lambda key: key[3] == key[4], ""),
+    ],
+)
+def test_what_is_raised_where_a_board_looks_is_not_made_up_for_elsewhere(put, raised, pool):
+    sets = [
+        {"name": name, "digest": digit * 20, "images": [f"i{at}" for at in range(count)]}
+        for name, digit, count in (("set5", "2", 5), ("bsd100", "4", 20))
+    ]
+    path = put("denoise", sets=sets, crossed=True)
+    one = entry.parse((path / entry.NAME).read_bytes())
+    true = rows.by_key((path / rows.NAME).read_bytes(), one.layout)
+    own = [key for key in true if key[0] == "psnr-rgb"]
+    up = {key: 0.0095 for key in own if raised(key)}
+    down = -sum(up.values()) / (len(own) - len(up))
+
+    def again(part, levels):
+        for key, value in true.items():
+            if key[1:3] == (part.dataset, part.seed):
+                yield key, value - (up.get(key, down) if key in own else 0.0)
+
+    outcome = verify.Outcome()
+    subject = SimpleNamespace(entry=one, path=path, rows=again)
+    verify._rows(subject, "exact", 0, outcome, lambda text: None)
+    assert any(
+        fault.startswith(f"row psnr-rgb{pool}: on average the entry differs by +0.0095")
+        for fault in outcome.faults
+    ), outcome.faults
 
 
 def test_a_budget_that_its_preset_does_not_have_is_found(home, boards):

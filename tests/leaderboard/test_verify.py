@@ -125,8 +125,8 @@ def test_a_raised_psnr_is_found_and_its_rows_are_named(path, reseal, capsys, mod
 
 def test_one_raised_row_is_found_by_the_exact_mode(path, reseal):
     reseal(path, changed(path, 0.05, lambda key: key.endswith("0.6,0.2,chelsea")))
-    (fault,) = run(path, "exact").faults
-    assert fault.startswith("row psnr-rgb,builtin,0,0.6,0.2,chelsea: ")
+    found = [one for one in run(path, "exact").faults if "on average" not in one]
+    assert len(found) == 1 and found[0].startswith("row psnr-rgb,builtin,0,0.6,0.2,chelsea: ")
 
 
 def test_another_cost_is_found(path, edit):
