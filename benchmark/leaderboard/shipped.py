@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Sequence
+from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
 
 from benchmark.leaderboard import folder
@@ -57,7 +58,12 @@ def rounded(plan: Plan, sweeps: Sequence[Scored], store: Store) -> tuple[list[Sc
                 old = values.get(row.image) if row.metric == plan.task.headline else None
                 if old is not None and row.value is not None:
                     apart.append(abs(old - row.value))
-    return found, f"{max(apart):.4f}"
+    return found, bound(max(apart))
+
+
+def bound(value: float) -> str:
+    """Returns four decimals that a value does not exceed."""
+    return str(Decimal(value).quantize(Decimal("0.0001"), ROUND_CEILING))
 
 
 def _halved(store: Store, key: str) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 from baselines import floor
 from baselines.external.srvgg import SRVGG
 from benchmark import cli, tasks
-from benchmark.leaderboard import entry
+from benchmark.leaderboard import entry, shipped
 
 WANTED = ["sr", "--methods", "floor", "--preset", "smoke", "--offline"]
 
@@ -142,3 +142,8 @@ def test_an_entry_says_in_which_precision_it_was_trained_not_which_was_asked_for
     facts = json.loads((path / entry.NAME).read_bytes())
     assert facts["budget"]["precision"] == "32-true"
     assert facts["preset"] == "smoke:precision=bf16-mixed"
+
+
+def test_no_value_differs_by_more_than_a_card_says():
+    said = {shipped.bound(value) for value in (0.00061, 0.00069, 0.0007)}
+    assert said == {"0.0007"} and shipped.bound(0.0) == "0.0000"
