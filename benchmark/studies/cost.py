@@ -207,7 +207,9 @@ def draw(tables: Tables, task: Task) -> Figure:
     grid[0][0].invert_yaxis()
     grid[0][0].axvline(1, color="#444444", linestyle="--", linewidth=1.0)
     grid[0][0].set(xlabel="over the backbone's", title=f"methods on {task.name}")
-    grid[0][0].set_xlim(0, 1.7 * methods[[column for column, _ in bars]].max(axis=None))
+    # The floor has no ratios; alone it still has the line of the backbone.
+    most = methods[[column for column, _ in bars]].fillna(1.0).max(axis=None)
+    grid[0][0].set_xlim(0, 1.7 * most)
     grid[0][0].legend(fontsize=7, loc="lower right")
     column, word = ("overhead_time", "time") if timed else ("overhead_macs", "arithmetic")
     base = (layer["batch"] == BASE["batch"]) & (layer["channels"] == BASE["channels"])

@@ -141,6 +141,9 @@ def draw(tables: Tables, task: Task) -> Figure:
     first = maps[maps["method"] == methods[0]]
     levels = sorted(set(first["level"]), key=_order)
     shown = list(dict.fromkeys((levels[0], levels[-1])))
+    # Of all methods: experts answer at some of the levels only.
+    names = dict(zip(table["level"], table["physical"], strict=True))
+    places = {level: at for at, level in enumerate(sorted(names, key=_order))}
     figure, grid = drawing.panels(
         f"{task.name}: input pixels that one output pixel depends on",
         3,
@@ -152,9 +155,8 @@ def draw(tables: Tables, task: Task) -> Figure:
     for axes, kind in zip(grid[0], kinds, strict=True):
         own = table[table["point"] == kind]
         for method, part in own.groupby("method", sort=False):
-            at = [float(one) for one in range(len(part))]
-            drawing.line(axes, at, part["pixels"], looks[str(method)])
-            axes.set_xticks(at, part["physical"], fontsize=7)
+            drawing.line(axes, part["level"].map(places), part["pixels"], looks[str(method)])
+        axes.set_xticks(list(places.values()), [names[level] for level in places], fontsize=7)
         axes.set_title(kind)
         axes.set_ylim(0, 1.08 * table["pixels"].max())
         axes.set_xlabel(axis_name(task), fontsize=8)

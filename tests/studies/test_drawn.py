@@ -87,6 +87,18 @@ def test_limits_and_both_axes_of_one_layer_are_named_where_times_are_known():
     assert len({axes.get_ylabel() for axes in figure.axes[1:]}) == 1
 
 
+def test_costs_of_the_floor_alone_are_drawn_without_bars():
+    layer = [
+        {"k": 3, "p": 2, "batch": batch, "channels": 64, "overhead_time": 0.1, "overhead_macs": 0.1}
+        for batch in (1, 2)
+    ]
+    layer.append({**layer[0], "channels": 32})
+    ratios = dict.fromkeys(("stored_ratio", "macs_ratio", "image_ratio"), [float("nan")])
+    methods = pd.DataFrame({"method": ["floor"], **ratios})
+    axes = cost.draw({"cost": methods, "layer": pd.DataFrame(layer)}, tasks.get("denoise")).axes[0]
+    assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] > 1
+
+
 def test_maps_of_methods_are_framed_so_that_they_stay_apart():
     points = pd.DataFrame(
         {"method": ["dni", "ftn"], "group": "L0", "layer": "a", "x": 0.0, "y": 0.0, "level": "0"}
@@ -104,6 +116,25 @@ def test_maps_of_what_a_pixel_depends_on_have_units_and_a_scale():
     pictures, bar = figure.axes[3:6], figure.axes[-1]
     assert {axes.get_xlabel() for axes in pictures} == {"pixels"}
     assert "root scale" in bar.get_ylabel()
+
+
+def test_pixels_stand_at_their_level_where_a_method_answers_at_a_few_levels_only():
+    at = {"dni": {"0.2": "20", "0.4": "35", "1": "80"}, "experts": {"0.2": "20", "1": "80"}}
+    lines = [
+        {"method": method, "level": level, "physical": physical, "point": kind, "pixels": 1}
+        for method, levels in at.items()
+        for level, physical in levels.items()
+        for kind in ("flat", "moderate edge", "strong edge")
+    ]
+    table = pd.DataFrame(lines)
+    maps = table.assign(dx=0, dy=0, share=1.0)
+    figure = receptive_field.draw({"receptive_field": table, "maps": maps}, tasks.get("denoise"))
+    axes = figure.axes[0]
+    named = dict(
+        zip(axes.get_xticks(), [text.get_text() for text in axes.get_xticklabels()], strict=True)
+    )
+    drawn = [[named[x] for x in line.get_xdata()] for line in axes.lines]
+    assert drawn == [["20", "35", "80"], ["20", "80"]]
 
 
 def test_true_levels_run_down_and_dials_to_the_right_as_in_the_matrix_of_a_report():
