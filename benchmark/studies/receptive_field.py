@@ -26,7 +26,7 @@ def gradient(network: nn.Module, x: Tensor, y: int, across: int) -> Tensor:
     """Returns how much each input pixel (h, w) moves one output pixel: summed over channels.
 
     Args:
-        network: The tuned network; it must give as many pixels as it takes.
+        network: The tuned network.
         x: Input (3, h, w).
         y: Row of the output pixel.
         across: Its column.
@@ -44,8 +44,14 @@ def counted(field: Tensor, share: float = SHARE) -> int:
     return int((field > share * field.max()).sum())
 
 
+def below(given: Tensor, output: Tensor, y: int, across: int) -> tuple[int, int]:
+    """Returns the input pixel (row, column) that an output pixel lies in; ``sr`` enlarges images."""
+    (height, width), (rows, columns) = given.shape[-2:], output.shape[-2:]
+    return y * height // rows, across * width // columns
+
+
 def reach(field: Tensor, y: int, across: int, share: float = SHARE) -> float:
-    """Returns the mean distance of these pixels from the output pixel, weighted by the gradient."""
+    """Returns the mean distance of these pixels from an input pixel, weighted by the gradient."""
     import torch
 
     rows, columns = torch.meshgrid(*(torch.arange(n) for n in field.shape), indexing="ij")
@@ -91,7 +97,8 @@ def tables(parts: Sequence[Part]) -> Tables:
     (part,) = parts
     task, samples = part.task, part.samples
     lines, maps = [], []
-    where = points(samples.clean(0))
+    clean = samples.clean(0)
+    where = points(clean)
     for name, method in part.methods.items():
         answered = method.only_levels(task)
         for level in part.plan.levels:
@@ -100,12 +107,13 @@ def tables(parts: Sequence[Part]) -> Tables:
             network, given = method.tuned(level), samples.degraded(0, level)
             for point, (y, across) in where.items():
                 field = gradient(network, given, y, across)
+                here = below(given, clean, y, across)
                 text = level_text(level)
                 shared = {"method": name, "level": text, "physical": physical(task, text)}
                 shared["point"] = point
-                found = {"pixels": counted(field), "reach": reach(field, y, across)}
+                found = {"pixels": counted(field), "reach": reach(field, *here)}
                 lines.append({**shared, "row": y, "column": across, **found})
-                maps += _around(shared, field / field.max(), y, across)
+                maps += _around(shared, field / field.max(), *here)
     if not lines:
         raise JobError("no method answers at these levels; give others with --levels")
     summary = pd.DataFrame(lines).assign(image=samples.name(0))

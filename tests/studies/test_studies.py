@@ -132,6 +132,16 @@ def test_a_chain_of_convolutions_sees_a_square_of_known_side():
         assert (receptive_field.reach(field, 9, 12) == 0) == (depth == 0)
 
 
+def test_an_enlarged_image_depends_on_the_pixels_below(home):
+    words = ["receptive-field", "--task", "sr", "--methods", "dni", "--levels", "0"]
+    assert cli.main(["analyze", *words, *SMOKE]) == 0
+    folder = Store().home / "studies" / "receptive-field" / "sr"
+    # A step of training leaves the network bicubic, which takes the 4 x 4 pixels around.
+    maps, table = (pd.read_csv(folder / f"{name}.csv") for name in ("maps", "receptive_field"))
+    assert maps[["dy", "dx"]].abs().max(axis=None) <= 2
+    assert (table["reach"] < 3).all()
+
+
 def test_points_lie_where_the_edges_are():
     image = torch.full((3, 128, 160), 0.2)
     image[:, :, 100:] = 1.0
