@@ -36,12 +36,15 @@ def requests(request: Request) -> list[Request]:
     steps of one joint stage.
 
     Raises:
-        UserError: If the task is not a joint one.
+        UserError: If the task is not a joint one, or several methods are named.
     """
     from benchmark import tasks
 
     if request.task not in JOINT:
         raise UserError(f"this study needs one of: {', '.join(JOINT)}; {request.task} is not joint")
+    if len(request.methods) != 1:
+        named = ", ".join(one.method for one in request.methods)
+        raise UserError(f"this study compares one method with itself; choose one of: {named}")
 
     def of(task: str, *methods: Choice) -> Request:
         levels = tasks.get(task).space.lattice(STRENGTHS)
