@@ -107,20 +107,25 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def tables(parts: Sequence[Part]) -> Tables:
     """Returns the summary (``content``), and the best dial of every image (``images``)."""
+    import pandas as pd
+
     from benchmark.studies.dial_linearity import matrices
     from benchmark.studies.wrong_level import detail
 
     (part,) = parts
     task, samples = part.task, part.samples
-    found = {
-        run: one
-        for run, one in matrices(part.rows, task).items()
-        if run.dataset == samples.images.name
-    }
+    found = matrices(part.rows, task, samples.images.name)
+    lacking = [
+        {"method": run.method, "dataset": run.dataset, "reason": one}
+        for run, one in found.items()
+        if isinstance(one, str)
+    ]
     names = [samples.name(index) for index in range(len(samples))]
     texture = {name: detail(samples.clean(at[0])) for name, at in pictures(names, task).items()}
-    table = dials(found, texture, task)
-    return {"content": summary(table), "images": table}
+    whole = {run: one for run, one in found.items() if isinstance(one, Matrix)}
+    table = dials(whole, texture, task)
+    about = summary(table).to_dict("records")
+    return {"content": pd.DataFrame([*about, *lacking]), "images": table}
 
 
 def draw(tables: Tables, task: Task) -> Figure:
@@ -128,7 +133,7 @@ def draw(tables: Tables, task: Task) -> Figure:
     from benchmark.studies import drawing
 
     table, about = tables["images"], tables["content"].set_index("method")
-    looks = drawing.looks(about.index)
+    looks = drawing.looks(dict.fromkeys(table["method"]))
     figure, (row,) = drawing.panels(
         f"{task.name}: the best dial of every image, on {about['dataset'].iloc[0]}",
         len(looks),

@@ -19,21 +19,26 @@ if TYPE_CHECKING:
     from benchmark.tasks import Task
 
 
-def matrices(rows: pd.DataFrame, task: Task) -> dict[Run, Matrix]:
-    """Returns the level x dial matrix of every run, averaged over seeds.
+def matrices(rows: pd.DataFrame, task: Task, dataset: str = "") -> dict[Run, Matrix | str]:
+    """Returns the level x dial matrix of every run, averaged over seeds, or why it has none.
+
+    Args:
+        rows: Rows of a report.
+        task: Their task.
+        dataset: The only data set that is looked at, if not all are.
 
     Raises:
         JobError: If no run has a complete one.
     """
     every = matrix.averaged(scores(rows, task), task)
-    found = {run: one for run, one in every.items() if isinstance(one, Matrix)}
-    if not found:
+    every = {run: one for run, one in every.items() if dataset in ("", run.dataset)}
+    if not any(isinstance(one, Matrix) for one in every.values()):
         reasons = "; ".join(f"{run.method}: {reason}" for run, reason in every.items())
         raise JobError(reasons or "no dial was set wrong, so there is no matrix")
-    return found
+    return every
 
 
-def fits(found: Mapping[Run, Matrix], task: Task) -> Tables:
+def fits(found: Mapping[Run, Matrix | str], task: Task) -> Tables:
     """Returns how straight the best dials lie (``linearity``), and the dials (``best_dials``)."""
     import pandas as pd
 
@@ -42,6 +47,9 @@ def fits(found: Mapping[Run, Matrix], task: Task) -> Tables:
     points, lines = [], []
     for run, one in found.items():
         name = {"method": run.method, "dataset": run.dataset}
+        if isinstance(one, str):
+            lines.append({**name, "reason": one})
+            continue
         try:
             dials = matrix.best_dials(one)
             away = matrix.deviations(one)

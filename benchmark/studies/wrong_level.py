@@ -77,10 +77,11 @@ def tables(parts: Sequence[Part]) -> Tables:
     from benchmark.studies.dial_linearity import matrices
 
     (part,) = parts
-    task, samples, lines = part.task, part.samples, []
+    task, samples, lines, lacking = part.task, part.samples, [], []
     images = min(IMAGES, len(samples))
-    for run, one in matrices(part.rows, task).items():
-        if run.dataset != samples.images.name:
+    for run, one in matrices(part.rows, task, samples.images.name).items():
+        if isinstance(one, str):
+            lacking.append({"method": run.method, "reason": one})
             continue
         means = one.over(one.images)
         points = {text: parse_level(text) for text in one.levels}
@@ -93,7 +94,8 @@ def tables(parts: Sequence[Part]) -> Tables:
                 values = found[points[level], points[dial]]
                 lines.append({**place, **names, **score, **values, "images": images})
     table = pd.DataFrame(lines)
-    return {"wrong_level": summary(table), "matrix": table}
+    about = summary(table).assign(reason="").to_dict("records")
+    return {"wrong_level": pd.DataFrame([*about, *lacking]), "matrix": table}
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,10 @@ from tests.studies.conftest import SMOKE
         ("dial-linearity --task blind-dejpeg", "choose a task like denoise"),
         ("wrong-level --task pixel-adaptive", "and pixel-adaptive sets its own"),
         ("joint --task denoise", "operators-10"),
-        ("joint --methods decouple,floor", "one method with itself; choose one of: decouple, floor"),
+        (
+            "joint --methods decouple,floor",
+            "one method with itself; choose one of: decouple, floor",
+        ),
         ("wrong-level --task blur-noise", "shows one dial, and blur-noise has 2"),
         *(
             (f"{name} --task blur-noise", f"{name} shows one dial, and blur-noise has 2")

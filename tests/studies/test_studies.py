@@ -1,8 +1,10 @@
 """Studies: what can be known beforehand, and every one from an empty store to its figure."""
 
+import itertools
 import math
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from benchmark.method import ControlMethod
 from benchmark.store import Store
 from benchmark.studies import (
     ablation,
+    content,
     cost,
     dial_linearity,
     filter_similarity,
@@ -84,6 +87,44 @@ def test_a_dial_without_effect_has_a_reason_instead_of_a_line(plant):
     found = dial_linearity.fits(dial_linearity.matrices(rows, DENOISE), DENOISE)
     assert found["linearity"]["reason"].tolist() == ["the dial changes nothing"]
     assert found["best_dials"].empty
+
+
+class Eight:
+    """Eight images of random values."""
+
+    images = types.SimpleNamespace(name="set")
+
+    def __len__(self):
+        return 8
+
+    def name(self, at):
+        return "abcdefgh"[at]
+
+    def clean(self, at):
+        return torch.rand(3, 8, 8)
+
+
+def test_methods_without_a_whole_matrix_are_told_with_the_reason(plant, monkeypatch):
+    """A flat image that is restored without an error has no PSNR."""
+    score = dict.fromkeys(("dni", "ftn"), lambda level, dial, at: at - (dial - level) ** 2)
+    rows = plant(score, matrix=True)
+    lost = (rows["method"] == "ftn") & (rows["image"] == "a") & (rows["level"] == "1")
+    rows.loc[lost, ["value", "status", "reason"]] = math.nan, "failed", "PSNR is infinite"
+    part = types.SimpleNamespace(task=DENOISE, rows=rows, samples=Eight(), methods={"dni": None})
+    nothing = {"detail": 1.0, "colour": 0.0}
+    monkeypatch.setattr(
+        wrong_level,
+        "measured",
+        lambda method, samples, levels, images: dict.fromkeys(
+            itertools.product(levels, levels), nothing
+        ),
+    )
+    for study in (dial_linearity, wrong_level, content):
+        tables = study.tables([part])
+        table = next(iter(tables.values())).set_index("method")
+        assert table.index.tolist() == ["dni", "ftn"]
+        assert table.loc["ftn", "reason"] == "PSNR is infinite"
+        assert study.draw(tables, DENOISE).axes
 
 
 def test_effects_of_nothing_of_a_shift_and_of_smoothing():
