@@ -72,6 +72,19 @@ def level_means(found: Found, metric: str) -> dict[Run, dict[str, float]]:
     return means
 
 
+def unscored(found: Found, metric: str) -> dict[Run, str]:
+    """Returns why runs that ``level_means`` leaves out have no means."""
+    means = level_means(found, metric)
+    return {
+        run: next(
+            (own[metric].reason for own in seeds.values() if metric in own and own[metric].reason),
+            "not every level and image was scored with every seed",
+        )
+        for run, seeds in found.items()
+        if run not in means
+    }
+
+
 def stats_table(found: Found) -> pd.DataFrame:
     """Returns one line per run, level and metric: mean, deviation over seeds, interval over images.
 

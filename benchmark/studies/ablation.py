@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.comparison import level_means
+from benchmark.analysis.comparison import level_means, unscored
 from benchmark.analysis.scores import scores
 from benchmark.errors import JobError
 from benchmark.planning.request import Choice, Request
@@ -40,7 +41,7 @@ def tables(parts: Sequence[Part]) -> Tables:
     """Returns one line per variant (``ablation``), and per variant and level (``levels``).
 
     ``parameters`` is what a network must store beyond its backbone, ``folded`` what it has at one
-    level.
+    level; ``reason`` says why there is no ``mean``.
     """
     import pandas as pd
 
@@ -51,17 +52,21 @@ def tables(parts: Sequence[Part]) -> Tables:
         if part.rows.empty:
             continue
         costs = {name: _sizes(method) for name, method in part.methods.items()}
-        means = level_means(scores(part.rows, part.task), part.task.headline)
-        for run, own in means.items():
+        found, metric = scores(part.rows, part.task), part.task.headline
+        means, reasons = level_means(found, metric), unscored(found, metric)
+        for run in found:
             if run.method not in costs:
                 continue
+            own = means.get(run, {})
             name = {"what": "blocks" if at else "transitions", "method": run.method}
             name |= {"backbone": run.backbone, "dataset": run.dataset}
-            lines.append({**name, **costs[run.method], "mean": statistics.fmean(own.values())})
+            mean = statistics.fmean(own.values()) if own else math.nan
+            reason = reasons.get(run, "")
+            lines.append({**name, **costs[run.method], "mean": mean, "reason": reason})
             for level, value in own.items():
                 text = physical(part.task, level)
                 levels.append({**name, "level": level, "physical": text, "value": value})
-    if not lines:
+    if not levels:
         raise JobError("nothing was scored, so there is nothing to compare")
     return {"ablation": pd.DataFrame(lines), "levels": pd.DataFrame(levels)}
 
@@ -101,7 +106,7 @@ def draw(tables: Tables, task: Task) -> Figure:
             ylabel=f"{metric.label} less that of {methods[0]}{words.unit(task.headline)}",
         )
     grid[0][0].set_title("transitions of FTN")
-    blocks = table[table["what"] == "blocks"]
+    blocks = table[table["what"] == "blocks"].dropna(subset="mean")
     blocks = blocks[blocks["dataset"] == blocks["dataset"].iloc[0]] if len(blocks) else blocks
     look = drawing.Style(drawing.COLORS[0], "o", "-")
     drawing.line(grid[0][1], blocks["stored"] / 1000, blocks["mean"], look)

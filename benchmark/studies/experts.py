@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.comparison import level_means
+from benchmark.analysis.comparison import level_means, unscored
 from benchmark.analysis.dial import experts_of
 from benchmark.analysis.scores import scores
 from benchmark.errors import JobError
@@ -39,7 +39,8 @@ def gaps(rows: pd.DataFrame, task: Task) -> Tables:
     Returns:
         ``experts`` (one line per method: mean and mean absolute difference over the experts'
         levels) and ``levels`` (one line per method and level). Of several kinds of experts, those
-        with most levels are compared with, as in a report; ``against`` names them.
+        with most levels are compared with, as in a report; ``against`` names them, and ``reason``
+        says why a method has no number.
 
     Raises:
         JobError: If there are no experts, or nothing to compare them with.
@@ -49,7 +50,8 @@ def gaps(rows: pd.DataFrame, task: Task) -> Tables:
     from benchmark.metrics.records import METRICS
     from benchmark.report.words import physical
 
-    means = level_means(scores(rows, task), task.headline)
+    found = scores(rows, task)
+    means, reasons = level_means(found, task.headline), unscored(found, task.headline)
     sign = 1.0 if METRICS[task.headline].higher_is_better else -1.0
     sizes = {run: len(own) for run, own in means.items()}
     lines = []
@@ -65,13 +67,21 @@ def gaps(rows: pd.DataFrame, task: Task) -> Tables:
             name = {"method": run.method, "backbone": run.backbone, "dataset": run.dataset}
             lines.append({**name, "against": chosen.method, **place, **values})
     if not lines:
-        raise JobError("no method was scored at the levels of experts, so nothing can be compared")
+        told = "".join(f"; {run.method}: {reason}" for run, reason in reasons.items())
+        raise JobError(
+            f"no method was scored at the levels of experts, so nothing can be compared{told}"
+        )
     table = pd.DataFrame(lines)
     grouped = table.groupby(KEYS, sort=False)["difference"]
     summary = grouped.agg(
         mean="mean", mean_abs=lambda one: one.abs().mean(), worst="min", levels="count"
     )
-    return {"experts": summary.reset_index(), "levels": table}
+    about = summary.reset_index().assign(reason="").to_dict("records")
+    about += [
+        {"method": run.method, "backbone": run.backbone, "dataset": run.dataset, "reason": reason}
+        for run, reason in reasons.items()
+    ]
+    return {"experts": pd.DataFrame(about), "levels": table}
 
 
 def tables(parts: Sequence[Part]) -> Tables:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.analysis.comparison import level_means
+from benchmark.analysis.comparison import level_means, unscored
 from benchmark.analysis.scores import scores
 from benchmark.errors import JobError
 from benchmark.studies.study import Part, Study, Tables, folding
@@ -84,7 +85,8 @@ def tables(parts: Sequence[Part]) -> Tables:
 
     (part,) = parts
     task = part.task
-    means = level_means(scores(part.rows, task), task.headline)
+    found = scores(part.rows, task)
+    means, reasons = level_means(found, task.headline), unscored(found, task.headline)
     if not means:
         raise JobError("nothing was scored, so there is nothing to compare")
     x, lines, levels = torch.rand(1, 3, SIDE, SIDE), [], []
@@ -93,18 +95,20 @@ def tables(parts: Sequence[Part]) -> Tables:
         names = changed(*ends)
         work, spent = again(ends[0], names, x, part.timed)
         stored = sum(tensor.numel() for tensor in method.weights_to_keep().values())
-        for run, own in means.items():
+        for run in found:
             if run.method != name:
                 continue
+            own = means.get(run, {})
             lines.append(
                 {
                     "method": name,
                     "dataset": run.dataset,
-                    "mean": statistics.fmean(own.values()),
+                    "mean": statistics.fmean(own.values()) if own else math.nan,
                     "layers": len(names),
                     "stored": stored,
                     "macs_again": work,
                     "time_again": spent,
+                    "reason": reasons.get(run, ""),
                 }
             )
             levels += [

@@ -1,8 +1,11 @@
 """Methods against networks for one level alone, on any backbone: ``experts`` and ``drop-in``."""
 
+import math
+
 import pytest
 
 from benchmark import tasks
+from benchmark.errors import JobError
 from benchmark.studies import drop_in, experts
 from tests.studies.conftest import asked
 
@@ -32,6 +35,18 @@ def test_of_several_kinds_of_experts_those_with_most_levels_are_compared_with(pl
     found = experts.gaps(rows, DENOISE)
     (line,) = found["experts"].itertuples()
     assert (line.against, line.levels, line.mean) == (many, 5, 1)
+
+
+def test_a_method_that_lacks_a_score_is_told_with_the_reason(plant):
+    rows = plant({name: lambda level, dial, at: 30 + at for name in ("dni", "experts", "ftn")})
+    lost = (rows["method"] == "ftn") & (rows["level"] == "1") & (rows["image"] == "a")
+    rows.loc[lost, ["value", "status", "reason"]] = math.nan, "failed", "PSNR is infinite"
+    found = experts.gaps(rows, DENOISE)
+    about = found["experts"].set_index("method")
+    assert about["reason"].to_dict() == {"dni": "", "ftn": "PSNR is infinite"}
+    assert experts.draw(found, DENOISE).axes
+    with pytest.raises(JobError, match="nothing can be compared; ftn: PSNR is infinite"):
+        experts.gaps(rows[rows["method"] != "dni"], DENOISE)
 
 
 def test_drop_in_shrinks_networks_with_the_preset_and_obeys_a_backbone():

@@ -127,6 +127,24 @@ def test_methods_without_a_whole_matrix_are_told_with_the_reason(plant, monkeypa
         assert study.draw(tables, DENOISE).axes
 
 
+@pytest.mark.parametrize("study", [ablation, single_layer])
+def test_variants_that_lack_a_score_are_told_with_the_reason(study, plant):
+    rows = plant(dict.fromkeys(("dni", "ftn"), lambda level, dial, at: at + level))
+    lost = (rows["method"] == "ftn") & (rows["image"] == "a") & (rows["level"] == "1")
+    rows.loc[lost, ["value", "status", "reason"]] = math.nan, "failed", "PSNR is infinite"
+    methods = {
+        name: build_method(create_method(name), "small:width=4:blocks=1", DENOISE, 0)
+        for name in ("dni", "ftn")
+    }
+    part = types.SimpleNamespace(task=DENOISE, rows=rows, methods=methods, timed=False)
+    tables = study.tables([part])
+    about = next(iter(tables.values())).set_index("method")
+    assert about["reason"].to_dict() == {"dni": "", "ftn": "PSNR is infinite"}
+    assert math.isnan(about.loc["ftn", "mean"])
+    assert set(tables["levels"]["method"]) == {"dni"}
+    assert study.draw(tables, DENOISE).axes
+
+
 def test_effects_of_nothing_of_a_shift_and_of_smoothing():
     clean = torch.rand(3, 16, 16) * 0.5
     assert wrong_level.effects(clean, clean) == pytest.approx(
