@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from benchmark.errors import UserError
 from benchmark.studies.study import Part, Study, Tables, folding, kernels
 
 if TYPE_CHECKING:
@@ -135,13 +136,19 @@ def by_level(method: ControlMethod, task: Task) -> pd.DataFrame:
 
 
 def tables(parts: Sequence[Part]) -> Tables:
-    """Returns what the maps say in numbers (``kernel_map``), and the maps (``points``)."""
+    """Returns what the maps say in numbers (``kernel_map``), and the maps (``points``).
+
+    Raises:
+        UserError: If a method answers at a few levels only.
+    """
     import pandas as pd
 
     (part,) = parts
     task, maps, lines = part.task, [], []
     named = any(axis.names for axis in task.space.axes)
     for name, method in folding(part.methods).items():
+        if method.only_levels(task) is not None:
+            raise UserError(f"{name}: it answers at a few levels only; leave it out of --methods")
         if named:
             own = by_operator(method, task, DRAWN if part.timed else FEW)
             label = "group"

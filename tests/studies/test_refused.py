@@ -30,6 +30,12 @@ from tests.studies.conftest import SMOKE
             for name in ("cost", "filter-similarity", "joint", "kernel-map")
             for option in ("--levels 0", "--physical 20")
         ),
+        *(
+            (f"{name} {option}", f"{name} sets the dial to other levels than the true one; give")
+            for name in ("content", "dial-linearity", "wrong-level")
+            for option in ("--levels 0.6", "--physical 50")
+        ),
+        ("kernel-map --task denoise --methods experts", "experts: it answers at a few levels only"),
         ("seeds --seeds 3", "one seed has nothing to be compared with"),
         ("experts --task denoize", "did you mean 'denoise'"),
         ("filter-similarity --task denoise --methods cfsnet", "folds"),
