@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -107,11 +108,15 @@ def draw(tables: Tables, task: Task) -> Figure:
         row[0].set_title(dataset)
     first = fit.drop_duplicates("method").set_index("method")
     texts = {
-        name: f"{name}\nR² {row['r2']:.3f}, mean off {row['mean_deviation']:.3f}"
+        name: f"{name}\nR² {_number(row['r2'])}, mean off {_number(row['mean_deviation'])}"
         for name, row in first.iterrows()
     }
     drawing.legend(figure, looks, texts, labelspacing=0.9, title=f"on {sets[0]}")
     return figure
+
+
+def _number(value: float) -> str:
+    return "—" if math.isnan(value) else f"{value:.3f}"
 
 
 STUDY = Study(

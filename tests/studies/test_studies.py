@@ -87,6 +87,8 @@ def test_a_dial_without_effect_has_a_reason_instead_of_a_line(plant):
     found = dial_linearity.fits(dial_linearity.matrices(rows, DENOISE), DENOISE)
     assert found["linearity"]["reason"].tolist() == ["the dial changes nothing"]
     assert found["best_dials"].empty
+    (legend,) = dial_linearity.draw(found, DENOISE).legends
+    assert legend.get_texts()[0].get_text() == "ftn\nR² —, mean off —"
 
 
 class Eight:
