@@ -20,6 +20,8 @@ MARGIN = 32
 """Pixels around a point that must lie inside the image, where it is large enough."""
 WINDOW = 24
 """Half the side of what the figure shows of a map."""
+CROWDED = 36
+"""Letters that have room side by side under a panel."""
 
 
 def gradient(network: nn.Module, x: Tensor, y: int, across: int) -> Tensor:
@@ -152,6 +154,8 @@ def draw(tables: Tables, task: Task) -> Figure:
     # Of all methods: experts answer at some of the levels only.
     names = dict(zip(table["level"], table["physical"], strict=True))
     places = {level: at for at, level in enumerate(sorted(names, key=_order))}
+    texts = [names[level] for level in places]
+    crowded = len("  ".join(texts)) > CROWDED
     figure, grid = drawing.panels(
         f"{task.name}: input pixels that one output pixel depends on",
         3,
@@ -164,7 +168,7 @@ def draw(tables: Tables, task: Task) -> Figure:
         own = table[table["point"] == kind]
         for method, part in own.groupby("method", sort=False):
             drawing.line(axes, part["level"].map(places), part["pixels"], looks[str(method)])
-        axes.set_xticks(list(places.values()), [names[level] for level in places], fontsize=7)
+        axes.set_xticks(list(places.values()), texts, fontsize=7, rotation=90 if crowded else 0)
         axes.set_title(kind)
         axes.set_ylim(0, 1.08 * table["pixels"].max())
         axes.set_xlabel(axis_name(task), fontsize=8)
@@ -184,7 +188,8 @@ def draw(tables: Tables, task: Task) -> Figure:
             axes.grid(False)
             axes.tick_params(labelsize=7)
         physical = first.loc[first["level"] == level, "physical"].iloc[0]
-        row[0].set_ylabel(f"{methods[0]}, {task.space.axes[0].name} {physical}\npixels", fontsize=8)
+        dials = " / ".join(axis.name for axis in task.space.axes)
+        row[0].set_ylabel(f"{methods[0]}, {dials} {physical}\npixels", fontsize=8)
     for axes in grid[-1]:
         axes.set_xlabel("pixels", fontsize=8)
     bar = figure.colorbar(shades, ax=grid[1:], shrink=0.6, aspect=24)

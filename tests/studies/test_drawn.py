@@ -1,5 +1,7 @@
 """What the figures of studies say and where things stand in them."""
 
+import itertools
+
 import pandas as pd
 import pytest
 
@@ -135,6 +137,23 @@ def test_pixels_stand_at_their_level_where_a_method_answers_at_a_few_levels_only
     )
     drawn = [[named[x] for x in line.get_xdata()] for line in axes.lines]
     assert drawn == [["20", "35", "80"], ["20", "80"]]
+
+
+def test_levels_of_two_dials_are_named_by_both_and_do_not_run_into_each_other():
+    levels = {f"{a}/{b}": f"{4 * a:g}/{50 * b:g}" for a in (0, 0.5, 1) for b in (0, 0.5, 1)}
+    table = pd.DataFrame(
+        [
+            {"method": "dni", "level": level, "physical": physical, "point": kind, "pixels": 1}
+            for level, physical in levels.items()
+            for kind in ("flat", "moderate edge", "strong edge")
+        ]
+    )
+    tables = {"receptive_field": table, "maps": table.assign(dx=0, dy=0, share=1.0)}
+    figure = receptive_field.draw(tables, tasks.get("blur-noise"))
+    assert figure.axes[6].get_ylabel() == "dni, blur / sigma 4/50\npixels"
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].get_xticklabels()]
+    assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
 
 
 def test_true_levels_run_down_and_dials_to_the_right_as_in_the_matrix_of_a_report():
