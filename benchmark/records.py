@@ -12,7 +12,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,17 @@ def write(path: Path, blob: bytes) -> None:
         if isinstance(error, OSError):
             raise JobError(disk_trouble(error, path)) from error
         raise
+
+
+def sweep(folder: Path, names: Container[str]) -> None:
+    """Removes what a killed process left half-written of files of these names in a folder.
+
+    Only for files that one process at a time writes: another's would go, too.
+    """
+    for path in folder.glob(".*.tmp"):
+        if HALF_WRITTEN.fullmatch(path.name) and path.name[1:-37] in names:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def disk_trouble(error: OSError, path: Path | str) -> str:

@@ -81,6 +81,7 @@ def write(root: Path) -> list[Path]:
     """
     changed = []
     for task, files in each(root, board):
+        records.sweep(task, folder.BOARD)
         for name in folder.BOARD:
             path, blob = task / name, files.get(name)
             if blob is None and path.is_file():

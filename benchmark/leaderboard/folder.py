@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmark.leaderboard import canary, card, entry, proof, rows
 from benchmark.leaderboard.faults import Fault, shown
+from benchmark.records import HALF_WRITTEN
 
 MIB = 1 << 20
 SIZES = {
@@ -43,6 +44,8 @@ def kind_fault(name: str, about: os.stat_result) -> str | None:
     """Returns why a name or its kind cannot be in a folder of entries, or None."""
     if stat.S_ISLNK(about.st_mode):
         return "a symbolic link, which may lead out of the folder"
+    if HALF_WRITTEN.fullmatch(name):
+        return "half-written by a command that was killed; run it again, or remove it"
     if name.startswith("."):
         return "a hidden file"
     if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):

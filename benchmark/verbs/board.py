@@ -76,7 +76,7 @@ def verify(args: argparse.Namespace) -> int:
     """Computes entries again from their weights; records those that are true."""
     from benchmark.leaderboard import loaded, proof
     from benchmark.leaderboard.verify import MODES, verify
-    from benchmark.records import write
+    from benchmark.records import sweep, write
     from benchmark.store import Store
 
     store, failed = Store(), 0
@@ -88,6 +88,7 @@ def verify(args: argparse.Namespace) -> int:
         raise UserError(f"--draw {args.draw}: give a number from 0 to {proof.DRAWS}")
     store.prepare()
     for path in map(_entry_folder, args.entry):
+        sweep(path, (proof.NAME,))
         try:
             found = verify(
                 path, args.mode, store, args.draw, args.weights, args.offline, _told(path.name)

@@ -100,6 +100,11 @@ def run(path, mode="fast", **options):
 
 def test_a_true_entry_is_reproduced_and_then_ranked(path, boards, capsys):
     assert loaded.load(path)[0].status == "claimed"
+    # What a command that was killed left stops neither the next one nor the referee after it.
+    for name in (path / proof.NAME, boards / "denoise" / "board.md"):
+        (name.parent / f".{name.name}.{'0' * 32}.tmp").touch()
+    assert cli.main(["board", "check", str(boards)]) == 1
+    assert capsys.readouterr().err.count("half-written by a command that was killed") == 2
     assert cli.main(["board", "verify", str(path), "--offline"]) == 0
     assert f"{path.name}: reproduced; values: psnr-rgb 27 of 27" in capsys.readouterr().out
     assert loaded.load(path)[0].status == "reproduced"

@@ -145,7 +145,11 @@ def both(graphs, monkeypatch, tmp_path, train_job):
     [
         *((name, "denoise") for name in ("dni", "adafm", "cfsnet", "dynamic_net", "hypernet")),
         *((name, "sr") for name in ("decouple", "ftn", "ftn:depthwise=true", None)),
-        *(("tunable_conv", "style"), ("decouple_fast", "denoise-strength"), ("cresmd", "blur-noise")),
+        *(
+            ("tunable_conv", "style"),
+            ("decouple_fast", "denoise-strength"),
+            ("cresmd", "blur-noise"),
+        ),
     ],
 )
 def test_replayed_steps_train_alike(name, task, both):
