@@ -87,6 +87,29 @@ def test_a_killed_stage_resumes_to_the_same_weights_bit_for_bit(
     assert len(whole.facts["losses"]) == whole.facts["steps"]
 
 
+def test_what_a_network_draws_goes_on_too_where_a_stage_was_killed(tmp_path, killed):
+    file = tmp_path / "dropping.py"
+    file.write_text(
+        "from torch import nn\n"
+        "from benchmark.method import ControlMethod, Stage, Uniform\n"
+        "class Dropping(ControlMethod):\n"
+        "    paper = ''\n"
+        "    def build(self, backbone, control):\n"
+        "        self.drop = nn.Dropout(0.5)\n"
+        "    def stages(self, task):\n"
+        "        return [Stage('joint', ('',), Uniform())]\n"
+        "    def forward(self, x, level):\n"
+        "        return self.backbone(self.drop(x))\n"
+    )
+    stage = Stage("joint", ("",), Uniform())
+    own = dataclasses.replace(job(stage=stage, method="dropping"), method_file=str(file))
+    whole = train.train_stage(own, None, tmp_path / "whole", silent)
+    with killed(3):
+        train.train_stage(own, None, tmp_path / "killed", silent)
+    resumed = train.train_stage(own, None, tmp_path / "killed", silent)
+    assert resumed.facts["first"] == 3 and same(whole.state, resumed.state)
+
+
 def test_what_was_saved_on_the_way_is_where_training_goes_on(tmp_path):
     every = dataclasses.replace(SMOKE, checkpoint_every=0)
     whole = train.train_stage(job(preset=every), None, tmp_path, silent)

@@ -70,6 +70,8 @@ class Learner(L.LightningModule, ABC):
     _recorder: Recorder | None = None
     _batch: Batch | None = None
     """The batch under way: nothing about its levels needs to be asked."""
+    _random: Tensor | None = None
+    """Where the random numbers of a resumed stage go on, until its first step."""
 
     @abstractmethod
     def loss(self, batch: Batch, stage: Stage) -> Tensor:
@@ -155,6 +157,10 @@ class Learner(L.LightningModule, ABC):
 
     def training_step(self, batch: Batch, index: int) -> None:
         """Takes one step; Lightning calls it."""
+        if self._random is not None:
+            # Not any earlier: a loader that begins draws a number too.
+            torch.set_rng_state(self._random)
+            self._random = None
         for group in self.trainer.optimizers[0].param_groups:
             set_rate(group, self._lr())
         step = self._recorder or self._step
@@ -244,10 +250,12 @@ class Learner(L.LightningModule, ABC):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["steps_done"] = self.steps_done
         checkpoint["losses"] = self.losses
+        checkpoint["random"] = torch.get_rng_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.steps_done = int(checkpoint["steps_done"])
         self.losses = [*checkpoint.get("losses", [])]
+        self._random = checkpoint["random"]
 
 
 def set_rate(group: dict[str, Any], rate: float) -> None:
