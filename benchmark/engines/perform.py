@@ -64,6 +64,12 @@ def _train(job: TrainJob, store: Store, say: Say) -> None:
         else:
             start = store.load_stage(job.start_key) if job.start_key else None
             result = train_stage(job, start, folder, say, store=store)
+        # The loss of the last step is from before it. What is stored is never trained again.
+        if not all(bool(one.isfinite().all()) for one in result.state.values()):
+            raise JobError(
+                f"the weights of stage '{job.stage.name}' are not finite after its last step; "
+                "try a smaller learning rate with --set lr=..., or look at the loss"
+            )
         # Where another run was faster, its weights may be in use, and these can differ in the last digit.
         if store.read_stage(job.key) is None:
             facts = {**result.facts, "job": dataclasses.asdict(job)}

@@ -94,6 +94,17 @@ def test_a_method_with_a_nan_loss_fails_and_the_others_finish(run, home, tmp_pat
     assert (code, "[2/2]" in error) == (1, True), "only the failed method is tried again"
 
 
+def test_a_method_whose_last_gradient_is_not_finite_fails_and_its_weights_are_not_stored(
+    run, home, tmp_path
+):
+    # The loss is: of a square root at 0, only the slope has no end.
+    bad = method_file(tmp_path, "endless", "(self.gain + 0 * (0 * self.gain).sqrt())")
+    code, error = run("run", "sr", *SMALL, "--methods", "floor", "--method", bad)
+    assert code == 1
+    assert "endless: the weights of stage 'joint' are not finite" in one_failure(error)
+    assert not list(home.glob("stages/*/stage.json"))
+
+
 @pytest.mark.parametrize("where", ["forward", "stages"])
 def test_a_method_that_ends_the_process_fails_alone(run, home, tmp_path, where):
     file = tmp_path / f"leaves_in_{where}.py"
