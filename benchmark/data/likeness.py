@@ -179,9 +179,10 @@ def _aligned(outer: Array, inner: Array, candidate: Match) -> Match:
     rows, columns = (max(THUMB, round(side * factor)) for side in inner.shape)
     picture = _details(_resized(np.ascontiguousarray(inner), rows, columns))
     best = replace(candidate, likeness=-1.0)
-    scale, steps = 1.0, (0.03, 0.01)
-    for step in steps:
-        for zoom in scale + step * np.arange(-3, 4):
+    scale = 1.0
+    # Thumbnails may prefer a window that is one size off (``FRACTIONS``).
+    for step, most in ((0.03, 7), (0.01, 3)):
+        for zoom in scale + step * np.arange(-most, most + 1):
             match = _placed(outer, picture, candidate, float(zoom))
             if match.likeness > best.likeness:
                 best, scale = match, float(zoom)

@@ -75,6 +75,14 @@ def test_a_test_image_is_found_in_the_training_set(disguise, apart, home, tmp_pa
     assert found == {("train/6", "test/1"), ("train/7", "test/6"), ("train/8", "test/9")}
 
 
+def test_a_piece_is_found_where_thumbnails_prefer_a_window_of_another_size(apart, home, tmp_path):
+    boxes = {0: (21, 44, 122, 132), 5: (79, 47, 180, 135), 11: (72, 55, 155, 127)}
+    train = folder(tmp_path / "train", [apart[1][at].crop(box) for at, box in boxes.items()])
+    test = folder(tmp_path / "test", apart[1][:12])
+    found = {(pair.first, pair.second) for pair in leakage.shared(train, test, Store(home))}
+    assert found == {("train/0", "test/0"), ("train/1", "test/5"), ("train/2", "test/11")}
+
+
 def test_it_says_which_is_part_of_which(apart, home, tmp_path):
     whole, piece = apart[0][3], apart[0][4].crop((20, 10, 150, 120))
     train = folder(tmp_path / "train", [whole, piece])
