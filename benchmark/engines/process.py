@@ -86,6 +86,11 @@ def sentence(error: BaseException, store: Store) -> str:
         return disk_trouble(error, error.filename or store.home)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "out of memory; use fewer --jobs, or a smaller --set batch=..."
+    if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker"):
+        return (
+            "a process that loads training images died (out of memory, or of shared memory?); use "
+            "fewer with --set workers=..., and run again"
+        )
     return one_line(error)
 
 

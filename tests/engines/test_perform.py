@@ -2,10 +2,13 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
+import torch
+import torch.utils.data
 
 from benchmark import cli, plan, train
 from benchmark.engines import perform
@@ -41,6 +44,20 @@ def test_an_error_is_one_sentence_that_says_what_to_do(tmp_path):
     assert "use fewer --jobs" in sentence(MemoryError(), store)
     assert "the disk is full" in sentence(OSError(errno.ENOSPC, "no space"), store)
     assert "ValueError" in sentence(ValueError("a\nb"), store)
+
+
+class _Killing(torch.utils.data.Dataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_loader_process_that_dies_is_told_with_what_to_do(tmp_path):
+    with pytest.raises(RuntimeError) as died:
+        list(torch.utils.data.DataLoader(_Killing(), num_workers=1))
+    assert "use fewer with --set workers=" in sentence(died.value, Store(tmp_path))
 
 
 def test_what_another_run_has_stored_meanwhile_is_kept(home, monkeypatch):
