@@ -70,7 +70,7 @@ class Learner(L.LightningModule, ABC):
     _recorder: Recorder | None = None
     _batch: Batch | None = None
     """The batch under way: nothing about its levels needs to be asked."""
-    _random: Tensor | None = None
+    _random: dict[str, Tensor] | None = None
     """Where the random numbers of a resumed stage go on, until its first step."""
 
     @abstractmethod
@@ -159,7 +159,9 @@ class Learner(L.LightningModule, ABC):
         """Takes one step; Lightning calls it."""
         if self._random is not None:
             # Not any earlier: a loader that begins draws a number too.
-            torch.set_rng_state(self._random)
+            torch.set_rng_state(self._random["cpu"])
+            if self.device.type == "cuda" and "cuda" in self._random:
+                torch.cuda.set_rng_state(self._random["cuda"], self.device)
             self._random = None
         for group in self.trainer.optimizers[0].param_groups:
             set_rate(group, self._lr())
@@ -250,7 +252,9 @@ class Learner(L.LightningModule, ABC):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["steps_done"] = self.steps_done
         checkpoint["losses"] = self.losses
-        checkpoint["random"] = torch.get_rng_state()
+        checkpoint["random"] = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            checkpoint["random"]["cuda"] = torch.cuda.get_rng_state(self.device)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.steps_done = int(checkpoint["steps_done"])
