@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
@@ -61,11 +63,11 @@ def run(
             raise UserError(f"{path} {what}; rename images, or name another folder with --to")
     known = calibrations(plan, store, jobs) if calibrated else {}
     colour = plan.task.protocol.colour
-    turns = {}
+    looks = {}
     for image in images:
         # Before anything is written: one that is refused must not stop the others halfway.
         read_image(image, colour)
-        turns[image] = _orientation(image)
+        looks[image] = _look(image)
     device = best_device()
     for job in jobs:
         method = loaded(job, plan.task, store)
@@ -76,24 +78,41 @@ def run(
                 with inference():
                     output = tiled.restored(network, read_image(image, colour).to(device))
                 path = targets[job.method, level, image]
-                write(path, _upright(output, turns[image]))
+                write(path, _png(output, looks[image]))
                 yield path
 
 
-def _orientation(photograph: Path) -> int:
-    """Returns how EXIF says that the pixels of a photograph lie; 1 is upright."""
-    # Whatever is wrong with EXIF, pixels can be restored.
-    with Image.open(photograph) as file, contextlib.suppress(Exception):
-        # A TIFF is turned when it is loaded, and says so by then.
-        file.load()
-        return file.getexif().get(ExifTags.Base.Orientation, 1)
-    return 1
+class _Look(NamedTuple):
+    """How viewers show the pixels of a photograph.
+
+    Args:
+        orientation: How EXIF says that they lie; 1 is upright.
+        profile: The ICC profile that says which colours they are, if there is one.
+    """
+
+    orientation: int = 1
+    profile: bytes | None = None
 
 
-def _upright(output: Tensor, orientation: int) -> bytes:
-    """Returns an output (3, H, W) as a PNG file, turned as viewers turn the photograph it is of."""
+def _look(photograph: Path) -> _Look:
+    with warnings.catch_warnings(), Image.open(photograph) as file:
+        warnings.simplefilter("ignore")
+        profile = file.info.get("icc_profile")
+        # Outputs are RGB, and a profile of gray or of inks says nothing of them.
+        if not profile or profile[16:20] != b"RGB ":
+            profile = None
+        # Whatever is wrong with EXIF, pixels can be restored.
+        with contextlib.suppress(Exception):
+            # A TIFF is turned when it is loaded, and says so by then.
+            file.load()
+            return _Look(file.getexif().get(ExifTags.Base.Orientation, 1), profile)
+        return _Look(profile=profile)
+
+
+def _png(output: Tensor, look: _Look) -> bytes:
+    """Returns an output (3, H, W) as a PNG file, upright, whose colours are those of its photograph."""
     image = Image.fromarray(to_pixels(output))
-    image.getexif()[ExifTags.Base.Orientation] = orientation
+    image.getexif()[ExifTags.Base.Orientation] = look.orientation
     stream = io.BytesIO()
-    ImageOps.exif_transpose(image).save(stream, "PNG")
+    ImageOps.exif_transpose(image).save(stream, "PNG", icc_profile=look.profile)
     return stream.getvalue()

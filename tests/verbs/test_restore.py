@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from benchmark import cli
 from benchmark.analysis.calibration import calibrations
@@ -82,6 +82,28 @@ def test_outputs_lie_as_viewers_show_the_photograph(restore, tmp_path, photograp
     for name in others:
         found = Image.open(tmp_path / "out" / f"{Path(name).stem}-dni-1.png")
         assert found.size == ((40, 32) if name == "bad.png" else (32, 40)), name
+
+
+def test_colours_of_outputs_are_those_that_the_profile_of_the_photograph_means(
+    restore, tmp_path, photographs, recwarn
+):
+    photograph = Image.open(min(photographs.iterdir())).crop((0, 0, 40, 32))
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    gray = profile[:16] + b"GRAY" + profile[20:]
+    kept = {"a.png": profile, "b.jpg": profile, "c.tif": profile, "d.webp": profile}
+    # Of gray images outputs are RGB, and what is no profile would be one that viewers refuse.
+    others = {"gray.png": gray, "damaged.png": b"profile", "none.png": None}
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = (6, 3)
+    for name, one in {**kept, **others}.items():
+        photograph.save(tmp_path / name, icc_profile=one, exif=exif)
+    paths = [tmp_path / name for name in (*kept, *others)]
+    recwarn.clear()
+    code, _, err = restore(*paths, "--methods", "dni", "--levels", "0.6")
+    assert (code, err) == (0, "") and not [one for one in recwarn if "Metadata" in str(one.message)]
+    for name in (*kept, *others):
+        with Image.open(tmp_path / "out" / f"{Path(name).stem}-dni-0.6.png") as found:
+            assert found.info.get("icc_profile") == kept.get(name), name
 
 
 def test_nothing_is_replaced_and_nothing_written_where_something_is_wrong(
