@@ -29,7 +29,7 @@ from benchmark.records import write
 from benchmark.registry import spec
 from benchmark.registry.discovery import backbone_source
 from benchmark.results import FEW_LEVELS
-from benchmark.store import Store, packed
+from benchmark.store import IMPORTED, Store, packed
 from benchmark.tasks import Task
 from benchmark.trained import loaded
 from benchmark.tuning.holding import holding
@@ -217,18 +217,27 @@ def _facts(job: SweepJob, method: ControlMethod, task: Task) -> dict[str, Any]:
         "summary": task.summary,
         "method": job.method,
         "paper": method.paper,
-        "preset": preset_text(job.preset),
-        "seed": job.seed,
         "axes": [
             {"name": axis.name, "start": axis.start, "end": axis.end, "unit": axis.unit}
             for axis in task.space.axes
         ],
-        "trained": [list(task.space.first), list(task.space.last)],
+        **_training(job, task),
         "input": "RGB, (batch, 3, height, width), 0 to 1",
         "output": "RGB, (batch, 3, scale * height, scale * width), not clipped: clamp it to 0 to 1 "
         "before rounding",
         "scale": task.scale,
         **_network(job, method, task),
+    }
+
+
+def _training(job: SweepJob, task: Task) -> dict[str, Any]:
+    """Returns how a network was trained; what its authors did is not what this run would do."""
+    if any(key.startswith(IMPORTED) for key in job.stage_keys.values()):
+        return {}
+    return {
+        "preset": preset_text(job.preset),
+        "seed": job.seed,
+        "trained": [list(task.space.first), list(task.space.last)],
     }
 
 

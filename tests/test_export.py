@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
+from baselines.external import ffdnet
 from benchmark import cli, export, plan, tasks
 from benchmark.build import build_method, create_method
 from benchmark.errors import JobError
@@ -224,6 +225,25 @@ def test_a_network_of_others_is_named_instead_of_the_backbone_of_the_run():
     assert module.SRVGG is SRVGG and told["arguments"] == {"convs": 2}
     assert told["class"] == "SRVGG"
     assert described("dni")["arguments"] == {"scale": 4, "width": 8}
+
+
+def test_how_authors_trained_a_network_is_not_told_as_the_tasks_way(home, tmp_path):
+    state = ffdnet.FFDNet().state_dict()
+    facts = {"origin": "FFDNet", "licence": "MIT"}
+    Store().write_stage(
+        "imported/ffdnet", {f"backbone.{key}": one for key, one in state.items()}, facts
+    )
+    assert cli.main(["train", "denoise", *WORDS, "--methods", "dni"]) == 0
+    words = ["--methods", "dni,ffdnet", "--levels", "0.6", "--onnx", "--to", str(tmp_path)]
+    assert cli.main(["export", "denoise", *WORDS, *words]) == 0
+    own, others = (
+        json.loads((tmp_path / method / "network.json").read_text()) for method in ("dni", "ffdnet")
+    )
+    assert own["trained"] == [[0.2], [1]] and own.keys() - others.keys() == {
+        "preset",
+        "seed",
+        "trained",
+    }
 
 
 def test_what_is_not_there_is_said(home, capsys, monkeypatch):
