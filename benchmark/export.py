@@ -373,4 +373,4 @@ def _require_onnx() -> None:
 
 def safe(name: str) -> str:
     """Returns what a method is called in names of files."""
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", name)
+    return re.sub(r"[^A-Za-z0-9_.]", "-", name)

@@ -309,3 +309,7 @@ def test_a_file_that_gives_other_outputs_is_not_written(network, capsys):
     with pytest.raises(JobError, match="ONNX cannot hold it:"):
         export.as_onnx(network, "it")
     assert "graph(" not in capsys.readouterr().out
+
+
+def test_methods_that_a_sign_tells_apart_have_names_of_their_own():
+    assert export.safe("mine:shift=-1") == "mine-shift--1" != export.safe("mine:shift=1")
