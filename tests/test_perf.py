@@ -18,14 +18,16 @@ def test_the_gpu_suite_measures_every_method_and_states_what_the_preset_takes(mo
     monkeypatch.setattr(gpu, "TURNS", 1)
     monkeypatch.setattr(gpu, "LIMITS", {"dni": None, "ftn": None})
     monkeypatch.setattr(gpu, "busy", lambda run: 0.5)
-    monkeypatch.setattr(gpu, "rivals", functools.partial(rivals, rounds=1))
+    taken = {"script": 9, "patch": 1, "piecewise": 2, "start": 6, "end": 12, "tune": 60}
+    measured = functools.partial(rivals, rounds=1)
+    monkeypatch.setattr(gpu, "rivals", lambda runs: {one: taken[one] for one in measured(runs)})
     figures = list(gpu.measured(torch.device("cpu")))
     assert len(figures) == 12
     assert all(one.value > 0 for one in figures)
     speed = {one.name: one for one in figures if one.unit == "images/s"}
     # The start network and what is tuned from it: 150 steps each.
-    assert "for 300 steps" in speed["training of ftn, 32x32"].note
-    assert "for 150 steps" in speed["training of plain, 32x32"].note
+    assert "165.0 min for 300 steps" in speed["training of ftn, 32x32"].note
+    assert "15.0 min for 150 steps" in speed["training of plain, 32x32"].note
 
 
 def test_a_suite_that_has_nothing_to_measure_says_so(monkeypatch, tmp_path, capsys):

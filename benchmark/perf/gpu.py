@@ -41,22 +41,26 @@ def measured(device: torch.device) -> Iterator[Figure]:
         stages = [start_stage()]
         if name != "plain":
             stages = list(build_method(create_method(name), PRESET.backbone, task, 0).stages(task))
-        step, patch = (
-            repeated(_step(name, stages[-1], preset, device)) for preset in (PRESET, small)
-        )
-        piecewise = repeated(_step(name, stages[-1], small, device, recorded=False))
-        runs = {"script": script, "step": step, "patch": patch, "piecewise": piecewise}
+        last = stages[-1]
+        # The start network's steps are shorter than those of what is tuned from it.
+        every = {one: repeated(_step(name, one, PRESET, device)) for one in stages}
+        runs = {
+            "script": script,
+            "patch": repeated(_step(name, last, small, device)),
+            "piecewise": repeated(_step(name, last, small, device, recorded=False)),
+            **{one.name: run for one, run in every.items()},
+        }
         times = rivals(runs)
-        each = times["step"] / TURNS
-        budget = sum(steps_of(stage, PRESET, task) for stage in stages)
+        budget = {one.name: steps_of(one, PRESET, task) for one in stages}
+        whole = sum(count * times[one] / TURNS for one, count in budget.items())
         yield Figure(
             f"training of {name}, {PRESET.patch}x{PRESET.patch}",
-            PRESET.batch / each,
+            PRESET.batch * TURNS / times[last.name],
             "images/s",
-            note=f"gpu preset: {budget * each / 60:.1f} min for {budget} steps, without data and "
-            "Lightning",
+            note=f"gpu preset: {whole / 60:.1f} min for {sum(budget.values())} steps, without data "
+            "and Lightning",
         )
-        yield Figure(f"time that the GPU computes, {name}", busy(step))
+        yield Figure(f"time that the GPU computes, {name}", busy(every[last]))
         yield Figure(
             f"plain fp32 eager loop against {name}, {SMALL_PATCH}x{SMALL_PATCH}",
             times["script"] / times["patch"],
