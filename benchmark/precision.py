@@ -25,13 +25,30 @@ def in_full(*images: Tensor) -> Iterator[tuple[Tensor, ...]]:
 def inference() -> Iterator[None]:
     """Lets networks that are judged run: without gradients, and in all of their 32 bits.
 
-    On a GPU, PyTorch rounds both sides of a convolution to 10 bits (TF32) unless it is told not to.
+    On a GPU, PyTorch rounds both sides of a convolution, and of what a recurrent layer multiplies, to 10
+    bits (TF32) unless it is told not to.
     """
-    convolutions = torch.backends.cudnn.conv
-    before = convolutions.fp32_precision
-    convolutions.fp32_precision = "ieee"
+    cudnn = torch.backends.cudnn
+    kinds = (cudnn.conv, cudnn.rnn)
+    before, switch = [kind.fp32_precision for kind in kinds], _switch()
     try:
+        # Where the older switch says anything else, PyTorch refuses to tell it, as to a compiled network.
+        if switch is not None:
+            cudnn.allow_tf32 = False
+        for kind in kinds:
+            kind.fp32_precision = "ieee"
         with torch.inference_mode():
             yield
     finally:
-        convolutions.fp32_precision = before
+        if switch is not None:
+            cudnn.allow_tf32 = switch
+        for kind, own in zip(kinds, before, strict=True):
+            kind.fp32_precision = own
+
+
+def _switch() -> bool | None:
+    """Returns PyTorch's older switch for TF32; None where somebody set its parts apart."""
+    try:
+        return torch.backends.cudnn.allow_tf32
+    except RuntimeError:
+        return None

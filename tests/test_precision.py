@@ -203,3 +203,33 @@ def test_networks_that_are_judged_see_all_bits_and_others_as_many_as_before():
         restored(Watching(), [torch.zeros(3, 8, 8)], torch.device("cpu"))
     assert seen == [("ieee", True)] * 2
     assert convolutions.fp32_precision == before
+
+
+def test_networks_that_are_judged_may_ask_how_they_compute_and_change_it():
+    """PyTorch does, of a compiled one; with settings that contradict each other it would refuse."""
+    cudnn, seen = torch.backends.cudnn, []
+    before = cudnn.allow_tf32, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision
+
+    class Asking(torch.nn.Module):
+        def forward(self, x):
+            seen.append((cudnn.allow_tf32, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision))
+            with cudnn.flags(enabled=False):
+                return x
+
+    restored(Asking(), [torch.zeros(3, 8, 8)], torch.device("cpu"))
+    assert seen == [(False, "ieee", "ieee")]
+    assert (cudnn.allow_tf32, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision) == before
+
+
+@pytest.mark.parametrize("own", [("ieee", "tf32"), ("tf32", "ieee"), ("none", "none")])
+def test_what_others_set_of_precision_is_as_they_set_it_afterwards(own):
+    kinds = (torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
+    before = [kind.fp32_precision for kind in kinds]
+    try:
+        for kind, precision in zip(kinds, own, strict=True):
+            kind.fp32_precision = precision
+        restored(torch.nn.Identity(), [torch.zeros(3, 8, 8)], torch.device("cpu"))
+        assert tuple(kind.fp32_precision for kind in kinds) == own
+    finally:
+        for kind, precision in zip(kinds, before, strict=True):
+            kind.fp32_precision = precision
