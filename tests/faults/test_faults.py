@@ -105,6 +105,18 @@ def test_a_method_whose_last_gradient_is_not_finite_fails_and_its_weights_are_no
     assert not list(home.glob("stages/*/stage.json"))
 
 
+def test_a_mask_without_end_is_no_weight_that_training_spoiled(run, home, tmp_path):
+    mask = "self.mask.softmax(0)[0] * self.gain"
+    file = Path(method_file(tmp_path, "masked", mask))
+    text, gain = file.read_text(), "        self.gain = "
+    assert gain in text
+    own = "        self.register_buffer('mask', torch.tensor([0.0, -torch.inf]))\n"
+    file.write_text(text.replace(gain, own + gain))
+    code, error = run("run", "sr", *SMALL, "--methods", "floor", "--method", str(file))
+    assert code == 0, error
+    assert methods_in_table(home) == {"floor", "masked"}
+
+
 @pytest.mark.parametrize("where", ["forward", "stages"])
 def test_a_method_that_ends_the_process_fails_alone(run, home, tmp_path, where):
     file = tmp_path / f"leaves_in_{where}.py"
