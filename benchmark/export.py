@@ -107,11 +107,9 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
             continue
         try:
             method = loaded(trained[name], plan.task, store)
-            more = known.get(name, {})
-            yield (
-                f"{name}: {_write(folder / safe(name), trained[name], method, plan, onnx, more)}",
-                True,
-            )
+            job = trained[name]
+            more = {**_origin(job, plan.task, store), **known.get(name, {})}
+            yield f"{name}: {_write(folder / safe(name), job, method, plan, onnx, more)}", True
         except JobError as error:
             yield f"{name}: {error}", False
 
@@ -160,9 +158,9 @@ def _write(
         (folder / name).unlink(missing_ok=True)
     # Should this one fail, nothing says that the folder is whole.
     (folder / FACTS).unlink(missing_ok=True)
-    facts = _facts(job, method, task)
+    facts = {**_facts(job, method, task), **known}
     told = [_level(folder, method, task, level, onnx, facts) for level in job.levels]
-    more = {**known}
+    more: dict[str, Any] = {}
     if onnx and only is None:
         level = torch.tensor(task.space.end)
         blob = as_onnx(Dialled(method), f"{job.method} with its dial", level)
@@ -221,7 +219,6 @@ def _facts(job: SweepJob, method: ControlMethod, task: Task) -> dict[str, Any]:
             {"name": axis.name, "start": axis.start, "end": axis.end, "unit": axis.unit}
             for axis in task.space.axes
         ],
-        **_training(job, task),
         "input": "RGB, (batch, 3, height, width), 0 to 1",
         "output": "RGB, (batch, 3, scale * height, scale * width), not clipped: clamp it to 0 to 1 "
         "before rounding",
@@ -230,10 +227,13 @@ def _facts(job: SweepJob, method: ControlMethod, task: Task) -> dict[str, Any]:
     }
 
 
-def _training(job: SweepJob, task: Task) -> dict[str, Any]:
-    """Returns how a network was trained; what its authors did is not what this run would do."""
-    if any(key.startswith(IMPORTED) for key in job.stage_keys.values()):
-        return {}
+def _origin(job: SweepJob, task: Task, store: Store) -> dict[str, Any]:
+    """Returns how a network was trained, or whose it is: what others did is not what this run would do."""
+    others = [key for key in job.stage_keys.values() if key.startswith(IMPORTED)]
+    if others:
+        found = [stage for key in others if (stage := store.read_stage(key)) is not None]
+        told = ("origin", "licence", "options", "files")
+        return {"imported": [{key: one.facts.get(key) for key in told} for one in found]}
     return {
         "preset": preset_text(job.preset),
         "seed": job.seed,

@@ -228,6 +228,7 @@ def test_a_network_of_others_is_named_instead_of_the_backbone_of_the_run():
 
 
 def test_how_authors_trained_a_network_is_not_told_as_the_tasks_way(home, tmp_path):
+    onnx = pytest.importorskip("onnx")
     state = ffdnet.FFDNet().state_dict()
     facts = {"origin": "FFDNet", "licence": "MIT"}
     Store().write_stage(
@@ -239,11 +240,12 @@ def test_how_authors_trained_a_network_is_not_told_as_the_tasks_way(home, tmp_pa
     own, others = (
         json.loads((tmp_path / method / "network.json").read_text()) for method in ("dni", "ffdnet")
     )
-    assert own["trained"] == [[0.2], [1]] and own.keys() - others.keys() == {
-        "preset",
-        "seed",
-        "trained",
-    }
+    assert own["trained"] == [[0.2], [1]]
+    assert own.keys() - others.keys() == {"preset", "seed", "trained"}
+    assert others["imported"] == [{**facts, "options": None, "files": None}]
+    file = onnx.load(tmp_path / "ffdnet" / "0.6.onnx")
+    (told,) = [one.value for one in file.metadata_props if one.key == "imported"]
+    assert json.loads(told) == others["imported"]
 
 
 def test_what_is_not_there_is_said(home, capsys, monkeypatch):

@@ -318,6 +318,10 @@ def hub_pictures(spec: str, rows: datasets.Dataset) -> list[Picture]:
     files, contents = [], []
     for index, row in enumerate(rows.cast_column(columns[0], datasets.Image(decode=False))):
         image = row[columns[0]]
+        if image is None:
+            raise UserError(
+                f"hub set '{spec}' has no image in row {index}; put its images into a folder"
+            )
         file = Path(image["path"] or f"{index:05d}.png")
         content = image["bytes"] or (file.read_bytes() if file.is_file() else None)
         if content is None:

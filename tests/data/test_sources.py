@@ -180,12 +180,13 @@ def hub(monkeypatch):
         monkeypatch.setattr(module, "HF_HUB_OFFLINE", False)
     sources._hub.cache_clear()
 
-    def fill(count, column="image"):
+    def fill(count, column="image", without=()):
         buffer = io.BytesIO()
         Image.fromarray(PIXELS).save(buffer, "PNG")
         rows = [{"bytes": buffer.getvalue(), "path": f"im{n}.png"} for n in reversed(range(count))]
+        rows = [None if at in without else row for at, row in enumerate(rows)]
         kind = datasets.Image() if column == "image" else datasets.Value("string")
-        content = rows if column == "image" else [row["path"] for row in rows]
+        content = rows if column == "image" else ["im.png" for _ in rows]
         features = datasets.Features({"label": datasets.Value("int64"), column: kind})
         loaded = datasets.Dataset.from_dict(
             {"label": list(range(count)), column: content}, features=features
@@ -230,6 +231,12 @@ def test_a_hub_set_with_another_number_of_images_is_refused(hub):
 def test_a_hub_set_of_paths_is_refused(hub):
     hub(5, column="hr")
     with pytest.raises(UserError, match="no image column"):
+        open_set("hub/set5", "test")
+
+
+def test_a_hub_set_with_a_row_without_an_image_is_refused(hub):
+    hub(5, without=(3,))
+    with pytest.raises(UserError, match="has no image in row 3; put its images into a folder"):
         open_set("hub/set5", "test")
 
 
