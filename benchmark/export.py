@@ -106,8 +106,8 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
             yield f"{name}: {untrained(plan)}", False
             continue
         try:
-            method = loaded(trained[name], plan.task, store)
             job = trained[name]
+            method = loaded(job, plan.task, store)
             more = {**_origin(job, plan.task, store), **known.get(name, {})}
             yield f"{name}: {_write(folder / safe(name), job, method, plan, onnx, more)}", True
         except JobError as error:

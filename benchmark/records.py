@@ -27,7 +27,7 @@ except ImportError:  # a machine with torch and Lightning alone trains too
 SCHEMA = 1
 """Version of the rows and files; rows of another version are never read."""
 
-HALF_WRITTEN = re.compile(r"\.(.+\.)?[0-9a-f]{32}\.tmp")
+HALF_WRITTEN = re.compile(r"\.(?:(.+)\.)?[0-9a-f]{32}\.tmp")
 """Names of files that are being written, here and in ``benchmark.train``; no user's are like that."""
 
 CHECK = len(',"check":""}') + LENGTH
@@ -110,7 +110,8 @@ def sweep(folder: Path, names: Container[str]) -> None:
     Only for files that one process at a time writes: another's would go, too.
     """
     for path in folder.glob(".*.tmp"):
-        if HALF_WRITTEN.fullmatch(path.name) and path.name[1:-37] in names:
+        found = HALF_WRITTEN.fullmatch(path.name)
+        if found and found[1] in names:
             with contextlib.suppress(OSError):
                 path.unlink()
 

@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -91,12 +91,14 @@ def train_stage(
         store: Where outputs of an operator are kept that the task learns from.
 
     Raises:
-        JobError: If the loss is not finite or weights do not fit.
+        JobError: If the loss or weights that are to be kept are not finite, or weights do not fit.
         UserError: If training images cannot be used.
     """
     began = time.monotonic()
     task, stage = tasks.get(job.task), job.stage
     method = _prepared(job, task, start_state)
+    # Masks may hold what is not finite from the start.
+    before = _not_finite(_kept(method, job))
     level = stage.levels.level if isinstance(stage.levels, At) else None
     chosen = resolved(task.objective, job.preset.perceptual, job.offline)
     with seeded("objective", job.seed):
@@ -127,10 +129,16 @@ def train_stage(
                 method.release()
     if method.steps_done != recipe.steps:
         raise JobError(f"training stopped at step {method.steps_done} of {recipe.steps}; run again")
-    kept = method if job.method is not None else method.backbone
-    state = method.weights_to_keep() if kept is method else kept.state_dict()
+    state = _kept(method, job)
+    # The loss of the last step is from before it.
+    for key, there in _not_finite(state).items():
+        if key not in before or bool((there & ~before[key]).any()):
+            raise JobError(
+                f"the weights of stage '{stage.name}' are not finite after its last step; "
+                "try a smaller learning rate with --set lr=..., or look at the loss"
+            )
     return TrainResult(
-        {key: value.detach().cpu().contiguous() for key, value in state.items()},
+        state,
         {
             "steps": recipe.steps,
             "seconds": round(time.monotonic() - began, 3),
@@ -226,6 +234,18 @@ def _prepared(
         known = {stage.name: stage for stage in method.stages(task)}
         load_stage(method, known[job.stage.starts_from], start_state)
     return method
+
+
+def _kept(method: ControlMethod, job: TrainJob) -> dict[str, Tensor]:
+    """Returns what is stored of a network or method, on the CPU."""
+    state = method.backbone.state_dict() if job.method is None else method.weights_to_keep()
+    return {key: value.detach().cpu().contiguous() for key, value in state.items()}
+
+
+def _not_finite(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns where tensors are not finite, of those that are so anywhere."""
+    every = {key: ~value.isfinite() for key, value in state.items()}
+    return {key: there for key, there in every.items() if bool(there.any())}
 
 
 def _steps_in(checkpoint: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.analysis.plane import won
@@ -72,9 +72,8 @@ def level_means(found: Found, metric: str) -> dict[Run, dict[str, float]]:
     return means
 
 
-def unscored(found: Found, metric: str) -> dict[Run, str]:
-    """Returns why runs that ``level_means`` leaves out have no means."""
-    means = level_means(found, metric)
+def unscored(found: Found, metric: str, means: Container[Run]) -> dict[Run, str]:
+    """Returns why runs that ``level_means`` left out have no means."""
     return {
         run: next(
             (own[metric].reason for own in seeds.values() if metric in own and own[metric].reason),

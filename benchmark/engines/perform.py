@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import traceback
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmark import collector
 from benchmark.engines.process import sentence
@@ -14,9 +12,6 @@ from benchmark.errors import JobError
 from benchmark.planning.jobs import Job, SweepJob, TrainJob, failure_of
 from benchmark.store import Store
 from benchmark.training import scratch, stopping
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Say = Callable[[str], None]
 
@@ -69,34 +64,10 @@ def _train(job: TrainJob, store: Store, say: Say) -> None:
         else:
             start = store.load_stage(job.start_key) if job.start_key else None
             result = train_stage(job, start, folder, say, store=store)
-        # The loss of the last step is from before it. What is stored is never trained again.
-        if _diverged(job, result.state):
-            raise JobError(
-                f"the weights of stage '{job.stage.name}' are not finite after its last step; "
-                "try a smaller learning rate with --set lr=..., or look at the loss"
-            )
         # Where another run was faster, its weights may be in use, and these can differ in the last digit.
         if store.read_stage(job.key) is None:
             facts = {**result.facts, "job": dataclasses.asdict(job)}
             store.write_stage(job.key, result.state, facts)
-
-
-def _diverged(job: TrainJob, state: dict[str, Tensor]) -> bool:
-    """Whether weights are not finite that were so before: a mask may be without end from the start."""
-    from benchmark import tasks
-    from benchmark.build import build_backbone, build_method, create_method
-
-    wrong = {name: ~one.isfinite() for name, one in state.items() if not bool(one.isfinite().all())}
-    if not wrong:
-        return False
-    task = tasks.get(job.task)
-    if job.method is None:
-        network = build_backbone(job.backbone, task, job.seed)
-    else:
-        file = Path(job.method_file) if job.method_file else None
-        network = build_method(create_method(job.method, file), job.backbone, task, job.seed)
-    first = network.state_dict()
-    return any(bool((first[name].isfinite() & own).any()) for name, own in wrong.items())
 
 
 def _sweep(job: SweepJob, store: Store, say: Say) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark import assets, config, sweep, tasks
+from benchmark import assets, sweep, tasks
 from benchmark.build import build_method, create_method
 from benchmark.config import Preset
 from benchmark.control import parse_level
@@ -87,7 +87,7 @@ class Subject:
                     "name their folder with --weights"
                 )
         _known(facts["method"])
-        self.preset = preset_of(facts["preset"])
+        self.preset = keys.preset_of(facts["preset"])
         if offline:
             assets.close_hub(one["name"] for one in facts["sets"])
         self.sets = {one["name"]: _opened(one, self.preset, offline) for one in facts["sets"]}
@@ -230,12 +230,6 @@ class Subject:
 def _names(samples: Samples) -> list[str]:
     """Returns the names of the images of a test set, as rows have them."""
     return [samples.name(index) for index in range(len(samples))]
-
-
-def preset_of(text: str) -> Preset:
-    """Returns the preset behind ``benchmark.planning.keys.preset_text``."""
-    name, *changes = text.split(":")
-    return config.preset(name, changes)
 
 
 def _known(method: str) -> None:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmark import degradations, tasks
+from benchmark import config, degradations, tasks
 from benchmark.config import PRESETS, Preset
 from benchmark.control import Level, level_text
 from benchmark.data.filtered import operator_digest
@@ -79,6 +79,16 @@ def preset_text(preset: Preset) -> str:
         if value != vars(own)[key] and key not in SILENT
     ]
     return ":".join([preset.name, *changed])
+
+
+def preset_of(text: str) -> Preset:
+    """Returns the preset behind ``preset_text``.
+
+    Raises:
+        UserError: If it is one of another version.
+    """
+    name, *changes = text.split(":")
+    return config.preset(name, changes)
 
 
 def train_key(job: TrainJob, set_digests: tuple[str, ...]) -> str:

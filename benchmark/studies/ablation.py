@@ -53,7 +53,8 @@ def tables(parts: Sequence[Part]) -> Tables:
             continue
         costs = {name: _sizes(method) for name, method in part.methods.items()}
         found, metric = scores(part.rows, part.task), part.task.headline
-        means, reasons = level_means(found, metric), unscored(found, metric)
+        means = level_means(found, metric)
+        reasons = unscored(found, metric, means)
         for run in found:
             if run.method not in costs:
                 continue

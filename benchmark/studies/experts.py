@@ -51,7 +51,8 @@ def gaps(rows: pd.DataFrame, task: Task) -> Tables:
     from benchmark.report.words import physical
 
     found = scores(rows, task)
-    means, reasons = level_means(found, task.headline), unscored(found, task.headline)
+    means = level_means(found, task.headline)
+    reasons = unscored(found, task.headline, means)
     sign = 1.0 if METRICS[task.headline].higher_is_better else -1.0
     sizes = {run: len(own) for run, own in means.items()}
     lines = []

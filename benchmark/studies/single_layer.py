@@ -86,7 +86,8 @@ def tables(parts: Sequence[Part]) -> Tables:
     (part,) = parts
     task = part.task
     found = scores(part.rows, task)
-    means, reasons = level_means(found, task.headline), unscored(found, task.headline)
+    means = level_means(found, task.headline)
+    reasons = unscored(found, task.headline, means)
     if not means:
         raise JobError("nothing was scored, so there is nothing to compare")
     x, lines, levels = torch.rand(1, 3, SIDE, SIDE), [], []

@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from benchmark import config
 from benchmark.amount import amount
 from benchmark.data.sources import WITHOUT
 from benchmark.errors import UserError
 from benchmark.planning.jobs import TrainJob
-from benchmark.planning.keys import preset_text
+from benchmark.planning.keys import preset_of, preset_text
 from benchmark.records import read_json
 from benchmark.store import Store
 
@@ -250,8 +249,7 @@ def _crop(dataset: str, preset: str) -> int:
     Raises:
         UserError: If the preset is one of another version.
     """
-    name, *changes = preset.split(":")
-    return config.preset(name, changes).crop if dataset.partition(WITHOUT)[0] == "builtin" else 0
+    return preset_of(preset).crop if dataset.partition(WITHOUT)[0] == "builtin" else 0
 
 
 def _hours(seconds: float | None) -> str:
