@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmark import assets, sweep, tasks
-from benchmark.build import build_method, create_method
+from benchmark.build import build_method, create_backbone, create_method
 from benchmark.config import Preset
 from benchmark.control import parse_level
 from benchmark.data.samples import Samples
@@ -37,7 +37,7 @@ from benchmark.planning import keys
 from benchmark.planning.jobs import SweepJob
 from benchmark.registry.digest import digest
 from benchmark.registry.discovery import find
-from benchmark.registry.spec import parse
+from benchmark.registry.spec import parse, plain
 from benchmark.scoring import forward
 from benchmark.scoring.dialling import ESTIMATOR
 from benchmark.store import Store
@@ -123,6 +123,18 @@ class Subject:
             )
         return loaded(job, task, self.store)
 
+    def names(self) -> dict[str, str]:
+        """Returns what a run of the entry writes where the entry names what was run."""
+        facts, task = self.entry.facts, self.entry.task
+        method = create_method(facts["method"])
+        backbone = create_backbone(facts["backbone"], task.scale)
+        return {
+            "method": plain(facts["method"], type(method)),
+            "backbone": plain(facts["backbone"], type(backbone)),
+            "preset": keys.preset_text(self.preset),
+            "paper": str(getattr(method, "paper", "")),
+        }
+
     def budget(self) -> dict[str, list[int | str]]:
         """Returns what training may have taken, by the preset; nothing for what is not trained here."""
         task, preset = self.entry.task, self.preset
@@ -137,7 +149,10 @@ class Subject:
             "batch": [preset.batch],
             "patch": [preset.patch_sr if task.scale > 1 else preset.patch],
             # Half precision is asked for, not had, on most CPUs; stages may differ in that.
-            "precision": [preset.precision, "32-true", f"32-true-{preset.precision}"],
+            "precision": [
+                *(preset.precision, "32-true"),
+                "-".join(sorted({preset.precision, "32-true"})),
+            ],
         }
 
     def _stored(self, about: Mapping[str, Any]) -> str:

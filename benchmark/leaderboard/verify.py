@@ -90,6 +90,7 @@ def verify(
     outcome.text = f"{done}, the others within {seen['largest']:g} of 255"
     if mode == "canary" or outcome.faults:
         return outcome
+    _names(subject, outcome)
     _costs(subject, outcome)
     _budget(subject, outcome)
     _leaks(subject, outcome)
@@ -142,6 +143,16 @@ def _canary(subject: Subject, outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _names(subject: Subject, outcome: Outcome) -> None:
+    """Compares names with those of a run: under two names copies of one method would count as two."""
+    found = subject.names()
+    outcome.faults += [
+        f"{name}: {told} is {found[name] or 'empty'} here; it has to be handed in under that name"
+        for name in found
+        if (told := subject.entry.facts[name]) != found[name]
+    ]
+
+
 def _costs(subject: Subject, outcome: Outcome) -> None:
     """Compares parameters and arithmetic; times are of the machine that took them."""
     from benchmark.scoring import cost
@@ -179,7 +190,13 @@ def _leaks(subject: Subject, outcome: Outcome) -> None:
             found = open_set(about["name"], "train", offline=True)
         except UserError:
             continue
-        training += [found] if found.digest == about["digest"] else []
+        if found.digest != about["digest"]:
+            continue
+        training.append(found)
+        if len(found.pictures) != about["images"]:
+            outcome.faults.append(
+                f"training: {about['name']} has {len(found.pictures)} images, not {about['images']}"
+            )
     shown = {pair.first for pair in leaks(training, list(subject.sets.values()), subject.store)}
     if shown:
         images = amount(len(shown), "image that shows", "images that show")
@@ -326,8 +343,9 @@ def _retrained(subject: Subject) -> dict[rows.Key, float]:
         if imported.is_dir():
             shutil.copytree(imported, store.home / IMPORTED)
         plan = planning.make(request, store)
-        sets = [(one.name, one.digest) for one in plan.training]
-        if sets != [(one["name"], one["digest"]) for one in facts["training"]]:
+        sets = [(one.name, one.digest, len(one.pictures)) for one in plan.training]
+        told = [(one["name"], one["digest"], one["images"]) for one in facts["training"]]
+        if sets != told:
             raise UserError("its training sets hold other images here")
         failed = engines.run(engine("local"), plan.jobs(), store, None)
         if failed:

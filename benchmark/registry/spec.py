@@ -6,6 +6,7 @@ This module imports no torch.
 from __future__ import annotations
 
 import ast
+import inspect
 from dataclasses import dataclass, field
 
 from benchmark.errors import UserError
@@ -41,6 +42,18 @@ def parse(text: str) -> Spec:
     if not name:
         raise UserError(f"'{text}' names nothing; write name or name:key=value")
     return Spec(name, options)
+
+
+def plain(text: str, kind: type) -> str:
+    """Returns the one text of a specification, without options that say what goes without saying.
+
+    Args:
+        text: A specification that can be constructed.
+        kind: The class that it is of.
+    """
+    spec, accepted = parse(text), inspect.signature(kind).parameters
+    said = {key: value for key, value in spec.options.items() if accepted[key].default != value}
+    return str(Spec(spec.name, said))
 
 
 def _value(text: str) -> Value:

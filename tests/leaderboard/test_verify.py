@@ -146,6 +146,42 @@ def test_another_cost_is_found(path, edit):
     ]
 
 
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        (
+            {"preset": "smoke:steps=1:workers=3"},
+            "preset: smoke:steps=1:workers=3 is smoke:steps=1 here",
+        ),
+        ({"preset": "smoke:steps=01"}, "preset: smoke:steps=01 is smoke:steps=1 here"),
+        (
+            {"backbone": "small:width=8:blocks=2"},
+            "backbone: small:width=8:blocks=2 is small:blocks=2:width=8 here",
+        ),
+        ({"paper": "2001.00001"}, "paper: 2001.00001 is 1807.08186 here"),
+    ],
+)
+def test_nothing_goes_by_a_second_name(path, changes, fault):
+    facts = {**json.loads((path / entry.NAME).read_bytes()), **changes}
+    facts["id"] = entry.entry_id(facts)
+    (path / entry.NAME).write_bytes(schema.written(facts))
+    (path / card.NAME).write_bytes(card.card(entry.Entry(facts)))
+    path = path.rename(path.with_name(facts["id"]))
+    assert run(path).faults == [f"{fault}; it has to be handed in under that name"]
+
+
+def test_how_it_was_trained_is_compared(path, edit):
+    facts = json.loads((path / entry.NAME).read_bytes())
+    (about,) = facts["training"]
+    odd = {**facts["budget"], "precision": "32-true-32-true"}
+    edit(path, training=[{**about, "images": 4000}], budget=odd)
+    (path / card.NAME).write_bytes(card.card(entry.parse((path / entry.NAME).read_bytes())))
+    assert run(path).faults == [
+        "budget: precision is 32-true-32-true, but its preset has 32-true",
+        f"training: builtin has {about['images']} images, not 4000",
+    ]
+
+
 def test_other_weights_are_found_by_the_canary(path, edit):
     facts = json.loads((path / entry.NAME).read_bytes())
     about = facts["weights"][0]
@@ -229,7 +265,8 @@ def test_a_task_that_compares_dials_is_computed_again_as_it_was_scored(home, boa
 @pytest.mark.parametrize("same", [True, False])
 def test_only_the_very_set_that_was_trained_on_is_looked_through(tmp_path, photographs, same):
     images = open_set(str(photographs), "train")
-    about = {"name": str(photographs), "digest": images.digest if same else "0" * 20}
+    digest = images.digest if same else "0" * 20
+    about = {"name": str(photographs), "digest": digest, "images": len(images.pictures)}
     told = SimpleNamespace(facts={"training": [about]})
     subject = SimpleNamespace(entry=told, sets={"x": images}, store=Store(tmp_path))
     outcome = verify.Outcome()

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.registry.spec import parse
+from benchmark.registry.spec import parse, plain
 
 
 def test_options_are_parsed_as_python_literals():
@@ -19,6 +19,15 @@ def test_text_is_canonical_whatever_the_order_of_the_options():
 @pytest.mark.parametrize("text", ["ftn", "ftn:groups=4", "a:b=True:c=x", "a:b=0.001", "a:b='1'"])
 def test_canonical_text_parses_to_the_same_specification(text):
     assert parse(str(parse(text))) == parse(text)
+
+
+def test_options_that_go_without_saying_are_not_said():
+    class Net:
+        def __init__(self, width: int = 32, deep: bool = False):
+            pass
+
+    assert plain("net:width=32:deep=false", Net) == plain("net", Net) == "net"
+    assert plain("net:width=8.0:deep=True", Net) == "net:deep=True:width=8"
 
 
 @pytest.mark.parametrize("text", ["", ":a=1", "ftn:groups", "ftn:=4", "ftn:a=1:a=2"])
