@@ -36,7 +36,7 @@ STAGE = rf"weights/{_WORD}\.safetensors"
 # Options are named as arguments are, and may be below zero.
 _SPEC = rf"[A-Za-z][A-Za-z0-9_]{{0,40}}(?::[A-Za-z_][A-Za-z0-9_]{{0,29}}=-?{_WORD}){{0,12}}"
 DIGEST, SHA = r"[0-9a-f]{20}", r"[0-9a-f]{64}"
-TIME = r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ"
+TIME = r"20\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ"
 _COUNT = schema.whole(0, 10**15)
 _TIMING = schema.none_or(schema.real(0, 1e9))
 SET = schema.text(

@@ -34,6 +34,16 @@ def test_an_unknown_task_or_version_is_named(put, faults, edit):
     assert "unknown task 'magic'" in faults(path)[0]
 
 
+@pytest.mark.parametrize(
+    "time", ["2026-13-01T00:00:00Z", "2026-00-39T00:00:00Z", "2026-01-01T29:00:00Z"]
+)
+def test_a_time_that_no_clock_shows_is_refused(put, faults, edit, time):
+    path = put()
+    edit(path, created_utc=time)
+    (fault,) = faults(path)
+    assert "created_utc" in fault
+
+
 TEXTS = [
     ("limits", lambda text: [text]),
     ("missing", lambda text: {"psnr-y601": text}),
