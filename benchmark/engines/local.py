@@ -30,6 +30,12 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, *stopping.HANGUP)
 STARTING = 120
 """Seconds that a worker process may take to start before it counts as hanging, at the least."""
 
+UNSTARTED = (
+    "the worker process ended as it started (what it said stands above); a script has to start runs "
+    "below if __name__ == '__main__':, or with --jobs 1"
+)
+"""What is said of a worker that an exception ended at once: it imports the script that starts the run."""
+
 
 def cores() -> int:
     """Returns the processor cores this process may use."""
@@ -116,12 +122,14 @@ class Worker:
 
     def hear(self) -> tuple[str, str | None]:
         """Returns ``("say", text)``, ``("done", failure or None)`` or ``("died", failure)``."""
-        self.heard, self.up = time.monotonic(), True
+        began, self.heard, self.up = self.up, time.monotonic(), True
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
             self.process.join()
             code = self.process.exitcode
+            if not began and code == 1:
+                return "died", UNSTARTED
             return (
                 "died",
                 f"the worker process died (exit {code}; out of memory?); use fewer --jobs",

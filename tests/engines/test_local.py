@@ -34,6 +34,18 @@ def test_a_worker_that_hangs_before_its_first_sign_of_life_is_ended(home, monkey
     assert failures == {"k": local.silent_text(2)}
 
 
+def test_a_script_whose_workers_run_it_again_is_told_so(home, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\nfrom benchmark import cli\n"
+        "words = ['run', 'denoise', '--methods', 'floor,dni', '--preset', 'smoke', '--set', 'steps=1']\n"
+        "sys.exit(cli.main([*words, '--levels', '1', '--offline', '--jobs', '2']))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f": {local.UNSTARTED}" in done.stderr and "out of memory" not in done.stderr
+
+
 def test_the_local_engine_needs_no_module_or_signal_that_only_some_systems_have():
     code = """
 import os, signal, sys
