@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 
 from benchmark.report.grids import Cell, Grid
@@ -27,7 +28,7 @@ ESCAPES = {
     "×": r"$\times$",
     "·": r"$\cdot$",
     "∞": r"$\infty$",
-    "—": "---",
+    "—": r"\textemdash{}",
 }
 
 
@@ -49,7 +50,9 @@ def latex(document: Document) -> str:
 
 def escape(text: str) -> str:
     """Returns text that LaTeX prints as it is."""
-    return "".join(ESCAPES.get(character, character) for character in " ".join(text.split()))
+    escaped = "".join(ESCAPES.get(character, character) for character in " ".join(text.split()))
+    # LaTeX makes a dash of two hyphens, so that --jobs could not be copied.
+    return re.sub("-(?=-)", "-{}", escaped)
 
 
 def _table(document: Document, grid: Grid, caption: str) -> str:

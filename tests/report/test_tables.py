@@ -252,7 +252,7 @@ def test_latex_rows_have_as_many_cells_as_columns_and_escaped_names(make):
     assert len(rows) == 3
     assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {columns}
     assert r"dynamic\_net" in text and r"x:a='50\%\&\$'" in text
-    assert r"\cmidrule" in text and r"---\textsuperscript{1}" in text
+    assert r"\cmidrule" in text and r"\textemdash{}\textsuperscript{1}" in text
     assert text.count("{") == text.count("}")
 
 
@@ -273,6 +273,10 @@ def test_every_special_character_is_escaped_in_latex():
     assert escape("a_b%c&d#e$f{g}h~i^j\\k") == (
         r"a\_b\%c\&d\#e\$f\{g\}h\textasciitilde{}i\textasciicircum{}j\textbackslash{}k"
     )
+
+
+def test_hyphens_of_an_option_make_no_dash_in_latex():
+    assert escape("use fewer --jobs — a---b") == r"use fewer -{}-jobs \textemdash{} a-{}-{}-b"
 
 
 def test_tables_do_not_depend_on_the_order_of_the_rows(make):
