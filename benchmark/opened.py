@@ -29,6 +29,7 @@ def open_method(task: str, method: str | Path, **options: Any) -> ControlMethod:
     """Returns a trained method, in evaluation mode: call it with images and a level.
 
     Images are (B, 3, h, w) in [0, 1], of floating-point numbers; what cannot be one is a UserError.
+    It is for one thread at a time: a pass lends its weights and hooks to the backbone.
 
     Args:
         task: A task, like ``"denoise"``.
@@ -57,8 +58,8 @@ def _require_images(method: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None
             f"the input is {x.dtype} of shape {tuple(x.shape)}; give images as floating-point numbers "
             "(B, 3, h, w), which benchmark.opened.as_image makes of an array"
         )
-    # What is traced or compiled must not depend on values.
-    if not (torch.jit.is_tracing() or torch.compiler.is_compiling()):
+    # What is traced or compiled must not depend on values, and on the meta device there are none.
+    if not (x.is_meta or torch.jit.is_tracing() or torch.compiler.is_compiling()):
         _require_range(float(x.detach().abs().max()))
 
 

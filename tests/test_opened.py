@@ -89,6 +89,12 @@ def test_an_opened_method_is_a_module_like_any_other(opened):
     assert torch.allclose(opened.tuned((0.5,))(noisy), expected, atol=1e-6)
 
 
+def test_an_opened_method_runs_where_images_have_no_values(opened):
+    far = copy.deepcopy(opened).to("meta")
+    x = torch.rand(1, 3, 9, 11, device="meta")
+    assert far(x, 0.5).shape == far.tuned(0.5)(x).shape == x.shape
+
+
 def test_arrays_become_images_as_files_do(photographs):
     path = photographs / "p0.png"
     file, x = Image.open(path), read_image(path)
