@@ -249,7 +249,7 @@ TUNE = Stage("tune", ("a.",), At(1.0), starts_from="start")
         ),
         (
             [START, replace(START, name="end", network="ends.0"), replace(TUNE, starts_from="end")],
-            "'tune' begins without what stage 'start' trained",
+            "would lose what stage 'start' trained: a stage begins with the weights of one other",
         ),
         (
             [replace(TUNE, starts_from=None), replace(START, starts_from="tune")],

@@ -136,6 +136,13 @@ def fault(stages: Sequence[Stage], d: int) -> str:
             )
         lost = [one.name for one in stages[: len(known)] if (one.network or "") not in held]
         if stage.network is None and lost:
+            if held and any(one.name == lost[-1] for one in stages[: len(known)] if one.network):
+                return (
+                    f"stage '{stage.name}' starts from '{stage.starts_from}' and would lose what stage "
+                    f"'{lost[-1]}' trained: a stage begins with the weights of one other, and a stage "
+                    "with network= stores that network alone; leave out the network= of all but the "
+                    "first, so that each stores the whole method"
+                )
             return (
                 f"stage '{stage.name}' begins without what stage '{lost[-1]}' trained, which would be "
                 f"lost; let it start from that, with starts_from='{lost[-1]}'"
