@@ -82,11 +82,15 @@ class Learner(L.LightningModule, ABC):
         self.automatic_optimization = False
         self.stage, self.recipe, self.steps_done, self.losses = stage, recipe, 0, []
         self.objective = objective
-        moving = 0
-        for name, parameter in self.named_parameters():
-            if not name.startswith("objective."):
-                parameter.requires_grad_(stage.moves(name))
-                moving += parameter.requires_grad
+        named = [
+            (name, one)
+            for name, one in self.named_parameters(remove_duplicate=False)
+            if not name.startswith("objective.")
+        ]
+        # What is shared has several names, and any of them will do.
+        moving = {one for name, one in named if stage.moves(name)}
+        for _, one in named:
+            one.requires_grad_(one in moving)
         if not moving:
             there = dict.fromkeys(name.partition(".")[0] for name, _ in self.named_parameters())
             there.pop("objective", None)

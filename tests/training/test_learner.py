@@ -51,6 +51,17 @@ def test_a_stage_trains_what_it_names_whole():
         begun(("sca",))
 
 
+def test_shared_weights_are_trained_under_any_of_their_names():
+    class Tied(Mine):
+        def build(self, backbone, control):
+            super().build(backbone, control)
+            self.twin = nn.Conv2d(3, 3, 1)
+            self.twin.weight = self.scale[0].weight
+
+    assert moving(begun(("twin",), Tied)) == {"scale.0.weight", "twin.bias"}
+    assert moving(begun(("scale",), Tied)) == {"scale.0.weight", "scale.0.bias"}
+
+
 def test_what_is_frozen_is_still_and_what_is_trained_is_not():
     method = begun(("scale",))
     assert method.training and method.scale.training and method.scale[1].training
