@@ -6,12 +6,12 @@ import copy
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from benchmark.control import Level
 from benchmark.method import ControlMethod
@@ -26,6 +26,7 @@ PROBE = 32
 """Side of the square input that shows whether the dial does anything."""
 
 Result = TypeVar("Result")
+Size = Sequence[int]
 
 
 def macs(network: nn.Module, side: int = SIDE) -> int:
@@ -41,11 +42,23 @@ def macs(network: nn.Module, side: int = SIDE) -> int:
         return counted(lambda: network(torch.zeros(1, 3, side, side)))
 
 
+def _attention(query: Size, key: Size, value: Size, *_: object, **__: object) -> int:
+    return sdpa_flop_count(query, key, value)
+
+
 def counted(run: Callable[[], object]) -> int:
     """Returns the multiply-accumulates of whatever runs."""
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        run()
+    # On a processor attention is an operation of its own, of which the counter knows nothing; and so
+    # is what torch's modules of attention are there when they take their short cut.
+    own = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+    counter = FlopCounterMode(display=False, custom_mapping=own)
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with counter, torch.no_grad():
+            run()
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
     return counter.get_total_flops() // 2
 
 
@@ -63,10 +76,18 @@ def of_method(method: ControlMethod, tuned: nn.Module) -> dict[str, int | bool]:
     """
     return {
         "folds": bool(method.folds),
-        "params_stored": sum(tensor.numel() for tensor in method.weights_to_keep().values()),
+        "params_stored": _numbers(method.weights_to_keep().values()),
         "params_folded": parameters_of(tuned),
         "macs": macs(tuned),
     }
+
+
+def _numbers(tensors: Iterable[Tensor]) -> int:
+    """Returns how many numbers tensors hold; what several names share counts once."""
+    sizes: dict[int, int] = {}
+    for one in tensors:
+        sizes[one.data_ptr()] = max(one.numel(), sizes.get(one.data_ptr(), 0))
+    return sum(sizes.values())
 
 
 def of_switch(

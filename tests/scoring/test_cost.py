@@ -24,6 +24,29 @@ def test_counting_by_shapes_equals_counting_by_running(name):
     assert cost.macs(tuned, side=32) == cost.counted(lambda: tuned(torch.zeros(1, 3, 32, 32)))
 
 
+def test_attention_is_counted_where_a_network_looks_at_values():
+    class Looking(nn.Module):
+        def __init__(self, looks):
+            super().__init__()
+            self.looks, self.layer = looks, nn.TransformerEncoderLayer(3, 1, 6, batch_first=True)
+
+        def forward(self, x):
+            assert not self.looks or float(x.sum()) == 0
+            return self.layer(x.flatten(2).transpose(1, 2))
+
+    found = {cost.macs(Looking(looks).eval().requires_grad_(False), side=4) for looks in (0, 1)}
+    assert found == {16 * (4 * 3 * 3 + 2 * 3 * 6) + 2 * 16 * 16 * 3}
+
+
+def test_shared_weights_are_stored_once():
+    method = build_method(create_method("decouple"), "small:width=8:blocks=2", get("denoise"), 0)
+    before = cost.of_method(method, method.tuned((1.0,)))["params_stored"]
+    method.twin = nn.Conv2d(3, 8, 3, bias=False)
+    own = [one for one in method.parameters() if one.shape == (8, 8, 3, 3)][0]
+    method.twin.weight = own
+    assert cost.of_method(method, method.tuned((1.0,)))["params_stored"] == before
+
+
 def test_a_folding_method_costs_the_backbone_and_stores_more():
     backbone = create_backbone("small:width=8:blocks=2", 4)
     method = build_method(create_method("ftn"), "small:width=8:blocks=2", get("sr"), 0)
