@@ -7,7 +7,7 @@ import io
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from benchmark import tiled
 from benchmark.analysis.calibration import calibrations
+from benchmark.checkpoints import bytes_of
 from benchmark.control import level_text
 from benchmark.data.patches import to_pixels
 from benchmark.errors import UserError
@@ -38,12 +39,14 @@ def run(
         plan: What was asked for; of every method the first of its seeds that is trained counts.
         store: Where the trained stages are.
         images: The image files.
-        folder: Gets ``<image>-<method>-<level>.png``; no file in it is ever replaced.
+        folder: Gets ``<image>-<method>-<level>.png``; no file in it is ever replaced. One that is what
+            would be written, as a run that was stopped leaves them, stays as it is.
         calibrated: Whether the dial is set to what was best for a level instead of the level itself.
 
     Raises:
-        UserError: If nothing is trained, no method has a level, an image is refused, a file is
+        UserError: If nothing is trained, no method has a level, an image is refused, another file is
             there already, or a calibration is not. Nothing is written then.
+        JobError: If a file cannot be written.
     """
     jobs = stored_jobs(plan, store)
     if not jobs:
@@ -58,9 +61,8 @@ def run(
         for image in images
     }
     for path, times in Counter(targets.values()).items():
-        if times > 1 or os.path.lexists(path):
-            what = "would be written twice" if times > 1 else "is there already"
-            raise UserError(f"{path} {what}; rename images, or name another folder with --to")
+        if times > 1 or (os.path.lexists(path) and not os.path.isfile(path)):
+            raise _taken(path, "would be written twice" if times > 1 else "is there already")
     known = calibrations(plan, store, jobs) if calibrated else {}
     colour = plan.task.protocol.colour
     looks = {}
@@ -68,18 +70,34 @@ def run(
         # Before anything is written: one that is refused must not stop the others halfway.
         read_image(image, colour)
         looks[image] = _look(image)
-    device = best_device()
-    for job in jobs:
-        method = loaded(job, plan.task, store)
-        for level in job.levels:
-            dial = known[job.method].dial(level) if job.method in known else level
-            network = ready(method.tuned(dial), device)
-            for image in images:
-                with inference():
-                    output = tiled.restored(network, read_image(image, colour).to(device))
-                path = targets[job.method, level, image]
-                write(path, _png(output, looks[image]))
-                yield path
+
+    def outputs(wanted: Collection[Path]) -> Iterator[tuple[Path, bytes]]:
+        device = best_device()
+        for job in jobs:
+            method = loaded(job, plan.task, store)
+            for level in job.levels:
+                own = [one for one in images if targets[job.method, level, one] in wanted]
+                if not own:
+                    continue
+                dial = known[job.method].dial(level) if job.method in known else level
+                network = ready(method.tuned(dial), device)
+                for image in own:
+                    with inference():
+                        output = tiled.restored(network, read_image(image, colour).to(device))
+                    yield targets[job.method, level, image], _png(output, looks[image])
+
+    there = {path for path in targets.values() if os.path.isfile(path)}
+    for path, blob in outputs(there):
+        if bytes_of(path) != blob:
+            raise _taken(path, "is there already, and another image")
+    yield from sorted(there)
+    for path, blob in outputs(set(targets.values()) - there):
+        write(path, blob)
+        yield path
+
+
+def _taken(path: Path, what: str) -> UserError:
+    return UserError(f"{path} {what}; rename images, or name another folder with --to")
 
 
 class _Look(NamedTuple):

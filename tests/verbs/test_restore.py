@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
-from benchmark import cli
+from benchmark import cli, records
 from benchmark.analysis.calibration import calibrations
+from benchmark.errors import JobError
 from benchmark.opened import open_method, read_image, to_pixels
 from benchmark.plan import looked_at, stored_jobs
 from benchmark.planning.request import request_of
@@ -112,12 +113,14 @@ def test_nothing_is_replaced_and_nothing_written_where_something_is_wrong(
     one, other = sorted(photographs.iterdir())
     dni = ("--methods", "dni", "--levels", "0.3")
     assert restore(one, *dni)[0] == 0
-    before = (tmp_path / "out" / "p0-dni-0.3.png").read_bytes()
+    there = tmp_path / "out" / "p0-dni-0.3.png"
+    before = there.read_bytes()[:-1] + b"x"
+    there.write_bytes(before)
     (tmp_path / "deep.png").write_bytes(b"text")
     same = tmp_path / "p1.jpg"
     same.write_bytes(other.read_bytes())
     for words, said in (
-        ((other, one, *dni), "p0-dni-0.3.png is there already; rename images"),
+        ((other, one, *dni), "p0-dni-0.3.png is there already, and another image; rename images"),
         ((other, same, *dni), "p1-dni-0.3.png would be written twice"),
         ((other, tmp_path / "deep.png", *dni), "deep.png is damaged or not an image"),
         ((other, tmp_path / "none.png", *dni), "none.png; name an image"),
@@ -135,7 +138,33 @@ def test_nothing_is_replaced_and_nothing_written_where_something_is_wrong(
         code, out, err = restore(*words)
         assert (code, out, err.count("\n")) == (2, "", 1) and said in err
     assert written(tmp_path) == {"p0-dni-0.3.png"}
-    assert (tmp_path / "out" / "p0-dni-0.3.png").read_bytes() == before
+    assert there.read_bytes() == before
+
+
+def test_after_a_disk_that_was_full_the_same_command_goes_on(
+    restore, tmp_path, photographs, monkeypatch
+):
+    one, other = sorted(photographs.iterdir())
+    words = (one, other, "--methods", "dni", "--levels", "0.3,0.6")
+    real = records.write
+
+    def full(path: Path, blob: bytes) -> None:
+        if path.name == "p1-dni-0.3.png":
+            raise JobError("the disk is full")
+        real(path, blob)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmark.verbs.restore.write", full)
+        assert restore(*words)[0] == 1
+    assert written(tmp_path) == {"p0-dni-0.3.png"}
+    first = tmp_path / "out" / "p0-dni-0.3.png"
+    before = first.stat()
+    code, out, err = restore(*words)
+    names = {f"{stem}-dni-{level}.png" for stem in ("p0", "p1") for level in ("0.3", "0.6")}
+    assert (code, err, written(tmp_path)) == (0, "", names)
+    assert {Path(line).name for line in out.splitlines()} == names
+    after = first.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_a_calibrated_dial_is_set_to_what_was_best_for_the_level(restore, tmp_path, photographs):
