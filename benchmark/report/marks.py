@@ -94,4 +94,5 @@ def css(looks: list[Style]) -> str:
     """Returns rules that give ``.s0``, ``.s1``, ... the colour of a series on light and dark."""
     light = "".join(f".s{at}{{--c:{look.color}}}" for at, look in enumerate(looks))
     dark = "".join(f".s{at}{{--c:{on_dark(look.color)}}}" for at, look in enumerate(looks))
-    return f"{light}\n@media (prefers-color-scheme: dark) {{{dark}}}"
+    # Paper is white whatever the screen is.
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{{dark}}}"

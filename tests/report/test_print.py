@@ -65,3 +65,15 @@ def test_what_is_folded_is_open_on_paper_and_folded_again_after(printed):
     assert sorted(set(printed.run(opened))) == ["staticfalse", "true"]
     printed.run("dispatchEvent(new Event('afterprint'))")
     assert printed.run(opened) == before
+
+
+def test_curves_have_the_colours_of_paper_whatever_the_screen_is(printed):
+    """The experts' star is white on a dark screen, and was so on paper."""
+    colours = []
+    for scheme in ("light", "dark"):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        for media in ("print", "screen"):
+            printed.call("Emulation.setEmulatedMedia", media=media, features=[feature])
+            colours.append(styles(printed, "#legend .key", "--c"))
+    printed.call("Emulation.setEmulatedMedia", media="print", features=[])
+    assert colours[0] == colours[1] == colours[2] != colours[3]
