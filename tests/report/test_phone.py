@@ -108,3 +108,19 @@ def test_names_of_axes_stay_inside_of_their_chart(browser, builder, tmp_path):
         )
         assert len(names) > 4 and any(len(name) > 60 for name, _ in names)
         assert [name for name, room in names if room < 0] == [], width
+
+
+def test_numbers_of_axes_are_not_cut_at_the_edge_of_their_chart(browser, make, tmp_path):
+    """A number that is cut reads as another one: 0.019 as 0.01."""
+    results, task = make(methods=("dni", "adafm"), pictures=False)
+    stored = results.costs["method"].map({"dni": 18_700, "adafm": 13_900})
+    results.costs["params_stored"] = stored
+    report.write(results, task, "laptop", tmp_path)
+    browser.open(tmp_path / "index.html", 640, 844)
+    numbers = browser.run(
+        "return [...document.querySelectorAll('.chart svg text:not(.label)')].map(one => {"
+        "const [a, b] = [one, one.ownerSVGElement].map(it => it.getBoundingClientRect());"
+        "return [one.textContent, Math.min(a.left - b.left, b.right - a.right)]; })"
+    )
+    assert "0.019" in [text for text, _ in numbers]
+    assert [text for text, room in numbers if room < 0] == []

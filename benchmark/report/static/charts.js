@@ -60,8 +60,9 @@ function symbol(parent, series, x, y, size, extra) {
   });
 }
 
-// The middle and half the width of a label, in the units of the drawing.
-const extent = (tick, xAt) => [xAt(tick.at), 3.3 * Math.max(tick.text.length, (tick.second ?? "").length)];
+// Of a label, in the units of the drawing.
+const halfWidth = (tick) => 3.3 * Math.max(tick.text.length, (tick.second ?? "").length);
+const extent = (tick, xAt) => [xAt(tick.at), halfWidth(tick)];
 
 function apart(one, other, xAt) {
   const [[x, wide], [next, room]] = [extent(one, xAt), extent(other, xAt)];
@@ -101,7 +102,12 @@ function drawChart(host, spec, number) {
   const [xEnds, yEnds] = [spec.x.ends ?? domain(spec.lines, "x"), domain(spec.lines, "y", spec.banded)];
   const yTicks = ticksBetween(...yEnds, 5);
   const left = 30 + 6.6 * Math.max(...yTicks.map((one) => one.text.length), 2);
+  const xTicks = spec.x.ticks ?? ticksBetween(...xEnds, Math.max(3, Math.floor(width / 80)));
   const box = { left, right: width - 12, top: 10, bottom: height - (spec.x.tall ? 52 : 40) };
+  // The last label ends inside the drawing: a number that is cut reads as another one.
+  const last = xTicks.at(-1);
+  const share = last ? (last.at - xEnds[0]) / (xEnds[1] - xEnds[0]) : 0;
+  if (share > 0) box.right = Math.min(box.right, left + (width - 2 - halfWidth(last) - left) / share);
   const xAt = (value) => box.left + ((value - xEnds[0]) / (xEnds[1] - xEnds[0])) * (box.right - box.left);
   const yAt = (value) => box.bottom - ((value - yEnds[0]) / (yEnds[1] - yEnds[0])) * (box.bottom - box.top);
   const svg = document.createElementNS(SVG, "svg");
@@ -121,7 +127,6 @@ function drawChart(host, spec, number) {
     mark(svg, "line", { class: "grid", x1: box.left, x2: box.right, y1: yAt(tick.at), y2: yAt(tick.at) });
     mark(svg, "text", { x: box.left - 6, y: yAt(tick.at) + 4, "text-anchor": "end" }, tick.text);
   }
-  const xTicks = spec.x.ticks ?? ticksBetween(...xEnds, Math.max(3, Math.floor(width / 80)));
   for (const { at } of xTicks) {
     mark(svg, "line", { class: "grid", x1: xAt(at), x2: xAt(at), y1: box.top, y2: box.bottom });
   }
