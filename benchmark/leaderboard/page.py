@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from benchmark.amount import amount
 from benchmark.analysis.scores import Found, scores
 from benchmark.leaderboard.board import (
     caution,
@@ -24,7 +25,7 @@ from benchmark.leaderboard.board import (
 )
 from benchmark.leaderboard.card import sections
 from benchmark.leaderboard.card import title as card_title
-from benchmark.leaderboard.drawing import Panel, curves, panels
+from benchmark.leaderboard.drawing import LINES, PANELS, Panel, curves, panels
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.standings import Group, Standing
 from benchmark.report import words
@@ -87,6 +88,7 @@ def page(groups: Sequence[Group], results: Results) -> str:
         f'<div class="curves"><figure>{drawing}</figure></div></noscript>'
     )
     body += live(data, matrices(_crossed(found), task))
+    body.append(_undrawn(groups))
     for group in groups:
         links = [
             f'<a href="{quote(card_name(one.entry))}">{escape(line[1])}</a>'
@@ -103,6 +105,19 @@ def page(groups: Sequence[Group], results: Results) -> str:
     ]
     name = f"{task.name}: leaderboard"
     return frame(name, [part for part in body if part], colours(long), data, "../index.html")
+
+
+def _undrawn(groups: Sequence[Group]) -> str:
+    """Returns a sentence about the entries that no curve shows, or an empty text."""
+    every = {one.entry.id for group in groups for one in group.standings}
+    left = every - {one.entry.id for panel in panels(groups, floor=True) for one in panel.shown}
+    if not left:
+        return ""
+    return (
+        f'<p class="hint">Not drawn: {len(left)} of {amount(len(every), "entry", "entries")}. Curves show '
+        f"at most {PANELS} tables of the newest version, and of each at most {LINES} entries beside the "
+        "floor: the best of those that were reproduced, or of all where none was.</p>"
+    )
 
 
 def _pair(panel: Panel, every: Sequence[Series]) -> list[int]:

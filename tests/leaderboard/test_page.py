@@ -186,6 +186,22 @@ def test_a_page_draws_every_metric_what_it_costs_and_the_matrix(put, boards):
         assert drawn_means[at] == pytest.approx(one.by_level(), abs=1e-5)
 
 
+def test_a_page_says_how_many_entries_it_does_not_draw(put, boards):
+    for at in range(drawing.LINES):
+        put(method=f"ftn:groups={at + 1}", quality=0.1 * at, **FIELD)
+    put(method="floor", quality=-10.0, **FIELD)
+
+    def said() -> tuple[int, list[str]]:
+        groups = build.compared(boards / "sr")
+        text = page(groups, drawn.results(groups, boards / "sr"))
+        return len(data_of(text)["series"]), re.findall(r"Not drawn: [^.]*\.", text)
+
+    assert said() == (13, [])
+    put(method="dni", quality=-1.0, **FIELD)
+    put(method="adafm", quality=9.0, **{**FIELD, "status": "claimed"})
+    assert said() == (13, ["Not drawn: 2 of 15 entries."])
+
+
 def test_a_page_draws_the_floor_and_the_experts_beside_the_methods(put, boards):
     for method, options in (("dni", {}), ("floor", {}), ("experts", {"levels": 2})):
         put("sr", method=method, **{**FIELD, **options})
