@@ -12,6 +12,8 @@ import pytest
 from benchmark import report, tasks
 from benchmark.errors import Failure
 from benchmark.leaderboard import assemble, build, entry, synthetic
+from benchmark.report.grids import Cell, Grid, Line
+from benchmark.report.html import frame, table
 
 PAGES = ("sr/index.html", "denoise/index.html", "blur-noise/index.html", "index.html")
 PAGES += ("boards/sr/index.html", "boards/index.html")
@@ -197,6 +199,18 @@ def test_what_is_missing_is_last_in_either_direction(browser, folder):
     for _ in range(2):
         browser.run("document.querySelector('#at thead th:nth-child(2) button').click()")
         assert column(browser, "#at", 1)[-1] == "—"
+
+
+def test_confidence_is_sorted_as_the_number_that_it_is(browser, tmp_path):
+    halves = ("± 9.20, 5 images", "± 10.50, 5 images", "± 0.31, 5 images")
+    lines = tuple(Line(str(at), (Cell(half),)) for at, half in enumerate(halves))
+    page = frame("made up", [table(Grid("made up", (("", "confidence, dB"),), lines))])
+    (tmp_path / "index.html").write_text(page)
+    browser.open(tmp_path / "index.html")
+    for order in ((10.5, 9.2, 0.31), (0.31, 9.2, 10.5)):
+        browser.run("document.querySelector('thead th:nth-child(2) button').click()")
+        shown = [float(text.split()[1].strip(",")) for text in column(browser, "table", 1)]
+        assert tuple(shown) == order
 
 
 def test_two_dials_have_a_slider_each(browser, folder):

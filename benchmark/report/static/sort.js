@@ -4,7 +4,7 @@ function numberIn(text) {
   const clean = text.replace(/,/g, "").trim();
   if (clean.startsWith("∞")) return Infinity;
   if (clean.startsWith("-∞")) return -Infinity;
-  const found = /^[±+-]?\d+(\.\d+)?(e[+-]?\d+)?/i.exec(clean);
+  const found = /^(± ?|[+-])?\d+(\.\d+)?(e[+-]?\d+)?/i.exec(clean);
   return found ? Number(found[0].replace("±", "")) : null;
 }
 
