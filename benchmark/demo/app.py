@@ -322,7 +322,9 @@ def mask(layers: list[np.ndarray], background: np.ndarray) -> np.ndarray:
 
 def _row(figures: list[str]) -> str:
     """Returns pictures side by side as HTML."""
-    return f'<div class="pictures">{"".join(figures)}</div>'
+    # On a phone they scroll sideways, which a keyboard can do only where the focus is.
+    named = 'tabindex="0" role="region" aria-label="Pictures"'
+    return f'<div class="pictures" {named}>{"".join(figures)}</div>'
 
 
 def _caption(name: str, said: str) -> str:

@@ -191,6 +191,9 @@ def test_on_a_phone_the_pictures_come_first_and_none_is_stretched(browser, serve
         " - document.querySelector('.pictures').getBoundingClientRect().bottom"
     )
     assert browser.run(below) > 0
+    # What scrolls sideways has to take the focus, for keyboards.
+    row = "document.querySelector('.pictures')"
+    assert browser.run(f"return {row}.scrollWidth > {row}.clientWidth && {row}.tabIndex") == 0
     assert browser.run("return document.documentElement.scrollWidth") <= 390
 
 
