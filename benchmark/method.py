@@ -60,6 +60,7 @@ from benchmark.tuning.mixing import mixed
 from benchmark.tuning.prepared import Prepared, prepared, recalled
 from benchmark.tuning.spatial import mapped
 from benchmark.tuning.thin import ThinConv2d
+from benchmark.tuning.turns import turn
 
 if TYPE_CHECKING:
     from benchmark.tasks import Task
@@ -201,7 +202,13 @@ class ControlMethod(Learner):
         fixed = level.clone() if as_map else self.control.check(level)
         if isinstance(fixed, Tensor):
             self._checked(fixed, fixed)
-        return Bound(copy.deepcopy(self), fixed).eval().requires_grad_(False)
+        with turn(self):
+            return Bound(copy.deepcopy(self), fixed).eval().requires_grad_(False)
+
+    def copied_backbone(self) -> nn.Module:
+        """Returns the backbone as it is between passes, in evaluation mode, without gradients."""
+        with turn(self):
+            return copy.deepcopy(self.backbone).eval().requires_grad_(False)
 
     def switch(self, network: nn.Module, level: Level | float) -> None:
         """Sets a network that ``tuned`` gave for a level to another: faster than a new one."""
@@ -233,13 +240,14 @@ class ControlMethod(Learner):
         if isinstance(x, Batch):
             # With several devices Lightning sends the training step through here.
             return super().__call__(x, level)
-        # Levels that the author made of them are others, and may follow each other otherwise.
-        same = self._batch is not None and level is self._batch.level
-        before, self._runs = self._runs, self._batch.runs if same else None
-        try:
-            output = super().__call__(x, self._checked(level, x))
-        finally:
-            self._runs = before
+        with turn(self):
+            # Levels that the author made of them are others, and may follow each other otherwise.
+            same = self._batch is not None and level is self._batch.level
+            before, self._runs = self._runs, self._batch.runs if same else None
+            try:
+                output = super().__call__(x, self._checked(level, x))
+            finally:
+                self._runs = before
         if not isinstance(output, Tensor):
             raise JobError(f"forward() returns {type(output).__name__}; it must return the images")
         return output
@@ -342,7 +350,7 @@ class WeightSpaceMethod(ControlMethod):
         """Returns the backbone with the merged weights of one level; with a map, several of each."""
         if isinstance(level, Tensor) and level.ndim > 1:
             return super().tuned(level)
-        network = copy.deepcopy(self.backbone).eval().requires_grad_(False)
+        network = self.copied_backbone()
         self.switch(network, level)
         return network
 
@@ -352,5 +360,6 @@ class WeightSpaceMethod(ControlMethod):
         example = next(self.backbone.parameters())
         point = torch.tensor(self.position(level), dtype=example.dtype, device=example.device)
         own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-        for name, value in self.weights(point).items():
-            own[name].copy_(value)
+        with turn(self):
+            for name, value in self.weights(point).items():
+                own[name].copy_(value)

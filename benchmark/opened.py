@@ -29,7 +29,7 @@ def open_method(task: str, method: str | Path, **options: Any) -> ControlMethod:
     """Returns a trained method, in evaluation mode: call it with images and a level.
 
     Images are (B, 3, h, w) in [0, 1], of floating-point numbers; what cannot be one is a UserError.
-    It is for one thread at a time: a pass lends its weights and hooks to the backbone.
+    Several threads may call it: they take turns, since a pass lends its weights to the backbone.
 
     Args:
         task: A task, like ``"denoise"``.

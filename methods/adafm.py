@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -115,7 +114,7 @@ class AdaFM(ControlMethod):
     def tuned(self, level: Level | float | Tensor) -> nn.Module:
         if not self.folds or (isinstance(level, Tensor) and level.ndim > 1):
             return super().tuned(level)
-        network = copy.deepcopy(self.backbone).eval().requires_grad_(False)
+        network = self.copied_backbone()
         self.switch(network, level)
         return network
 
