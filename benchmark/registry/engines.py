@@ -26,8 +26,12 @@ OPTIONS: dict[str, dict[str, type]] = {
 }
 """Every engine with its options; ``docs/engines.md`` says what they mean."""
 
-LOWEST = {"gpus": 0, "retries": 0}
-"""The smallest value of options for which it is not 1."""
+LOWEST = {"gpus": 0, "minutes": 3, "retries": 0}
+"""The smallest value of options for which it is not 1.
+
+SLURM tells an element of its time limit 90 seconds ahead, or up to a minute earlier: of a shorter one
+it would be told before it has begun, and end without a result.
+"""
 
 PACKAGES = {"ray": "ray", "slurm": "submitit"}
 

@@ -50,6 +50,7 @@ def test_slurm_needs_a_host_that_submits(monkeypatch):
         ("ray:gpus=-1", "gpus must be a number of 0 or more"),
         ("local:timeout=soon", "timeout must be a number of 1 or more"),
         ("slurm:chunk=true", "chunk must be a whole number"),
+        ("slurm:minutes=2", "minutes must be a whole number of 3 or more"),
         ("slurm:memory=1e999", "memory must be a number of 1 or more"),
         ("ray:address=10.0.0.1:6379", "RAY_ADDRESS=10.0.0.1:6379"),
     ],
