@@ -23,6 +23,8 @@ FAREWELL = 30
 
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 
+PR_SET_PDEATHSIG = 1
+
 
 def limited(threads: int) -> int:
     """Returns how many threads a process takes of those it may have; OMP_NUM_THREADS is a limit."""
@@ -103,6 +105,9 @@ def become_worker() -> None:
     # torch anew and be sent a copy of all images, at every stage.
     if sys.platform == "linux":
         multiprocessing.set_start_method("fork", force=True)
+        # No thread gets its turn here while a call hangs that holds Python's lock, or the process is
+        # stopped; the system ends it all the same.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -7,8 +7,10 @@ import sys
 import time
 
 import pandas as pd
+import pytest
 
 from benchmark import cli
+from benchmark.training.scratch import _lives
 
 WORDS = ["run", "sr", "--preset", "smoke", "--methods", "floor,ftn", "--offline", "--jobs", "1"]
 
@@ -70,3 +72,41 @@ def test_a_dying_worker_fails_only_its_own_job(home, tmp_path, capsys):
     assert "dying_method: the worker process died (exit 9" in error
     table = pd.read_csv(home / "report" / "sr" / "table.csv")
     assert set(table["method"]) == {"floor"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no system ends such a process")
+def test_a_worker_that_hangs_in_a_call_ends_with_a_run_that_is_killed(home, tmp_path):
+    file, told = tmp_path / "hanging_method.py", tmp_path / "told"
+    file.write_text(
+        "import ctypes, os\nfrom pathlib import Path\n"
+        "from benchmark.method import ControlMethod, Stage, Uniform\n"
+        "class Hanging(ControlMethod):\n"
+        "    def build(self, backbone, control): pass\n"
+        "    def stages(self, task): return [Stage('joint', ('',), Uniform())]\n"
+        "    def forward(self, x, level):\n"
+        f"        Path({str(told)!r}).write_text(str(os.getpid()))\n"
+        "        ctypes.PyDLL(None).sleep(600)  # keeps Python's lock, so that no thread goes on\n"
+    )
+    words = ["train", "sr", "--preset", "smoke", "--set", "steps=1", "--offline", "--jobs", "2"]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "benchmark", *words, "--methods", "dni", "--method", str(file)],
+        env={**os.environ, "DIALBENCH_HOME": str(home)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 180
+        while not (told.exists() and told.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(0.5)
+    finally:
+        run.kill()
+        run.wait()
+    worker = int(told.read_text())
+    deadline = time.monotonic() + 10
+    while _lives(worker) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    try:
+        assert not _lives(worker)
+    finally:
+        if _lives(worker):
+            os.kill(worker, signal.SIGKILL)
