@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 
 from benchmark import assets, sweep, tasks
-from benchmark.build import build_method, create_backbone, create_method
+from benchmark.build import build_method, create_method
 from benchmark.config import Preset
 from benchmark.control import parse_level
 from benchmark.data.samples import Samples
 from benchmark.data.sources import ImageSet, open_set
 from benchmark.errors import JobError, UserError, one_line
-from benchmark.leaderboard import folder, weights
+from benchmark.leaderboard import folder, naming, weights
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.faults import Fault
 from benchmark.leaderboard.rows import Key
@@ -37,7 +37,7 @@ from benchmark.planning import keys
 from benchmark.planning.jobs import SweepJob
 from benchmark.registry.digest import digest
 from benchmark.registry.discovery import find
-from benchmark.registry.spec import parse, plain
+from benchmark.registry.spec import parse
 from benchmark.scoring import forward
 from benchmark.scoring.dialling import ESTIMATOR
 from benchmark.store import Store
@@ -125,15 +125,9 @@ class Subject:
 
     def names(self) -> dict[str, str]:
         """Returns what a run of the entry writes where the entry names what was run."""
-        facts, task = self.entry.facts, self.entry.task
-        method = create_method(facts["method"])
-        backbone = create_backbone(facts["backbone"], task.scale)
-        return {
-            "method": plain(facts["method"], type(method)),
-            "backbone": plain(facts["backbone"], type(backbone)),
-            "preset": keys.preset_text(self.preset),
-            "paper": str(getattr(method, "paper", "")),
-        }
+        facts = self.entry.facts
+        found = naming.names(facts["method"], None, facts["backbone"], self.entry.task)
+        return {**found, "preset": keys.preset_text(self.preset)}
 
     def budget(self) -> dict[str, list[int | str]]:
         """Returns what training may have taken, by the preset; nothing for what is not trained here."""

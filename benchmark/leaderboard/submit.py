@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError
-from benchmark.leaderboard import assemble, canary, entry, schema
+from benchmark.leaderboard import assemble, canary, entry, naming, schema
 from benchmark.leaderboard.faults import Fault
 from benchmark.leaderboard.shipped import carried, rounded, shipped
 from benchmark.leaderboard.stored import Incomplete, Scored, numbers, scored
@@ -100,9 +100,8 @@ def files_of(plan: Plan, store: Store, choice: Choice, terms: Terms) -> dict[str
         "task_version": task.version,
         "missing": missing,
         "metrics": metrics,
-        **{name: facts[name] for name in ("task_digest", "protocol", "method", "method_digest")},
-        **{name: facts[name] for name in ("backbone", "preset")},
-        "paper": _paper(choice),
+        **{name: facts[name] for name in ("task_digest", "protocol", "method_digest", "preset")},
+        **naming.names(choice.method, choice.file, request.backbone, task),
         "seeds": list(dict.fromkeys(one.job.seed for one in sweeps)),
         "levels": _levels(sweeps[0]),
         "crossed": crossed,
@@ -198,13 +197,6 @@ def _canary(plan: Plan, store: Store, sweep: Scored) -> Mapping[str, Any]:
         "height": size[1],
         "levels": levels,
     }
-
-
-def _paper(choice: Choice) -> str:
-    from benchmark.build import create_method
-
-    method = create_method(choice.method, Path(choice.file) if choice.file else None)
-    return str(getattr(method, "paper", ""))
 
 
 def _median(sweeps: Sequence[Scored], name: str) -> float | None:

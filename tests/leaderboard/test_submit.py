@@ -49,6 +49,15 @@ def test_what_is_stored_becomes_an_entry_once_and_a_board(stored, capsys):
     assert "dni: skipped: takes " in capsys.readouterr().err
 
 
+def test_an_entry_goes_by_the_name_without_options_that_go_without_saying(home, boards):
+    wanted = [*WANTED, "--backbone", "small:width=32:blocks=2"]
+    assert cli.main(["run", *wanted, "--jobs", "1"]) == 0
+    assert cli.main(["board", "submit", *wanted, "--boards", str(boards)]) == 0
+    (path,) = (boards / "sr" / "entries").iterdir()
+    assert json.loads((path / entry.NAME).read_bytes())["backbone"] == "small:blocks=2"
+    assert cli.main(["board", "verify", str(path), "--offline"]) == 0
+
+
 def test_of_a_method_that_is_only_a_file_it_is_said_that_nobody_can_verify_it(
     home, boards, tmp_path, capsys
 ):
