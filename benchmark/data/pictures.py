@@ -131,7 +131,7 @@ class Picture:
                     yield image
         except Image.DecompressionBombError:
             raise Unusable(self.path, "is too large to read", "cut or shrink it") from None
-        except (OSError, ValueError, SyntaxError, EOFError, RuntimeError):
+        except (OSError, ValueError, SyntaxError, EOFError, OverflowError, RuntimeError):
             # Of the last kind are what decoders do not implement, and AVIF's complaints.
             what = "is damaged or not an image"
             raise Unusable(self.path, what, "replace or remove it") from None

@@ -99,6 +99,15 @@ def test_files_that_are_no_images_are_named(tmp_path, content):
         read(tmp_path / "x.png")
 
 
+def test_a_tiff_whose_head_holds_absurd_numbers_is_named(tmp_path):
+    tifffile.imwrite(tmp_path / "x.tif", PIXELS, photometric="rgb", bigtiff=True)
+    content = bytearray((tmp_path / "x.tif").read_bytes())
+    content[143] = 0xFF  # the highest byte of where the description lies
+    (tmp_path / "x.tif").write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.tif is damaged or not an image; replace or remove it"):
+        read(tmp_path / "x.tif")
+
+
 def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(UserError, match="too large"):
