@@ -9,6 +9,7 @@ them. This module imports no torch.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -121,7 +122,8 @@ class Picture:
                         raise Image.DecompressionBombError
                     # Pillow shortens 16-bit colour to 8 bits without a word; only the decoder's raw
                     # mode tells, and the tag of a TIFF, whose planes it takes for 8 bits.
-                    deep = any(";16" in str(tile.args) for tile in image.tile)
+                    # "BGR;16" is no such mode, but a BMP's 16 bits of all samples together.
+                    deep = any(re.search("(?<!BGR);16", str(tile.args)) for tile in image.tile)
                     deep = deep or max(getattr(image, "tag_v2", {}).get(BITS, (8,))) > 8
                     if deep or image.mode.startswith(("I", "F")):
                         what = "has more than 8 bits a sample"

@@ -71,6 +71,17 @@ def test_sixteen_bits_are_refused_in_every_form(tmp_path):
             read(tmp_path / name)
 
 
+def test_a_bmp_of_sixteen_bits_a_pixel_has_no_more_than_eight_a_sample(tmp_path):
+    # Red in the upper five bits, green in six, blue in the lower five.
+    masks = struct.pack("<III", 0xF800, 0x07E0, 0x001F)
+    head = struct.pack("<IiiHHIIiiII", 40, 2, 1, 1, 16, 3, 4, 0, 0, 0, 0) + masks
+    pixels = struct.pack("<HH", 0xF800, 0x001F)
+    start = 14 + len(head)
+    file = struct.pack("<2sIHHI", b"BM", start + len(pixels), 0, 0, start) + head + pixels
+    (tmp_path / "x.bmp").write_bytes(file)
+    assert read(tmp_path / "x.bmp").tolist() == [[[255, 0, 0], [0, 0, 255]]]
+
+
 def test_other_colour_modes_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"x\.jpg is CMYK; convert it to RGB"):
         read(save(tmp_path / "x.jpg", "CMYK"))
