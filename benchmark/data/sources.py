@@ -256,8 +256,10 @@ def _folder(folder: Path) -> list[Picture]:
 
 def _image_files(folder: Path) -> Iterable[Path]:
     for path in folder.iterdir():
-        if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file():
-            yield path
+        if path.suffix.lower() in SUFFIXES and path.name[0] != ".":
+            # A link that leads nowhere is an image that is missing: reading it says so.
+            if path.is_file() or (path.is_symlink() and not path.exists()):
+                yield path
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:

@@ -119,6 +119,20 @@ def test_empty_and_missing_files_are_named(data):
         open_set("mine", "test")
 
 
+@pytest.mark.parametrize("target", ["unmounted/1.png", "link.png"])
+def test_a_link_that_leads_nowhere_is_an_image_that_is_missing(data, target):
+    (data / "test" / "mine" / "link.png").symlink_to(target)
+    with pytest.raises(UserError, match=r"image .*link\.png cannot be read \(.*\); put it back"):
+        open_set("mine", "test")
+
+
+def test_a_link_to_an_image_is_that_image_and_one_to_a_folder_is_none(data):
+    (data / "test" / "mine" / "link.png").symlink_to("b.webp")
+    (data / "test" / "mine" / "folder.png").symlink_to("../pairs")
+    names = [one.name for one in open_set("mine", "test").pictures]
+    assert names == ["b", "img_1", "img_9", "img_10", "link"]
+
+
 def test_reading_does_not_depend_on_order(data):
     pictures = open_set("mine", "test").pictures
     forward = [picture.read() for picture in pictures]
