@@ -8,6 +8,7 @@ them. This module imports no torch.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import warnings
@@ -60,12 +61,14 @@ class Picture:
         path: Its file; for hub sets, what error messages call it.
         crop: Side of the centre crop to read, or 0 for the whole image.
         content: The file's bytes where there is no file (hub sets).
+        sha256: Of the file's bytes, where they have to be these.
     """
 
     name: str
     path: Path
     crop: int = 0
     content: bytes | None = None
+    sha256: str = ""
 
     def read(self) -> np.ndarray:
         """Returns the pixels as uint8 RGB, shape (H, W, 3).
@@ -95,7 +98,7 @@ class Picture:
         """Returns the bytes of the file.
 
         Raises:
-            Unusable: If there are none.
+            Unusable: If there are none, or others than there have to be.
         """
         content = self.content
         if content is None:
@@ -106,6 +109,8 @@ class Picture:
                 raise Unusable(self.path, what, "put it back") from None
         if not content:
             raise Unusable(self.path, "is empty", "replace or remove it")
+        if self.sha256 and hashlib.sha256(content).hexdigest() != self.sha256:
+            raise Unusable(self.path, "has changed since it was first read", "run the command again")
         return content
 
     def _cropped(self, height: int, width: int) -> tuple[int, int]:

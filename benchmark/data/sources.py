@@ -13,7 +13,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,15 +112,16 @@ def open_set(spec: str, split: str, crop: int = 0, offline: bool = False) -> Ima
     if without:
         pictures = _less(name, pictures, names.split("+"))
     digest, found = hashlib.sha256(), of_each(pictures, _looked_at)
-    for picture, (content, _) in zip(pictures, found, strict=True):
-        digest.update(f"{picture.name}\n{picture.crop}\n{content}\n".encode())
-    sizes = tuple(size for _, size in found)
-    return ImageSet(name + without + names, tuple(pictures), digest.hexdigest()[:20], sizes)
+    for one, _ in found:
+        digest.update(f"{one.name}\n{one.crop}\n{one.sha256}\n".encode())
+    known, sizes = tuple(one for one, _ in found), tuple(size for _, size in found)
+    return ImageSet(name + without + names, known, digest.hexdigest()[:20], sizes)
 
 
-def _looked_at(picture: Picture) -> tuple[str, tuple[int, int]]:
+def _looked_at(picture: Picture) -> tuple[Picture, tuple[int, int]]:
+    """Returns a picture that is bound to its file's content, as results are kept by it, and its size."""
     content = picture.stored()
-    return hashlib.sha256(content).hexdigest(), picture.size(content)
+    return replace(picture, sha256=hashlib.sha256(content).hexdigest()), picture.size(content)
 
 
 def _found(spec: str, split: str, crop: int, offline: bool) -> tuple[str, list[Picture]]:

@@ -133,6 +133,17 @@ def test_a_link_to_an_image_is_that_image_and_one_to_a_folder_is_none(data):
     assert names == ["b", "img_1", "img_9", "img_10", "link"]
 
 
+def test_an_image_that_changes_after_its_set_was_opened_is_named(data):
+    # Its numbers would be kept under the digest of what it was.
+    found, path = open_set("mine", "test"), data / "test" / "mine" / "img_9.PNG"
+    same = path.read_bytes()
+    save(path, pixels=255 - PIXELS)
+    with pytest.raises(UserError, match=r"img_9\.PNG has changed since it was first read; run "):
+        found.pictures[2].read()
+    path.write_bytes(same)
+    assert np.array_equal(found.pictures[2].read(), PIXELS)
+
+
 def test_reading_does_not_depend_on_order(data):
     pictures = open_set("mine", "test").pictures
     forward = [picture.read() for picture in pictures]
