@@ -110,7 +110,9 @@ class Picture:
         if not content:
             raise Unusable(self.path, "is empty", "replace or remove it")
         if self.sha256 and hashlib.sha256(content).hexdigest() != self.sha256:
-            raise Unusable(self.path, "has changed since it was first read", "run the command again")
+            raise Unusable(
+                self.path, "has changed since it was first read", "run the command again"
+            )
         return content
 
     def _cropped(self, height: int, width: int) -> tuple[int, int]:

@@ -154,6 +154,11 @@ def anywhere(spec: str, split: str) -> str:
     return f"{path.resolve()}{without}{names}"
 
 
+def sayable(image: str) -> bool:
+    """Whether an option can name an image that is left out: neither '+' nor ',' stands in its name."""
+    return not {"+", ","} & {*image}
+
+
 def _less(name: str, pictures: list[Picture], names: list[str]) -> list[Picture]:
     """Returns the pictures of a set without those of some names."""
     left = [one for one in pictures if one.name not in names]
@@ -257,10 +262,11 @@ def _folder(folder: Path) -> list[Picture]:
 
 def _image_files(folder: Path) -> Iterable[Path]:
     for path in folder.iterdir():
-        if path.suffix.lower() in SUFFIXES and path.name[0] != ".":
-            # A link that leads nowhere is an image that is missing: reading it says so.
-            if path.is_file() or (path.is_symlink() and not path.exists()):
-                yield path
+        # A link that leads nowhere is an image that is missing: reading it says so.
+        lost = path.is_symlink() and not path.exists()
+        seen = path.suffix.lower() in SUFFIXES and path.name[0] != "."
+        if seen and (path.is_file() or lost):
+            yield path
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:

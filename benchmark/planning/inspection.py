@@ -17,7 +17,7 @@ from benchmark.config import PRESETS
 from benchmark.data.patches import patch_side, trained_size
 from benchmark.data.pictures import SUFFIXES, of_each
 from benchmark.data.samples import tested_size
-from benchmark.data.sources import WITHOUT, ImageSet
+from benchmark.data.sources import WITHOUT, ImageSet, sayable
 from benchmark.errors import UserError
 from benchmark.metrics import records
 from benchmark.metrics.fidelity import SSIM_WINDOW
@@ -122,9 +122,8 @@ def _unscored(task: Task, asked: str, images: ImageSet) -> Iterator[str]:
             small.setdefault(names, []).append(records.get(metric).label)
     for names, labels in small.items():
         rest = f"{'+' if WITHOUT in asked else WITHOUT}{'+'.join(names)}"
-        # What joins names cannot stand in one.
-        sayable = len(names) < len(sizes) and not any("+" in one for one in names)
-        advice = f"; --test {shlex.quote(asked + rest)} tests without" if sayable else ""
+        can_do = len(names) < len(sizes) and all(map(sayable, names))
+        advice = f"; --test {shlex.quote(asked + rest)} tests without" if can_do else ""
         yield (
             f"{images.name}: no mean of {', '.join(labels)}, since "
             f"{amount(len(names), 'image is', 'images are')} too small: {_named(names)}{advice}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmark.amount import amount
 from benchmark.data.pictures import of_each
-from benchmark.data.sources import WITHOUT, ImageSet
+from benchmark.data.sources import WITHOUT, ImageSet, sayable
 from benchmark.errors import UserError
 from benchmark.records import read_json, write_json
 from benchmark.registry.digest import digest
@@ -98,11 +98,14 @@ def refuse(found: Sequence[Pair], asked: Mapping[str, str]) -> None:
         return
     named = "; ".join(str(pair) for pair in found[:SHOWN])
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    name, _, image = found[0].first.rpartition("/")
-    first = shlex.quote(f"{asked[name]}{'+' if WITHOUT in asked[name] else WITHOUT}{image}")
+    way, parts = "take them out of their folder", [one.first.rpartition("/") for one in found]
+    if named_by := [(name, image) for name, _, image in parts if sayable(image)]:
+        name, image = named_by[0]
+        joint = "+" if WITHOUT in asked[name] else WITHOUT
+        way = f"leave them out as in --train {shlex.quote(asked[name] + joint + image)}"
     raise UserError(
-        f"training images show what is tested: {named}{more}; leave them out as in "
-        f"--train {first}, or add --allow-leaks to run in spite of it"
+        f"training images show what is tested: {named}{more}; {way}, "
+        "or add --allow-leaks to run in spite of it"
     )
 
 

@@ -100,10 +100,12 @@ def test_a_way_out_can_be_pasted_into_a_shell(notes, tmp_path):
     (note,) = notes("--methods", "floor", "--test", str(folder))
     _, test, spec, *_ = shlex.split(note.partition("; ")[2].replace("--test", "x --test"))
     assert test == "--test" and notes("--methods", "floor", "--test", spec) == []
-    # What joins names cannot stand in one.
-    save(folder / "c+d.png", 40, 100)
-    (note,) = notes("--methods", "floor", "--test", str(folder))
-    assert "--test" not in note
+    # What joins names, or sets, cannot stand in one.
+    for odd in ("c+d.png", "c,d.png"):
+        save(folder / odd, 40, 100)
+        (note,) = notes("--methods", "floor", "--test", str(folder))
+        assert "--test" not in note
+        (folder / odd).unlink()
 
 
 def test_images_too_small_to_train_or_test_on_are_refused_together(notes, tmp_path):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmark import cli
 from benchmark.data.sources import ImageSet, open_set
+from benchmark.errors import UserError
 from benchmark.planning import leakage
 from benchmark.store import Store
 
@@ -150,6 +151,21 @@ def test_the_way_out_that_is_named_works_for_a_path_too(sets, home, capsys):
     assert run("--train", own[0], "--test", own[1]) == 2
     advice = re.search(r"--train (\S+),", capsys.readouterr().err)
     assert advice and run("--train", advice[1], "--test", own[1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("images", "way"),
+    [
+        (["a+b"], "; take them out of their folder, or add"),
+        (["c,d"], "; take them out of their folder, or add"),
+        (["c,d", "ok", "too"], "; leave them out as in --train mine:without=ok, or add"),
+    ],
+)
+def test_no_way_out_is_named_that_an_option_cannot_say(images, way):
+    found = [leakage.Pair(f"mine/{one}", "photos/0", "is a copy of", 1.0) for one in images]
+    with pytest.raises(UserError) as caught:
+        leakage.refuse(found, {"mine": "mine"})
+    assert way in str(caught.value)
 
 
 def test_training_sets_of_one_name_are_refused(sets, home, capsys):
