@@ -31,7 +31,10 @@ from benchmark.texture import SMALLEST as OF_STYLE
 if TYPE_CHECKING:
     from benchmark.plan import Plan
 
-OTHERS = (".avif", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".pgm", ".ppm", ".raw", ".tga")
+OTHERS = (
+    *(".apng", ".arw", ".avif", ".cr2", ".dng", ".exr", ".gif", ".heic", ".heif", ".j2k", ".jfif"),
+    *(".jp2", ".jpe", ".jxl", ".nef", ".pbm", ".pgm", ".pnm", ".ppm", ".psd", ".raw", ".tga"),
+)
 """Pictures too, of kinds that are not read."""
 
 NAMED = 5

@@ -65,6 +65,14 @@ def test_what_is_not_read_is_named(notes, tmp_path):
     assert said == "mine: not read, because of their kind or place: b.gif, more/"
 
 
+@pytest.mark.parametrize("name", ["b.jfif", "b.JPE", "b.pnm", "b.dng"])
+def test_photographs_under_rarer_endings_are_not_left_out_without_a_word(notes, tmp_path, name):
+    save(tmp_path / "mine" / "a.png", 100, 100)
+    (tmp_path / "mine" / name).write_bytes(b"a photograph")
+    (said,) = notes("--methods", "floor", "--test", str(tmp_path / "mine"))
+    assert said == f"mine: not read, because of their kind or place: {name}"
+
+
 def test_a_subfolder_that_one_may_not_look_into_is_no_reason_to_fail(notes, tmp_path, monkeypatch):
     save(tmp_path / "mine" / "a.png", 100, 100)
     (tmp_path / "mine" / "lost+found").mkdir()
