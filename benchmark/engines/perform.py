@@ -50,13 +50,14 @@ def _train(job: TrainJob, store: Store, say: Say) -> None:
 
     if store.read_stage(job.key) is not None:
         return
-    digests = [open_set(one, "train", offline=job.offline).digest for one in job.train_sets]
-    if keys.train_key(job, tuple(digests)) != job.key:
-        raise JobError(CHANGED)
     with scratch.held(store.home, job.key, say) as folder:
         # Another run may have stored it while this one waited for its checkpoint.
         if store.read_stage(job.key) is not None:
             return
+        # Only now: waiting may take hours.
+        digests = [open_set(one, "train", offline=job.offline).digest for one in job.train_sets]
+        if keys.train_key(job, tuple(digests)) != job.key:
+            raise JobError(CHANGED)
         if job.preset.devices > 1:
             from benchmark.engines import parallel
 

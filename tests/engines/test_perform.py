@@ -1,7 +1,9 @@
 """What every process does before it works."""
 
+import contextlib
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,3 +82,24 @@ def test_what_another_run_has_stored_meanwhile_is_kept(home, monkeypatch):
     assert perform.perform(job, store, lambda text: None) is None
     assert "job" not in store.read_stage(job.key).facts
     assert store.read_stage(job.key).weights_sha256 == kept
+
+
+def test_training_images_that_change_while_a_job_waits_are_not_trained_on(
+    home, monkeypatch, photographs
+):
+    top, _ = cli.parser()
+    words = ["run", "sr", "--preset", "smoke", "--methods", "dni", "--train", str(photographs)]
+    store = Store()
+    store.prepare()
+    job = next(iter(plan.make(request_of(top.parse_args(words)), store).trains.values()))
+    held = perform.scratch.held
+
+    @contextlib.contextmanager
+    def waiting(*args):
+        with held(*args) as folder:
+            shutil.copy(photographs / "p0.png", photographs / "p1.png")
+            yield folder
+
+    monkeypatch.setattr(perform.scratch, "held", waiting)
+    assert perform.perform(job, store, lambda text: None) == perform.CHANGED
+    assert store.read_stage(job.key) is None
