@@ -101,6 +101,14 @@ def test_the_network_loss_leaves_the_critic_alone_and_the_critics_leaves_the_net
     assert all(one.grad is not None for one in objective.critic.parameters())
 
 
+def test_a_critic_learns_once_from_what_it_was_shown():
+    objective = MixedObjective(tasks.get("sr").objective, (1.0,))
+    assert objective.critic_loss() is None
+    objective(*pair(), torch.ones(4, 1))
+    assert objective.critic_loss() > 0
+    assert objective.critic_loss() is None
+
+
 def adversarial(levels: list[float], samples: slice) -> MixedObjective:
     """Returns the adversarial end alone after both losses of some samples, each at its level."""
     torch.manual_seed(0)

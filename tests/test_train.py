@@ -110,6 +110,27 @@ def test_what_a_network_draws_goes_on_too_where_a_stage_was_killed(tmp_path, kil
     assert resumed.facts["first"] == 3 and same(whole.state, resumed.state)
 
 
+def test_a_loss_that_takes_the_place_of_the_tasks_trains_no_critic(tmp_path):
+    file = tmp_path / "squares.py"
+    file.write_text(
+        "from benchmark.method import ControlMethod, Stage, Uniform\n"
+        "class Squares(ControlMethod):\n"
+        "    paper = ''\n"
+        "    def build(self, backbone, control):\n"
+        "        pass\n"
+        "    def stages(self, task):\n"
+        "        return [Stage('joint', ('',), Uniform())]\n"
+        "    def loss(self, batch, stage):\n"
+        "        return (self(batch.x, batch.level) - batch.y).square().mean()\n"
+        "    def forward(self, x, level):\n"
+        "        return self.backbone(x)\n"
+    )
+    own = dataclasses.replace(
+        job("sr", Stage("joint", ("",), Uniform()), method="squares"), method_file=str(file)
+    )
+    assert train.train_stage(own, None, tmp_path, silent).facts["loss"] > 0
+
+
 def test_what_was_saved_on_the_way_is_where_training_goes_on(tmp_path):
     every = dataclasses.replace(SMOKE, checkpoint_every=0)
     whole = train.train_stage(job(preset=every), None, tmp_path, silent)

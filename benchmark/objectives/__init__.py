@@ -81,6 +81,7 @@ class MixedObjective(nn.Module):
             }
         )
         self.trains_critic = "adversarial" in names
+        self._seen: tuple[Tensor, Tensor, Tensor] | None = None
 
     @property
     def critic(self) -> nn.Module | None:
@@ -135,6 +136,10 @@ class MixedObjective(nn.Module):
         ]
         return torch.stack(losses).sum(0).mean()
 
-    def critic_loss(self) -> Tensor:
-        """Returns the critic's loss on the last batch, samples weighted as in the network's loss."""
-        return self.terms["adversarial"].critic_loss(*self._seen)
+    def critic_loss(self) -> Tensor | None:
+        """Returns the critic's loss on the last batch, samples weighted as in the network's loss.
+
+        None if no loss was taken since the last time, as with a method that has a loss of its own.
+        """
+        seen, self._seen = self._seen, None
+        return None if seen is None else self.terms["adversarial"].critic_loss(*seen)

@@ -242,6 +242,8 @@ class Learner(L.LightningModule, ABC):
         for other in others:
             other.zero_grad()
             loss_of_critic = self.objective.critic_loss()
+            if loss_of_critic is None:
+                continue
             with in_full(loss_of_critic):
                 backward(loss_of_critic)
             other.step()
