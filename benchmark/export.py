@@ -8,9 +8,9 @@ import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -300,9 +300,18 @@ def as_onnx(network: nn.Module, what: str, level: Tensor | None = None) -> bytes
     except JobError:
         raise
     except Exception as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise JobError(f"ONNX cannot hold {what}: {first}") from error
+        raise JobError(
+            f"ONNX cannot hold {what}: {refusal(error)}; call the network from Python instead "
+            "(docs/library.md), or write what it does there with other operations"
+        ) from error
     return blob
+
+
+def refusal(error: Exception) -> str:
+    """Returns why ONNX cannot hold a network, in one line of what torch or ONNX raised."""
+    told = [one.strip() for one in str(error).splitlines() if one.strip()]
+    # It asks for a bug report, and goes on with its graph.
+    return told[0].partition(". Please send a bug report")[0] if told else type(error).__name__
 
 
 def traced(network: nn.Module, given: Mapping[str, Tensor]) -> bytes:
@@ -314,8 +323,9 @@ def traced(network: nn.Module, given: Mapping[str, Tensor]) -> bytes:
     """
     free = {0: "batch", 2: "height", 3: "width"}
     stored = io.BytesIO()
-    # Where it fails, torch prints the whole graph.
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), torch.no_grad():
+    # Where it fails, torch writes the whole graph to the terminal, past Python.
+    silent = patch.object(torch._C, "_jit_onnx_log", lambda *_: None, create=True)
+    with warnings.catch_warnings(), silent, torch.no_grad():
         warnings.simplefilter("ignore")
         # The newer exporter needs two more packages and takes twenty times as long.
         torch.onnx.export(

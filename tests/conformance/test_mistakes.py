@@ -130,6 +130,55 @@ def test_a_network_of_its_own_costs_nothing_of_the_backbone(reason, tmp_path):
     assert sum(one.numel() for one in method.weights_to_keep().values()) == 4 * 3 * 9 + 3
 
 
+SPECTRAL = (
+    "    def build(self, backbone, control):\n"
+    "        self.backbone = Own()\n" + JOINT + "    def forward(self, x, level):\n"
+    "        return self.backbone(x, level)\n\n\n"
+    "class Own(nn.Module):\n"
+    "    def __init__(self):\n"
+    "        super().__init__()\n"
+    "        self.gain = nn.Parameter(torch.ones(3, 1, 1))\n"
+    "    def forward(self, x, level):\n"
+    "        return x + level[..., None, None] * self.gain * torch.fft.fft2(x).abs()\n"
+)
+
+
+def test_why_onnx_cannot_run_a_network_is_told_of_that_network(reason, capfd):
+    pytest.importorskip("onnx")
+    check, why = "tuned_networks_export_to_onnx", "Exporting the operator 'aten::fft_fft2' to ONNX"
+    assert reason(check, SPECTRAL).startswith(f"skipped ONNX cannot run its network: {why}")
+    alone = SPECTRAL.replace("(self, x, level)", "(self, x, level=torch.zeros(1, 1))")
+    assert f"ONNX cannot run its backbone alone either: {why}" in reason(check, alone)
+    over = SPECTRAL.partition("\n\n\n")[0].replace("self.backbone = Own()", "self.own = Own()")
+    over = over.replace("self.backbone(x, level)", "self.backbone(self.own(x, level))")
+    over += SPECTRAL[SPECTRAL.index("\n\n\n") :]
+    assert f"FAILED on small x1: ONNX cannot run its tuned network: {why}" in reason(check, over)
+    assert "graph(" not in "".join(capfd.readouterr())
+
+
+def test_shared_weights_move_under_all_of_their_names(reason):
+    body = (
+        "    def build(self, backbone, control):\n"
+        "        self.first, self.second = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)\n"
+        "        self.second.weight = self.first.weight\n"
+        "    def stages(self, task):\n"
+        "        return [Stage('joint', ('second',), Uniform())]\n"
+        "    def forward(self, x, level):\n"
+        "        y = self.second(self.first(x))\n"
+        "        return self.backbone(x) + level.reshape(-1, 1, 1, 1) * y\n"
+    )
+    check = "stages_move_what_they_declare"
+    assert reason(check, body).startswith("ok")
+    stray = "        return self.backbone(x) + level.reshape(-1, 1, 1, 1) * y\n"
+    more = stray + (
+        "    def loss(self, batch, stage):\n"
+        "        with torch.no_grad():\n"
+        "            self.first.bias.add_(1)\n"
+        "        return super().loss(batch, stage)\n"
+    )
+    assert "stage 'joint' moves first.bias" in reason(check, body.replace(stray, more))
+
+
 def test_maps_of_a_network_that_reads_the_level_by_a_linear_layer_are_checked(reason):
     body = (
         "    spatial = True\n"
