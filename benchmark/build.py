@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from benchmark.errors import JobError, UserError, one_line, unknown
 from benchmark.method import ControlMethod
+from benchmark.registry.digest import beside
 from benchmark.registry.discovery import backbone_source, entry_point, find, source_of
 from benchmark.registry.spec import Spec, Value, parse
 from benchmark.tasks import Task
@@ -144,7 +145,24 @@ def _import_file(path: Path) -> ModuleType:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise JobError(f"{path} does not import: {one_line(error)}") from error
+    for one, place in _strangers(path.resolve()):
+        del sys.modules[name]
+        raise JobError(
+            f"{path} imports {one} from {place}, and the one beside it counts in the keys of its "
+            "results; rename it, or run the two methods apart"
+        )
     return module
+
+
+def _strangers(path: Path) -> Iterator[tuple[str, Path]]:
+    """Yields what a method file finds elsewhere under the name of what lies beside it."""
+    for name, _ in beside(path):
+        module = sys.modules.get(name)
+        origin = getattr(module, "__file__", None) or next(
+            iter(getattr(module, "__path__", ())), ""
+        )
+        if origin and path.parent not in (place := Path(origin).resolve()).parents:
+            yield name, place
 
 
 def _named_class(module: str, name: str, base: type) -> type:

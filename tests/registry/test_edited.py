@@ -78,3 +78,28 @@ def test_a_file_that_was_broken_and_mended_runs_again(asked):
     with pytest.raises(JobError, match="does not import"):
         asked("pass", "pass pass")
     assert asked() == before
+
+
+def test_what_lies_beside_a_method_is_not_taken_from_beside_another(tmp_path, monkeypatch):
+    files = []
+    for factor, folder in enumerate((tmp_path / "a", tmp_path / "b")):
+        folder.mkdir()
+        (folder / "beside_shared.py").write_text(f"FACTOR = {factor}\n")
+        files.append(folder / f"of_{folder.name}.py")
+        # As authors do, who have files beside theirs.
+        path = f"import sys\nsys.path.insert(0, {str(folder)!r})\n"
+        text = FILE.format(beside="beside_shared")
+        files[-1].write_text(text.replace("from benchmark.method", f"{path}from benchmark.method"))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name in ("dialbench_file_of_a", "dialbench_file_of_b", "beside_shared"):
+        monkeypatch.setitem(sys.modules, name, None)
+        del sys.modules[name]
+    for file, factor in ((files[0], 0), (files[1], None), (files[0], 0)):
+        if factor is None:
+            said = "of_b.py imports beside_shared from .*/a/beside_shared.py, and the one beside it"
+            with pytest.raises(JobError, match=said):
+                create_method(file.stem, file)
+        else:
+            assert create_method(file.stem, file).factor == factor
+    del sys.modules["beside_shared"]
+    assert create_method(files[1].stem, files[1]).factor == 1
