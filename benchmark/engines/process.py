@@ -86,7 +86,9 @@ def sentence(error: BaseException, store: Store) -> str:
         return str(error)
     if isinstance(error, OSError) and error.errno is not None:
         return disk_trouble(error, error.filename or store.home)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    # Of memory that is not on a GPU torch has no error of its own.
+    lacking = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    if lacking or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "out of memory; use fewer --jobs, or a smaller --set batch=..."
     if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker"):
         return (

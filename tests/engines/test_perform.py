@@ -44,6 +44,9 @@ def test_an_error_is_one_sentence_that_says_what_to_do(tmp_path):
     store = Store(tmp_path)
     assert sentence(JobError("no luck"), store) == "no luck"
     assert "use fewer --jobs" in sentence(MemoryError(), store)
+    with pytest.raises(RuntimeError) as lacking:
+        torch.empty(1 << 50)
+    assert "use fewer --jobs" in sentence(lacking.value, store)
     assert "the disk is full" in sentence(OSError(errno.ENOSPC, "no space"), store)
     assert "ValueError" in sentence(ValueError("a\nb"), store)
 
