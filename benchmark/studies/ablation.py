@@ -81,16 +81,17 @@ def _sizes(method) -> dict[str, int]:
 
 
 def draw(tables: Tables, task: Task) -> Figure:
-    """Draws variants of FTN over the level, and the hypernetwork over its size."""
+    """Draws variants of FTN over the level, and the hypernetwork over its size, on one data set."""
     from benchmark.metrics.records import METRICS
     from benchmark.report import words
     from benchmark.studies import drawing
 
     table, levels = tables["ablation"], tables["levels"]
     metric = METRICS[task.headline]
-    figure, grid = drawing.panels(f"{task.name}: what parts are worth", 2, side=2.2)
+    first_set = levels["dataset"].iloc[0]
+    table, levels = (one[one["dataset"] == first_set] for one in (table, levels))
+    figure, grid = drawing.panels(f"{task.name} on {first_set}: what parts are worth", 2, side=2.2)
     own = levels[levels["what"] == "transitions"]
-    own = own[own["dataset"] == own["dataset"].iloc[0]] if len(own) else own
     methods = list(dict.fromkeys(own["method"]))
     looks = drawing.distinct(methods)
     base = own[own["method"] == methods[0]].set_index("level")["value"] if methods else {}
@@ -108,7 +109,6 @@ def draw(tables: Tables, task: Task) -> Figure:
         )
     grid[0][0].set_title("transitions of FTN")
     blocks = table[table["what"] == "blocks"].dropna(subset="mean")
-    blocks = blocks[blocks["dataset"] == blocks["dataset"].iloc[0]] if len(blocks) else blocks
     look = drawing.Style(drawing.COLORS[0], "o", "-")
     drawing.line(grid[0][1], blocks["stored"] / 1000, blocks["mean"], look)
     for row in blocks.itertuples():

@@ -48,6 +48,20 @@ def test_variants_are_drawn_at_the_levels_that_the_first_method_answers_at():
     assert drawn == [[[0, 0], [1, 0]], [[0, -1]]]
 
 
+def test_variants_are_drawn_on_the_first_of_several_data_sets():
+    places = [(what, data) for data in ("one", "two") for what in ("transitions", "blocks")]
+    table = pd.DataFrame(places, columns=["what", "dataset"]).assign(
+        method="ftn", backbone="small:blocks=1", parameters=1500, stored=1, mean=[1.0, 2, 3, 4]
+    )
+    levels = table.assign(level="1", physical="80", value=20.0)
+    figure = ablation.draw({"ablation": table, "levels": levels}, tasks.get("denoise"))
+    assert "denoise on one" in figure.get_suptitle()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "ftn\n1.5 k beside the backbone"
+    ]
+    assert [line.get_xydata().tolist() for line in figure.axes[1].lines] == [[[0.001, 2]]]
+
+
 def test_bars_of_an_operator_stand_around_its_name_however_many_there_are():
     lines = [("L0", "operators-10", 0.1), ("L0", "operators-6", 0.2), ("SR", "operators-10", 0.3)]
     table = pd.DataFrame(lines, columns=["operator", "task", "drop"])
