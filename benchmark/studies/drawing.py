@@ -50,8 +50,8 @@ def panels(
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     engine = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06)
-    # A title of one line needs about a fourteenth of an inch a letter.
-    width = max(size[0] * across + side, len(title) / 14 + 0.2)
+    # A title of one line needs about a thirteenth of an inch a letter.
+    width = max(size[0] * across + side, len(title) / 13 + 0.2)
     figure = Figure(figsize=(width, size[1] * down + 0.4), layout=engine)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure, figure.subplots(down, across, squeeze=False)

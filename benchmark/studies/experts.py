@@ -101,7 +101,7 @@ def draw(tables: Tables, task: Task) -> Figure:
     groups = list(levels.groupby(["dataset", "backbone"], sort=False))
     looks = drawing.looks(dict.fromkeys(levels["method"]))
     metric = METRICS[task.headline]
-    title = f"{task.name}: {metric.label} less that of a network for the level alone"
+    title = f"{task.name}: {metric.label} against a network for the level alone"
     figure, grid = drawing.panels(title, len(groups), side=2.4)
     for axes, ((dataset, backbone), own) in zip(grid[0], groups, strict=True):
         ticks = own.drop_duplicates("level").sort_values("level", key=lambda one: one.astype(float))
@@ -111,7 +111,7 @@ def draw(tables: Tables, task: Task) -> Figure:
         axes.axhline(0, color="#444444", linestyle="--", linewidth=1.0, zorder=1)
         drawing.level_ticks(axes, ticks["level"], ticks["physical"])
         axes.set(title=f"{dataset}, {backbone}", xlabel=axis_name(task))
-        axes.set_ylabel(f"difference{unit(task.headline)}")
+        axes.set_ylabel(f"better (+) or worse (−){unit(task.headline)}")
     texts = {}
     for name, own in tables["experts"].groupby("method", sort=False):
         texts[name] = f"{name}, mean abs. {own['mean_abs'].mean():.2f}"

@@ -31,17 +31,21 @@ def detail(image: Tensor) -> float:
     return float((4 * middle - around).abs().double().mean())
 
 
-def effects(restored: Tensor, clean: Tensor) -> dict[str, float]:
+def effects(restored: Tensor, wanted: Tensor) -> dict[str, float]:
     """Returns what a restoration did to an image, both (3, H, W) in [0, 1].
 
+    Args:
+        restored: What a network gave.
+        wanted: What it should give: the clean image, or an operator's output.
+
     Returns:
-        ``detail``: its mean absolute Laplacian over that of the clean image (below 1: smoothed;
+        ``detail``: its mean absolute Laplacian over that of the wanted image (below 1: smoothed;
         above: noise or ringing is left); ``red``, ``green``, ``blue``: how far the mean moved, in
         8-bit levels; ``colour``: the mean of their absolute values.
     """
-    moved = 255 * (restored.double() - clean.double()).mean(dim=(1, 2))
+    moved = 255 * (restored.double() - wanted.double()).mean(dim=(1, 2))
     found = dict(zip(CHANNELS, moved.tolist(), strict=True))
-    ratio = detail(restored) / max(detail(clean), 1e-12)
+    ratio = detail(restored) / max(detail(wanted), 1e-12)
     return {"detail": ratio, **found, "colour": float(moved.abs().mean())}
 
 
@@ -126,7 +130,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 ROWS = (
     ("loss", "dB lost", "cividis_r"),
-    ("detail", "detail over the clean image's", "PuOr"),
+    ("detail", "detail over the wanted image's", "PuOr"),
     ("colour", "mean colour moved, of 255", "cividis_r"),
 )
 
@@ -143,7 +147,7 @@ def draw(tables: Tables, task: Task) -> Figure:
     table = tables["matrix"]
     methods = list(dict.fromkeys(table["method"]))
     figure, grid = drawing.panels(
-        f"{task.name}: the dial set wrong", len(methods), len(ROWS), (2.1, 2.1), side=0.9
+        f"{task.name}: the dial set wrong", len(methods), len(ROWS), (2.1, 2.1), side=1.2
     )
     for row, (column, label, colours) in zip(grid, ROWS, strict=True):
         norm = _scale(table[column], column)
@@ -176,7 +180,7 @@ def _scale(values: pd.Series, column: str):
 
     if column != "detail":
         return PowerNorm(0.5, vmin=0.0, vmax=float(values.max()) or 1.0)
-    # The neutral middle of the colours is 1: as much detail as the clean image.
+    # The neutral middle of the colours is 1: as much detail as is wanted.
     reach = max(float(values.max()), 1 / max(float(values.min()), 1e-3), 1.1)
     return LogNorm(1 / reach, reach)
 

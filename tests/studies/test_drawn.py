@@ -1,15 +1,21 @@
 """What the figures of studies say and where things stand in them."""
 
+import io
 import itertools
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from benchmark import plan, studies, tasks
+from benchmark.report import style
 from benchmark.store import Store
 from benchmark.studies import (
     ablation,
+    content,
     cost,
+    experts,
     joint,
     kernel_map,
     receptive_field,
@@ -46,6 +52,15 @@ def test_variants_are_drawn_at_the_levels_that_the_first_method_answers_at():
     figure = ablation.draw({"ablation": table, "levels": levels}, tasks.get("denoise"))
     drawn = [line.get_xydata().tolist() for line in figure.axes[0].lines]
     assert drawn == [[[0, 0], [1, 0]], [[0, -1]]]
+
+
+@pytest.mark.parametrize("task", ["denoise", "style"])
+def test_a_difference_to_experts_is_called_better_or_worse_whichever_way_the_metric_goes(task):
+    table = pd.DataFrame({"method": ["dni"], "backbone": "small", "dataset": "set", "mean_abs": 1})
+    levels = table.assign(level="1", physical="1", difference=1.0)
+    figure = experts.draw({"experts": table, "levels": levels}, tasks.get(task))
+    assert figure.axes[0].get_ylabel().startswith("better (+) or worse (−)")
+    assert " less " not in figure.get_suptitle()
 
 
 def test_variants_are_drawn_on_the_first_of_several_data_sets():
@@ -177,3 +192,19 @@ def test_true_levels_run_down_and_dials_to_the_right_as_in_the_matrix_of_a_repor
     )
     axes = wrong_level.draw({"matrix": table}, tasks.get("denoise")).axes[0]
     assert axes.get_ylim()[0] > axes.get_ylim()[1] and axes.get_xlim()[0] < axes.get_xlim()[1]
+
+
+@pytest.mark.parametrize("methods", [1, 2, 5])
+@pytest.mark.parametrize("study", [wrong_level, content])
+def test_nothing_is_cut_at_the_edge_of_a_figure_however_many_methods_it_shows(study, methods):
+    names = ("dni", "ftn", "decouple", "hypernet", "adafm")[:methods]
+    crossed = list(itertools.product(names, *2 * [("0.2", "0.6", "1")]))
+    table = pd.DataFrame(crossed, columns=["method", "level", "dial"]).assign(
+        physical="0.002", loss=0.28, detail=23.0, colour=1.2, image="one", off=0.0
+    )
+    about = pd.DataFrame({"method": names, "dataset": "set5", "with_detail": 0.0})
+    tables = {"matrix": table, "images": table, "content": about}
+    with style.drawing("study"):
+        blob = style.files(study.draw(tables, tasks.get("denoise")))["png"]
+    edges = np.asarray(Image.open(io.BytesIO(blob)).convert("L"))[:, [0, 1, -2, -1]]
+    assert (edges > 250).all()
