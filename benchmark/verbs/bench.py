@@ -228,6 +228,11 @@ def analyze(args: argparse.Namespace) -> int:
     if study.matrix:
         if reason := no_matrix(request.task):
             raise UserError(f"{args.name} {reason}; choose a task like {study.task}")
+        if any(axis.names for axis in axes):
+            raise UserError(
+                f"{args.name} looks for weaker and stronger levels, and those of {request.task} are "
+                f"names, which have no order; choose a task like {study.task}"
+            )
         if request.levels is not None and len(request.levels) < 2:
             raise UserError(
                 f"{args.name} sets the dial to other levels than the true one; give several levels"

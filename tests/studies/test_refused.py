@@ -26,6 +26,10 @@ from tests.studies.conftest import SMOKE
         ),
         ("kernel-map --task blur-noise", "choose a task like operators-6"),
         *(
+            (f"{name} --task operators-4 --methods decouple", "are names, which have no order")
+            for name in ("content", "dial-linearity", "wrong-level")
+        ),
+        *(
             (f"{name} {option}", f"{name} looks at levels of its own; leave out --levels")
             for name in ("cost", "filter-similarity", "joint", "kernel-map")
             for option in ("--levels 0", "--physical 20")
