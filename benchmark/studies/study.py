@@ -107,7 +107,11 @@ class Part:
 
     @functools.cached_property
     def untrained(self) -> dict[str, ControlMethod]:
-        """The methods on a fresh backbone: enough for what does not depend on weights."""
+        """The methods on a fresh backbone: enough for what does not depend on weights.
+
+        Raises:
+            JobError: If no method takes the task.
+        """
         from pathlib import Path
 
         from benchmark import build
@@ -119,6 +123,11 @@ class Part:
             if not method.skip(self.task):
                 built = build.build_method(method, request.backbone, self.task, request.seeds[0])
                 found[choice.method] = built.eval().requires_grad_(False)
+        if not found:
+            raise JobError(
+                "no method of this study takes the task, so there is nothing to look at; give others "
+                "with --methods"
+            )
         return found
 
     @functools.cached_property

@@ -258,7 +258,7 @@ def analyze(args: argparse.Namespace) -> int:
         jobs.update({job.key: job for job in plan.jobs(True, study.scores)})
     failed = engines.run(engine(args.engine), list(jobs.values()), store, args.jobs)
     codes = [0]
-    for plan in plans if study.trains else ():
+    for plan in plans:
         own = {key: why for key, why in failed.items() if key in {**plan.trains, **plan.sweeps}}
         codes.append(outcome(plan, store, own, debugs(args)))
     folder, table = studies.perform(args.name, plans, store)

@@ -391,6 +391,16 @@ def test_what_answers_at_no_level_that_was_asked_for_has_no_receptive_field(shar
     assert "no method answers at these levels; give others" in capsys.readouterr().err
 
 
+def test_what_is_left_out_of_a_study_that_trains_nothing_is_said(shared_home, capsys):
+    words = ["analyze", "cost", "--task", "blur-noise", *SMOKE, "--methods"]
+    assert cli.main([*words, "cfsnet"]) == 1
+    error = capsys.readouterr().err
+    assert "cfsnet: skipped: takes one control axis, not 2" in error
+    assert "no method of this study takes the task" in error
+    assert cli.main([*words, "dni,cfsnet"]) == 0
+    assert "cfsnet: skipped: takes one control axis, not 2" in capsys.readouterr().err
+
+
 def test_the_list_names_every_study_and_imports_nothing_heavy():
     code = (
         "import sys\nfrom benchmark.cli import main\nmain(['analyze', '--list'])\n"
