@@ -55,6 +55,18 @@ def listing() -> str:
     return "\n".join(lines)
 
 
+def inspect(name: str, plan: Plan, store: Store) -> None:
+    """Looks at the methods of a study before anything is trained for it.
+
+    Raises:
+        UserError: If the study cannot show one of them.
+    """
+    part, refuses = Part(plan, store), get(name).refuses
+    for method, built in part.untrained.items() if refuses else ():
+        if reason := refuses(built, part.task):
+            raise UserError(f"{method}: {reason}; leave it out of --methods")
+
+
 def perform(name: str, plans: Sequence[Plan], store: Store) -> tuple[Path, pd.DataFrame]:
     """Writes a study's tables (csv), figure (svg, png) and facts (about.json).
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.studies.study import Part, Study, Tables, folding, kernels
+from benchmark.studies.study import Part, Study, Tables, kernels, unfolded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ def tables(parts: Sequence[Part]) -> Tables:
     space = part.task.space
     found = [
         compare(name, kernels(method.tuned(space.first)), kernels(method.tuned(space.last)))
-        for name, method in folding(part.methods).items()
+        for name, method in part.methods.items()
     ]
     every = pd.concat(found, ignore_index=True)
     total = every["layer"] == "all"
@@ -107,4 +107,5 @@ STUDY = Study(
     tables=tables,
     draw=draw,
     own_levels=True,
+    refuses=unfolded,
 )

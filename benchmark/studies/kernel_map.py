@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.errors import UserError
-from benchmark.studies.study import Part, Study, Tables, folding, kernels
+from benchmark.studies.study import Part, Study, Tables, kernels, unfolded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,20 +134,20 @@ def by_level(method: ControlMethod, task: Task) -> pd.DataFrame:
     return pd.DataFrame(lines).assign(x=points[:, 0], y=points[:, 1])
 
 
-def tables(parts: Sequence[Part]) -> Tables:
-    """Returns what the maps say in numbers (``kernel_map``), and the maps (``points``).
+def refuses(method: ControlMethod, task: Task) -> str:
+    """Returns why a method cannot be shown, or nothing if it can."""
+    few = method.only_levels(task) is not None
+    return "it answers at a few levels only" if few else unfolded(method, task)
 
-    Raises:
-        UserError: If a method answers at a few levels only.
-    """
+
+def tables(parts: Sequence[Part]) -> Tables:
+    """Returns what the maps say in numbers (``kernel_map``), and the maps (``points``)."""
     import pandas as pd
 
     (part,) = parts
     task, maps, lines = part.task, [], []
     named = any(axis.names for axis in task.space.axes)
-    for name, method in folding(part.methods).items():
-        if method.only_levels(task) is not None:
-            raise UserError(f"{name}: it answers at a few levels only; leave it out of --methods")
+    for name, method in part.methods.items():
         if named:
             own = by_operator(method, task, DRAWN if part.timed else FEW)
             label = "group"
@@ -223,4 +222,5 @@ STUDY = Study(
     one_dial=True,
     named=True,
     own_levels=True,
+    refuses=refuses,
 )

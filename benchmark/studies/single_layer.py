@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from benchmark.analysis.comparison import level_means, unscored
 from benchmark.analysis.scores import scores
 from benchmark.errors import JobError
-from benchmark.studies.study import Part, Study, Tables, folding
+from benchmark.studies.study import Part, Study, Tables, unfolded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,7 +91,7 @@ def tables(parts: Sequence[Part]) -> Tables:
     if not means:
         raise JobError("nothing was scored, so there is nothing to compare")
     x, lines, levels = torch.rand(1, 3, SIDE, SIDE), [], []
-    for name, method in folding(part.methods).items():
+    for name, method in part.methods.items():
         ends = method.tuned(task.space.first), method.tuned(task.space.last)
         names = changed(*ends)
         work, spent = again(ends[0], names, x, part.timed)
@@ -164,4 +164,5 @@ STUDY = Study(
     draw=draw,
     one_dial=True,
     scores=True,
+    refuses=unfolded,
 )

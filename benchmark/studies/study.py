@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import JobError, UserError
+from benchmark.errors import JobError
 from benchmark.planning.request import Request
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Study:
         one_dial: Whether it can show one dial only.
         named: Whether it shows operators apart, and then any number of dials.
         own_levels: Whether it looks at levels of its own, whatever is asked for.
+        refuses: Says why it cannot show a method (untrained, on a task), or nothing if it can.
     """
 
     summary: str
@@ -63,6 +64,7 @@ class Study:
     one_dial: bool = False
     named: bool = False
     own_levels: bool = False
+    refuses: Callable[[ControlMethod, Task], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,11 @@ class Part:
         from benchmark import build
 
         request, found = self.plan.request, {}
+        unfit = {one.method for one in self.plan.unfit}
         for choice in request.methods:
-            file = Path(choice.file) if choice.file else None
-            method = build.create_method(choice.method, file)
-            if not method.skip(self.task):
+            if choice.method not in unfit:
+                file = Path(choice.file) if choice.file else None
+                method = build.create_method(choice.method, file)
                 built = build.build_method(method, request.backbone, self.task, request.seeds[0])
                 found[choice.method] = built.eval().requires_grad_(False)
         if not found:
@@ -154,19 +157,9 @@ class Part:
         }
 
 
-def folding(methods: dict[str, ControlMethod]) -> dict[str, ControlMethod]:
-    """Returns the methods whose tuned networks are the backbone with other weights.
-
-    Raises:
-        UserError: If there are none.
-    """
-    found = {name: one for name, one in methods.items() if one.folds}
-    if not found:
-        raise UserError(
-            f"{', '.join(methods)}: no method here folds into its backbone, so there are no tuned "
-            "kernels to look at; give others with --methods, like dni,ftn"
-        )
-    return found
+def unfolded(method: ControlMethod, task: Task) -> str:
+    """Returns why a method has no tuned kernels, or nothing if it has."""
+    return "" if method.folds else "it does not fold into its backbone, whose kernels are looked at"
 
 
 def kernels(network: nn.Module) -> dict[str, Any]:

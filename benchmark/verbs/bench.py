@@ -242,13 +242,15 @@ def analyze(args: argparse.Namespace) -> int:
     from benchmark import engines
 
     planning = _planner()
+    look = planning.looked_at if args.dry_run else planning.make
+    plans = [look(one, store) for one in study.requests(request)]
+    for plan in plans:
+        studies.inspect(args.name, plan, store)
     if args.dry_run:
         from benchmark.verbs.outline import describe
 
-        plans = [planning.looked_at(one, store) for one in study.requests(request)]
         print("\n\n".join(describe(one, study.trains, study.scores) for one in plans))
         return 0
-    plans = [planning.make(one, store) for one in study.requests(request)]
     store.prepare()
     jobs = {}
     for plan in plans if study.trains else ():

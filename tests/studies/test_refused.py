@@ -42,7 +42,11 @@ from tests.studies.conftest import SMOKE
         ("kernel-map --task denoise --methods experts", "experts: it answers at a few levels only"),
         ("seeds --seeds 3", "one seed has nothing to be compared with"),
         ("experts --task denoize", "did you mean 'denoise'"),
-        ("filter-similarity --task denoise --methods cfsnet", "folds"),
+        *(
+            (f"{name} --task denoise --methods dni,cfsnet", "cfsnet: it does not fold into its")
+            for name in ("filter-similarity", "kernel-map", "single-layer")
+        ),
+        ("kernel-map --task denoise --methods cfsnet --dry-run", "leave it out of --methods"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(words, part, capsys, home):
