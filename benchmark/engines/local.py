@@ -157,7 +157,7 @@ def _serve(pipe: Connection, home: str, threads: int) -> None:
     become_worker()
     store = Store(home)
     try:
-        with stopping.armed(signal.SIGTERM):
+        with stopping.armed(signal.SIGTERM, once=True):
             settle(threads)
             _tell(pipe, "")
             while True:

@@ -111,7 +111,7 @@ def _serve(
     )
     job, store = from_json(text), Store(home)
     try:
-        with stopping.armed(signal.SIGTERM), stopping.one_job():
+        with stopping.armed(signal.SIGTERM, once=True), stopping.one_job():
             settle(threads)
             start = store.load_stage(job.start_key) if job.start_key else None
             part = Part(rank, job.preset.devices)

@@ -100,8 +100,8 @@ def sentence(error: BaseException, store: Store) -> str:
 
 def become_worker() -> None:
     """Makes a process that was spawned for jobs one of its parent's: it comes first in it."""
-    # What a terminal sends, the parent has too, and says SIGTERM: two would end the process at once.
-    for number in (signal.SIGINT, *stopping.HANGUP):
+    # What a terminal sends, and SLURM ahead of a time limit, the parent has too, and says SIGTERM.
+    for number in (signal.SIGINT, *stopping.HANGUP, *stopping.AHEAD):
         signal.signal(number, signal.SIG_IGN)
     # It would spawn what loads its training data too (where the custom is to fork): each would load
     # torch anew and be sent a copy of all images, at every stage.

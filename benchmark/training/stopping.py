@@ -4,7 +4,7 @@ SIGTERM is what batch systems, cloud machines about to be taken away and ``kill`
 terminal sends that closes, also that of a connection which drops. Inside a job
 the first signal only asks: training saves a checkpoint after the step it is in, a sweep stops
 before the next image (its cells are stored as it goes). A second signal, or one outside a job, ends
-at once. This module imports no torch.
+at once, except in processes that another ends who loses patience. This module imports no torch.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from types import FrameType
 
 HANGUP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
 """What a terminal sends that closes, on systems where it sends anything."""
+
+AHEAD = (signal.SIGUSR2,) if hasattr(signal, "SIGUSR2") else ()
+"""What SLURM sends to all processes of a job ahead of its time limit, since submitit asks for it."""
 
 
 class Stopped(BaseException):
@@ -31,27 +34,34 @@ _busy = False
 _asked: int | None = None
 _hung_up = False
 _armed: tuple[int, ...] = ()
+_once = _told = False
 
 
 @contextlib.contextmanager
-def armed(*numbers: int) -> Iterator[None]:
+def armed(*numbers: int, once: bool = False) -> Iterator[None]:
     """Handles signals as this module says; outside the main thread, where none arrive, a no-op.
 
     SIGHUP stays ignored where it is: nohup keeps a run alive by that.
+
+    Args:
+        numbers: The signals.
+        once: Whether all after the first are ignored: what is sent to all processes of a run
+            (``timeout``, systemd, ``scancel``) reaches its workers twice, since their parent says
+            it too. That ends them itself where they take too long.
     """
-    global _armed, _hung_up
+    global _armed, _hung_up, _once, _told
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     ignored = [one for one in HANGUP if signal.getsignal(one) is signal.SIG_IGN]
     numbers = tuple(one for one in numbers if one not in ignored)
-    before, old = {number: signal.getsignal(number) for number in numbers}, _armed
-    _armed, _hung_up = numbers, False
+    before, old = {number: signal.getsignal(number) for number in numbers}, (_armed, _once)
+    _armed, _once, _hung_up, _told = numbers, once, False, False
     rearm()
     try:
         yield
     finally:
-        _armed = old
+        _armed, _once = old
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -64,7 +74,10 @@ def rearm() -> None:
 
 
 def _handle(number: int, _: FrameType | None) -> None:
-    global _asked, _hung_up
+    global _asked, _hung_up, _told
+    if _once and _told:
+        return
+    _told = True
     if number in HANGUP:
         # A terminal that closes says so twice: its shell does, and the system when that ends.
         if _hung_up:

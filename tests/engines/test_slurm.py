@@ -296,10 +296,12 @@ def test_cancelled_jobs_are_failures_and_a_run_again_repairs(slurm, home, capsys
 
 
 @pytest.mark.cluster
-def test_an_element_at_its_time_limit_saves_its_stage_and_queues_again(slurm, home):
-    words = ["train", "sr", "--preset", "smoke", "--set", "steps=20000", "--offline"]
+@pytest.mark.parametrize("devices", [1, 2])
+def test_an_element_at_its_time_limit_saves_its_stage_and_queues_again(slurm, home, devices):
+    words = ["train", "sr", "--preset", "smoke", "--offline", "--methods", "dni"]
+    words += ["--set", "steps=20000", f"devices={devices}"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmark", *words, "--methods", "dni", "--engine", "slurm"],
+        [sys.executable, "-m", "benchmark", *words, "--engine", "slurm"],
         env={**os.environ, "DIALBENCH_HOME": str(home)},
         stderr=subprocess.DEVNULL,
     )
@@ -308,7 +310,8 @@ def test_an_element_at_its_time_limit_saves_its_stage_and_queues_again(slurm, ho
         deadline = time.monotonic() + 120
         while not list(home.glob("scratch/*/*")) and time.monotonic() < deadline:
             time.sleep(0.1)
-        time.sleep(2)
+        # Several processes take a while to begin.
+        time.sleep(2 if devices == 1 else 20)
         array = json.loads(submissions(home)[0].read_text())["array"]
         # What submitit asks SLURM to send ahead of the limit.
         assert queue.command("scancel", "--signal=USR2", f"{array}_0")

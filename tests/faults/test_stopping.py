@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from benchmark import cli, plan
-from benchmark.engines import perform
+from benchmark.engines import local, perform
 from benchmark.planning.request import request_of
 from benchmark.store import Store
 from benchmark.training import stopping
@@ -194,6 +194,37 @@ def test_outside_a_job_a_signal_ends_at_once_and_inside_the_second_does():
             os.kill(os.getpid(), signal.SIGTERM)
         assert not stopping.asked()
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_worker_that_is_told_twice_saves_its_stage(home, tmp_path):
+    file = tmp_path / "slow_method.py"
+    file.write_text(
+        "import time\nfrom benchmark.method import ControlMethod, Stage, Uniform\n"
+        "class Slow(ControlMethod):\n"
+        "    def build(self, backbone, control): pass\n"
+        "    def stages(self, task): return [Stage('joint', ('',), Uniform())]\n"
+        "    def forward(self, x, level):\n"
+        "        time.sleep(0.5)\n"
+        "        return self.backbone(x)\n"
+    )
+    top, _ = cli.parser()
+    words = ["train", "sr", "--preset", "smoke", "--set", "steps=400", "--offline"]
+    args = top.parse_args([*words, "--methods", "floor", "--method", str(file)])
+    (job,) = plan.make(request_of(args), Store()).trains.values()
+    worker = local.Worker(home, 1)
+    try:
+        worker.give(job)
+        while "steps" not in (worker.hear()[1] or ""):
+            pass
+        # Of ``timeout``, which tells all processes, and of the parent, which is told too.
+        for number in (signal.SIGUSR2, signal.SIGTERM, signal.SIGTERM):
+            time.sleep(0.05)
+            os.kill(worker.process.pid, number)
+        worker.process.join(60)
+    finally:
+        worker.kill()
+    (left,) = home.glob("scratch/*/*")
+    assert left.name.startswith(LEFT) and (left / "last.ckpt").is_file()
 
 
 def test_a_run_under_nohup_outlives_its_terminal():
