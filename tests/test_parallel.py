@@ -1,6 +1,7 @@
 """One stage on several devices: the same weights as on one."""
 
 import dataclasses
+import multiprocessing
 
 import pytest
 import torch
@@ -31,7 +32,9 @@ def test_two_processes_train_to_the_weights_of_one(home, tmp_path, stage, method
     alone = train.train_stage(one, None, tmp_path / "one", lambda text: None)
     two = dataclasses.replace(one, preset=dataclasses.replace(SMOKE, devices=2))
     torch.set_num_threads(2)
-    both = parallel.train(two, Store(home), tmp_path / "two", lambda text: None)
+    told: list[str] = []
+    both = parallel.train(two, Store(home), tmp_path / "two", told.append)
+    assert told[0] == "2 processes start, 0 s", "a time limit counts from the last word"
     assert both.state.keys() == alone.state.keys()
     assert both.facts["steps"] == alone.facts["steps"] == 6
     start = train.train_stage(
@@ -64,6 +67,16 @@ def test_a_process_that_fails_fails_the_stage(home, tmp_path):
             tmp_path / "two",
             lambda text: None,
         )
+
+
+def test_a_process_that_dies_is_the_reason_and_not_what_others_say_of_it():
+    (ours, theirs), (other, silent) = multiprocessing.Pipe(), multiprocessing.Pipe()
+    theirs.send(("say", "3/6 steps"))
+    theirs.close()
+    assert parallel._cause("Connection reset by peer", [other, ours]) == parallel.DIED
+    silent.send(("failed", "Connection reset by peer"))
+    silent.close()
+    assert parallel._cause("the loss is not finite", [other]) == "the loss is not finite"
 
 
 def test_a_batch_that_cannot_be_split_is_refused(home, capsys):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmark.engines.graph import Graph, close, label
 from benchmark.engines.perform import fail, perform
-from benchmark.engines.process import FAREWELL, become_worker, limited, settle
+from benchmark.engines.process import FAREWELL, STARTING, become_worker, limited, settle
 from benchmark.engines.progress import Progress
 from benchmark.planning.jobs import Job, from_json, to_json
 from benchmark.store import Store
@@ -26,9 +26,6 @@ from benchmark.training import stopping
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, *stopping.HANGUP)
 """What ends a run, after it has saved what is done."""
-
-STARTING = 120
-"""Seconds that a worker process may take to start before it counts as hanging, at the least."""
 
 UNSTARTED = (
     "the worker process ended as it started (what it said stands above); a script has to start runs "

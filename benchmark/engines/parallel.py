@@ -17,12 +17,14 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from benchmark.engines.process import FAREWELL, become_worker, sentence, settle
+from benchmark.engines.process import FAREWELL, STARTING, become_worker, sentence, settle
 from benchmark.errors import JobError
 from benchmark.planning.jobs import TrainJob, from_json, to_json
 from benchmark.store import Store, packed
 from benchmark.train import Part, TrainResult, train_stage
 from benchmark.training import stopping
+
+DIED = "a training process died (out of memory?)"
 
 
 def train(job: TrainJob, store: Store, folder: Path, say: Callable[[str], None]) -> TrainResult:
@@ -57,22 +59,30 @@ def train(job: TrainJob, store: Store, folder: Path, say: Callable[[str], None])
     try:
         blob, facts = b"", {}
         over: set[Connection] = set()
+        began, starting = time.monotonic(), count
         while len(over) < count:
             if stopping.asked():
                 _end(processes, FAREWELL)
                 stopping.check()
+            passed = time.monotonic() - began
+            if starting and passed < STARTING:
+                # No other word comes meanwhile, and who says nothing counts as hanging.
+                say(f"{count} processes start, {passed:.0f} s")
             for pipe in wait([one for one in pipes if one not in over], timeout=1):
                 try:
                     kind, value = pipe.recv()
                 except (EOFError, OSError):
-                    kind, value = "failed", "a training process died (out of memory?)"
+                    kind, value = "failed", DIED
                 if kind == "say":
                     say(value)
+                elif kind == "up":
+                    starting -= 1
                 elif kind == "failed":
                     if stopping.asked():
                         # The same signal ended it, after it had saved what it has.
                         break
-                    raise JobError(value)
+                    others = [one for one in pipes if one not in (pipe, *over)]
+                    raise JobError(_cause(value, others))
                 else:
                     over.add(pipe)
                     blob, facts = value or (blob, facts)
@@ -81,6 +91,17 @@ def train(job: TrainJob, store: Store, folder: Path, say: Callable[[str], None])
         _end(processes, 0)
         for pipe in pipes:
             pipe.close()
+
+
+def _cause(reason: str, others: list[Connection]) -> str:
+    """Returns why a stage failed: who says so may only miss another process, which died without a word."""
+    for pipe in wait(others, timeout=1):
+        try:
+            while pipe.poll() and pipe.recv()[0] in ("say", "up"):
+                pass
+        except (EOFError, OSError):
+            return DIED
+    return reason
 
 
 def _end(processes: list, farewell: float) -> None:
@@ -113,6 +134,7 @@ def _serve(
     try:
         with stopping.armed(signal.SIGTERM, once=True), stopping.one_job():
             settle(threads)
+            pipe.send(("up", None))
             start = store.load_stage(job.start_key) if job.start_key else None
             part = Part(rank, job.preset.devices)
 

@@ -21,6 +21,9 @@ from benchmark.training import stopping
 FAREWELL = 30
 """Seconds that jobs get to save their work when the run is ended."""
 
+STARTING = 120
+"""Seconds that a worker process may take to start before it counts as hanging, at the least."""
+
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 
 PR_SET_PDEATHSIG = 1
