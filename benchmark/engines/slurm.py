@@ -327,12 +327,13 @@ def run_element(folder: str, home: str, index: int) -> None:
     submission, store = Submission.read(Path(folder)), Store(home)
     if submission is None:
         raise JobError(f"{folder} is not a whole submission; run the command again")
-    settle(limited(submission.cpus))
     notes = submission.notes
     # submitit asks SLURM for SIGUSR2 ahead of the time limit; preemption and scancel send SIGTERM.
     unsaid = False
     try:
         with stopping.armed(signal.SIGTERM, signal.SIGUSR2):
+            # Not any earlier: submitit ignores SIGTERM, and this takes a while.
+            settle(limited(submission.cpus))
             for key in submission.elements[index]:
                 note = notes.read(key)
                 if note is not None and note.ended:

@@ -1,5 +1,6 @@
 """What becomes of SLURM's array elements: how they are followed, and how they run; no SLURM is asked."""
 
+import os
 import signal
 
 import pytest
@@ -105,6 +106,22 @@ def test_only_what_comes_to_its_time_limit_queues_again_and_not_for_ever(
         engine.run_element(str(submission.folder), str(tmp_path), 0)
     assert ended.value.code == 128 + number
     assert answers == [("scontrol", "requeue", "7")] * again
+
+
+def test_an_element_that_is_cancelled_while_it_loads_torch_ends_at_once(
+    tmp_path, monkeypatch, answers, handed_in
+):
+    submission, run = handed_in(tmp_path, "a"), []
+    monkeypatch.setattr(engine, "settle", lambda cpus: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(engine, "perform_noted", lambda job, store, notes: run.append(job.key))
+    # As submitit does until somebody else wants to know.
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            engine.run_element(str(submission.folder), str(tmp_path), 0)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 128 + signal.SIGTERM and not run and not answers
 
 
 def test_a_job_whose_end_cannot_be_noted_does_not_stop_those_of_its_element(
