@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
-import multiprocessing
+import multiprocessing.queues
 import os
 import signal
 import sys
@@ -27,6 +27,9 @@ STARTING = 120
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 
 PR_SET_PDEATHSIG = 1
+
+TELLS_OF_LOSS = multiprocessing.queues.Queue._on_queue_feeder_error  # type: ignore[attr-defined]
+"""What Python does where a queue cannot send something: it prints why."""
 
 
 def limited(threads: int) -> int:
@@ -55,6 +58,7 @@ def settle(threads: int) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     quiet()
     keep_memory()
+    lose_no_batch()
 
 
 def keep_memory() -> None:
@@ -70,6 +74,22 @@ def keep_memory() -> None:
             libc.mallopt(parameter, value)
     except (OSError, AttributeError):
         return
+
+
+def lose_no_batch() -> None:
+    """Lets processes that load training images, forked from this one, end where a batch is lost.
+
+    Batches go through shared memory, of which containers have little. Where that is full, Python drops a
+    batch and says so, and training would wait for it without end.
+    """
+    from torch.utils.data import get_worker_info
+
+    def failed(error: Exception, lost: object) -> None:
+        if get_worker_info() is not None:
+            os._exit(1)
+        TELLS_OF_LOSS(error, lost)
+
+    multiprocessing.queues.Queue._on_queue_feeder_error = staticmethod(failed)  # type: ignore[attr-defined]
 
 
 def quiet() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import multiprocessing.queues
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ import torch.utils.data
 
 from benchmark import cli, plan, train
 from benchmark.engines import perform
-from benchmark.engines.process import limited, sentence
+from benchmark.engines.process import limited, lose_no_batch, sentence
 from benchmark.errors import JobError
 from benchmark.planning.request import request_of
 from benchmark.store import Store
@@ -62,6 +63,26 @@ class _Killing(torch.utils.data.Dataset):
 def test_a_loader_process_that_dies_is_told_with_what_to_do(tmp_path):
     with pytest.raises(RuntimeError) as died:
         list(torch.utils.data.DataLoader(_Killing(), num_workers=1))
+    assert "use fewer with --set workers=" in sentence(died.value, Store(tmp_path))
+
+
+class _Unsendable(torch.utils.data.Dataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return lambda: index  # which cannot be sent, as no batch can where shared memory is full
+
+
+def test_a_loader_process_that_cannot_hand_a_batch_over_is_told_and_not_waited_for(
+    tmp_path, monkeypatch
+):
+    hook = "_on_queue_feeder_error"
+    monkeypatch.setattr(multiprocessing.queues.Queue, hook, staticmethod(lambda error, lost: None))
+    lose_no_batch()
+    loader = torch.utils.data.DataLoader(_Unsendable(), None, num_workers=1, timeout=30)
+    with pytest.raises(RuntimeError) as died:
+        list(loader)
     assert "use fewer with --set workers=" in sentence(died.value, Store(tmp_path))
 
 
