@@ -142,7 +142,7 @@ def size(args: argparse.Namespace) -> int:
 def report(args: argparse.Namespace) -> int:
     """Writes the report of what is stored, and says what is not."""
     folder = _of_its_own(into(args.to)) if args.to else None
-    plan, store, results = _stored(args)
+    plan, store, results = _stored(args, writes=folder is None)
     _write_report(results, plan, store, folder)
     return 0
 
@@ -294,15 +294,19 @@ def publish(args: argparse.Namespace) -> int:
     return int(failed > 0)
 
 
-def _stored(args: argparse.Namespace, about: str = "") -> tuple[Plan, Store, Results]:
+def _stored(
+    args: argparse.Namespace, about: str = "", writes: bool = True
+) -> tuple[Plan, Store, Results]:
     """Returns what is stored of a request; says what of it is not.
 
     Args:
         args: The options.
         about: What notes begin with, where there are several tasks.
+        writes: Whether something will be written to the store; one of other people may only be read.
     """
     request, store = request_of(args), Store()
-    store.prepare()
+    if writes:
+        store.prepare()
 
     planning = _planner()
     plan = planning.looked_at(request, store)

@@ -1,6 +1,8 @@
 """Notes beside a report: what is not stored, and which report it replaces."""
 
+import errno
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +75,20 @@ def test_a_report_that_replaces_one_with_more_says_so(stored, home):
     assert code == 0 and said.format("1 method") in err
     (home / "report" / "denoise" / "table.csv").write_bytes(b"\xff\0")
     assert stored("report", "denoise", "--methods", "floor,dni", "--levels", "0.2,0.6") == (0, "")
+
+
+def test_a_report_elsewhere_needs_no_store_that_can_be_written(stored, home, tmp_path, monkeypatch):
+    def refused(self, *args, **kwargs):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "write_bytes", refused)
+    (home / "leakage").rename(home / "moved")
+    (home / "leakage").touch()
+    methods = ("--methods", "floor,dni", "--levels", "0.2,0.6")
+    assert stored("report", "denoise", *methods, "--to", str(tmp_path / "mine")) == (0, "")
+    assert (tmp_path / "mine" / "index.html").is_file()
+    code, err = stored("report", "denoise", *methods)
+    assert code == 2 and f"cannot write to {home}" in err
 
 
 def test_a_report_goes_where_it_is_asked_to_and_spoils_nothing(stored, home, tmp_path):
