@@ -77,7 +77,7 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "rename", full)
-    with pytest.raises(UserError, match="disk is full"):
+    with pytest.raises(JobError, match="disk is full"):
         skeleton.write("gentle", tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from benchmark.errors import UserError
+from benchmark.errors import JobError, UserError
 from benchmark.records import disk_trouble
 from benchmark.registry import discovery
 
@@ -46,7 +46,8 @@ def write(name: str, parent: Path, package: bool = False) -> Path:
         package: Whether the folder can be installed.
 
     Raises:
-        UserError: If the name cannot be used, or the folder is there or cannot be written.
+        UserError: If the name cannot be used, or the folder is there.
+        JobError: If the disk is full or not writable.
     """
     _check(name)
     folder = parent / name
@@ -71,7 +72,7 @@ def write(name: str, parent: Path, package: bool = False) -> Path:
     except OSError as error:
         if half is not None:
             shutil.rmtree(half, ignore_errors=True)
-        raise UserError(disk_trouble(error, folder)) from error
+        raise JobError(disk_trouble(error, folder)) from error
     return folder
 
 
