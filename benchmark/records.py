@@ -30,6 +30,9 @@ SCHEMA = 1
 HALF_WRITTEN = re.compile(r"\.(?:(.+)\.)?[0-9a-f]{32}\.tmp")
 """Names of files that are being written, here and in ``benchmark.train``; no user's are like that."""
 
+NAMED = 40
+"""Characters of its name that a file has while it is being written; those that are swept have no more."""
+
 CHECK = len(',"check":""}') + LENGTH
 """Bytes at the end of a record that hold its check sum."""
 
@@ -87,7 +90,8 @@ def write(path: Path, blob: bytes) -> None:
     Raises:
         JobError: If the disk is full or not writable.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    # A name may take 255 bytes, which those of a user may have nearly all.
+    temporary = path.with_name(f".{path.name[:NAMED]}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:

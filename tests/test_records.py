@@ -85,3 +85,9 @@ def test_nothing_half_written_stays_whatever_ends_it(error, raised, tmp_path, mo
     with pytest.raises(raised):
         records.write(path, b"after")
     assert [*tmp_path.iterdir()] == [path] and path.read_bytes() == b"before"
+
+
+def test_a_name_as_long_as_file_systems_take_is_written(tmp_path):
+    path = tmp_path / f"{'x' * 251}.png"
+    records.write(path, b"whole")
+    assert [*tmp_path.iterdir()] == [path] and path.read_bytes() == b"whole"
