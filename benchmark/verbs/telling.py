@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.errors import Failure, UserError
+from benchmark.errors import Failure, UserError, spelled
 from benchmark.store import Store
 
 if TYPE_CHECKING:
@@ -106,11 +106,9 @@ def traces(failures: Sequence[Failure], debug: bool) -> None:
 
 
 def shown(path: Path) -> str:
-    """Returns a path as short as it can be from the working folder."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    """Returns a path as one line, as short as it can be from the working folder."""
+    here = Path.cwd()
+    return spelled(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def into(folder: Path) -> Path:

@@ -1,6 +1,12 @@
 """What a run prints."""
 
-from benchmark.verbs.telling import aligned
+from benchmark.verbs.telling import aligned, shown
+
+
+def test_a_path_is_short_and_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert shown(tmp_path / "a\nb" / "c") == "a\\nb/c"
+    assert shown(tmp_path.parent / "d\re") == f"{tmp_path.parent}/d\\re"
 
 
 def test_columns_are_as_wide_as_their_longest_text():
