@@ -88,7 +88,8 @@ def perform(name: str, plans: Sequence[Plan], store: Store) -> tuple[Path, pd.Da
     task = parts[0].task
     tables = study.tables(parts)
     folder = store.home / "studies" / name / task.name
-    facts = {"study": name, "source": study.source, "parts": [part.facts() for part in parts]}
+    about = [part.facts(not study.own_levels) for part in parts]
+    facts = {"study": name, "source": study.source, "parts": about}
     records.write(folder / "about.json", json.dumps(facts, indent=1).encode())
     for stem, table in tables.items():
         blob = table.to_csv(index=False, lineterminator="\n").encode()

@@ -141,13 +141,15 @@ class Part:
         images = next(iter(self.plan.images.values()))
         return Samples(images, self.task, self.store)
 
-    def facts(self) -> dict[str, Any]:
-        """Returns what the numbers of a study depend on, as plain data."""
+    def facts(self, levels: bool = True) -> dict[str, Any]:
+        """Returns what the numbers of a study depend on, as plain data, its levels if it took them."""
+        from benchmark.control import level_text
         from benchmark.planning.keys import preset_text
 
         request = self.plan.request
         return {
             "task": request.task,
+            **({"levels": [level_text(one) for one in self.plan.levels]} if levels else {}),
             "methods": [one.method for one in request.methods],
             "preset": preset_text(request.preset),
             "backbone": request.backbone,

@@ -1,6 +1,7 @@
 """Studies: what can be known beforehand, and every one from an empty store to its figure."""
 
 import itertools
+import json
 import math
 import subprocess
 import sys
@@ -370,6 +371,9 @@ def test_one_command_makes_a_study(name, shared_home, capsys):
     assert {"about.json", "figure.png", "figure.svg"} < {path.name for path in folder.iterdir()}
     for path in folder.glob("*.csv"):
         assert len(pd.read_csv(path)) > 0, path
+    for part in json.loads((folder / "about.json").read_bytes())["parts"]:
+        assert ("levels" in part) != studies.get(name).own_levels
+        assert part.get("levels", ["1"])[-1] == "1"
 
 
 def test_a_study_made_again_trains_nothing_and_gives_the_same_files(shared_home, capsys):
