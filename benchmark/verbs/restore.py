@@ -29,6 +29,9 @@ from benchmark.scoring.forward import best_device, ready
 from benchmark.store import Store
 from benchmark.trained import loaded
 
+LONGEST_NAME = 255
+"""Bytes that the name of a file may have."""
+
 
 def run(
     plan: Plan, store: Store, images: Sequence[Path], folder: Path, calibrated: bool = False
@@ -44,8 +47,8 @@ def run(
         calibrated: Whether the dial is set to what was best for a level instead of the level itself.
 
     Raises:
-        UserError: If nothing is trained, no method has a level, an image is refused, another file is
-            there already, or a calibration is not. Nothing is written then.
+        UserError: If nothing is trained, no method has a level, an image is refused, a name is too long,
+            another file is there already, or a calibration is not. Nothing is written then.
         JobError: If a file cannot be written.
     """
     jobs = stored_jobs(plan, store)
@@ -61,6 +64,10 @@ def run(
         for image in images
     }
     for path, times in Counter(targets.values()).items():
+        if len(os.fsencode(path.name)) > LONGEST_NAME:
+            raise UserError(
+                f"{path} would have a name longer than {LONGEST_NAME} bytes; rename the image"
+            )
         if times > 1 or (os.path.lexists(path) and not os.path.isfile(path)):
             raise _taken(path, "would be written twice" if times > 1 else "is there already")
     known = calibrations(plan, store, jobs) if calibrated else {}

@@ -119,9 +119,12 @@ def test_nothing_is_replaced_and_nothing_written_where_something_is_wrong(
     (tmp_path / "deep.png").write_bytes(b"text")
     same = tmp_path / "p1.jpg"
     same.write_bytes(other.read_bytes())
+    long = tmp_path / f"{'é' * 125}.jpg"
+    long.write_bytes(other.read_bytes())
     for words, said in (
         ((other, one, *dni), "p0-dni-0.3.png is there already, and another image; rename images"),
         ((other, same, *dni), "p1-dni-0.3.png would be written twice"),
+        ((other, long, *dni), "-dni-0.3.png would have a name longer than 255 bytes; rename the"),
         ((other, tmp_path / "deep.png", *dni), "deep.png is damaged or not an image"),
         ((other, tmp_path / "none.png", *dni), "none.png; name an image"),
         (
