@@ -113,6 +113,13 @@ def sentence(error: BaseException, store: Store) -> str:
     lacking = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     if lacking or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "out of memory; use fewer --jobs, or a smaller --set batch=..."
+    if isinstance(error, RuntimeError) and "iter(combined_loader)" in str(error):
+        # Lightning says so as it cleans up, over the error that it cleans up after.
+        why = one_line(error.__context__) if error.__context__ else "nobody says why"
+        return (
+            f"processes that load training images could not be started ({why}); see that /dev/shm is "
+            "there and can be written to, or run again with --set workers=0"
+        )
     if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker"):
         return (
             "a process that loads training images died (out of memory, or of shared memory?); use "

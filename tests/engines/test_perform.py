@@ -66,6 +66,21 @@ def test_a_loader_process_that_dies_is_told_with_what_to_do(tmp_path):
     assert "use fewer with --set workers=" in sentence(died.value, Store(tmp_path))
 
 
+def test_loader_processes_that_cannot_be_started_are_told_with_what_is_missing(
+    home, monkeypatch, capsys
+):
+    def missing(*_: object, **__: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    # What a lock does where the system has no /dev/shm.
+    monkeypatch.setattr("multiprocessing.synchronize.SemLock.__init__", missing)
+    words = ("train", "sr", "--preset", "smoke", "--methods", "blend", "--offline", "--jobs", "1")
+    assert cli.main([*words, "--set", "workers=1"]) == 1
+    error = capsys.readouterr().err
+    assert "could not be started (FileNotFoundError: [Errno 2] No such file" in error
+    assert "--set workers=0" in error and "combined_loader" not in error
+
+
 class _Unsendable(torch.utils.data.Dataset):
     def __len__(self):
         return 1
