@@ -225,9 +225,10 @@ def _knock(address: str) -> None:
 def _work(text: str, home: str, notes: str, cpus: int) -> None:
     """Runs one job in a worker process of Ray."""
     os.environ["DIALBENCH_HOME"] = home
-    settle(cpus)
     try:
         with stopping.armed(*SIGNALS):
+            # Not any earlier: it takes a while, in which a signal must not look like a failing job.
+            settle(cpus)
             perform_noted(from_json(text), Store(home), Notes(Path(notes)))
     except stopping.Stopped:
         # A machine that is taken away: to Ray the worker died, so it tries again elsewhere.

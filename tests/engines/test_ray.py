@@ -40,6 +40,27 @@ def test_notes_of_runs_that_were_killed_are_removed_and_those_of_others_kept(tmp
     assert list(tmp_path.iterdir()) == [alive]
 
 
+def test_a_task_that_is_ended_while_it_loads_torch_is_left_to_be_tried_again(tmp_path, monkeypatch):
+    run, codes = [], []
+
+    def leave(code: int) -> None:
+        codes.append(code)
+        raise SystemExit(code)
+
+    monkeypatch.setenv("DIALBENCH_HOME", str(tmp_path))
+    monkeypatch.setattr(ray, "settle", lambda cpus: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(ray, "from_json", lambda text: text)
+    monkeypatch.setattr(ray, "perform_noted", lambda job, store, notes: run.append(job))
+    monkeypatch.setattr(os, "_exit", leave)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with pytest.raises(SystemExit):
+            ray._work("a", str(tmp_path), str(tmp_path / "notes"), 1)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (run, codes) == ([], [1])
+
+
 @pytest.fixture
 def two_nodes(monkeypatch):
     """A cluster of two nodes with a core each, which RAY_ADDRESS names."""
