@@ -25,7 +25,7 @@ from benchmark.method import ControlMethod, WeightSpaceMethod
 from benchmark.plan import Plan, nothing_there, stored_jobs, untrained
 from benchmark.planning.jobs import SweepJob
 from benchmark.planning.keys import preset_text
-from benchmark.records import write
+from benchmark.records import write_alone
 from benchmark.registry import spec
 from benchmark.registry.discovery import backbone_source
 from benchmark.results import FEW_LEVELS
@@ -165,11 +165,11 @@ def _write(
         level = torch.tensor(task.space.end)
         blob = as_onnx(Dialled(method), f"{job.method} with its dial", level)
         more["level"] = _dial(method, task)
-        write(folder / "dial.onnx", described(blob, {**facts, **more}))
+        write_alone(folder / "dial.onnx", described(blob, {**facts, **more}))
         more["dial"] = "dial.onnx"
     # Last, so that a folder with it is whole.
     text = json.dumps({**facts, **more, "levels": told}, indent=1)
-    write(folder / FACTS, text.encode() + b"\n")
+    write_alone(folder / FACTS, text.encode() + b"\n")
     return f"{amount(len(told), 'level')} in {folder}{left and f'; it {left}'}"
 
 
@@ -198,12 +198,12 @@ def _level(
     facts: dict[str, Any] = {"level": list(level), "physical": list(task.space.physical(level))}
     if method.folds:
         facts["weights"] = f"{name}.safetensors"
-        write(folder / facts["weights"], packed(network.state_dict()))
+        write_alone(folder / facts["weights"], packed(network.state_dict()))
     if onnx:
         what = f"{type(method).__name__} at level {level_text(level)}"
         own = {key: facts[key] for key in ("level", "physical")}
         facts["onnx"] = f"{name}.onnx"
-        write(folder / facts["onnx"], described(as_onnx(network, what), {**common, **own}))
+        write_alone(folder / facts["onnx"], described(as_onnx(network, what), {**common, **own}))
     return facts
 
 

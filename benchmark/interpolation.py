@@ -157,7 +157,7 @@ def write(
             raise UserError(f"{path} is there already, and another file; name a folder with --to")
     for path, level in paths.items():
         if path not in there:
-            records.write(path, blob(level))
+            records.write_alone(path, blob(level))
         yield path
 
 

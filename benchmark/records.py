@@ -108,6 +108,16 @@ def write(path: Path, blob: bytes) -> None:
         raise
 
 
+def write_alone(path: Path, blob: bytes) -> None:
+    """Writes a file that one process at a time writes: what one that was killed left of it goes first.
+
+    Raises:
+        JobError: If the disk is full or not writable.
+    """
+    sweep(path.parent, (path.name[:NAMED],))
+    write(path, blob)
+
+
 def sweep(folder: Path, names: Container[str]) -> None:
     """Removes what a killed process left half-written of files of these names in a folder.
 

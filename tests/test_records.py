@@ -91,3 +91,11 @@ def test_a_name_as_long_as_file_systems_take_is_written(tmp_path):
     path = tmp_path / f"{'x' * 251}.png"
     records.write(path, b"whole")
     assert [*tmp_path.iterdir()] == [path] and path.read_bytes() == b"whole"
+
+
+def test_what_a_killed_process_left_of_a_file_goes_when_it_alone_writes_it(tmp_path):
+    own, other = tmp_path / f"{'a' * 60}.json", tmp_path / "b.json"
+    for path in (own, other):
+        path.with_name(f".{path.name[: records.NAMED]}.{'0' * 32}.tmp").touch()
+    records.write_alone(own, b"whole")
+    assert {one.name for one in tmp_path.iterdir()} == {own.name, f".b.json.{'0' * 32}.tmp"}

@@ -115,9 +115,9 @@ def pages(root: Path, out: Path, pictures: store.Store | None = None) -> Path:
         every = {one.entry.id: one.entry for group in groups for one in group.standings}
         if groups:
             text = page(groups, drawn.results(groups, task, pictures))
-            records.write(place / "index.html", text.encode())
+            records.write_alone(place / "index.html", text.encode())
         for one in every.values():
-            records.write(place / card_name(one), card(one).encode())
+            records.write_alone(place / card_name(one), card(one).encode())
         # What was taken back must not stay published.
         cards = [one for one in place.glob("*.html") if re.fullmatch(entry.ID, one.stem)]
         gone = [one for one in cards if one.stem not in every]
@@ -129,7 +129,7 @@ def pages(root: Path, out: Path, pictures: store.Store | None = None) -> Path:
 
     found = [(task.resolve().name, groups) for task, groups in each(root, written) if groups]
     path = out / "index.html"
-    records.write(path, home(found).encode())
+    records.write_alone(path, home(found).encode())
     return path
 
 

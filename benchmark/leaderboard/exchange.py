@@ -73,7 +73,8 @@ class Disk:
 
     def write(self, files: Mapping[str, bytes], message: str) -> None:
         for path, blob in files.items():
-            records.write(self.root / path, blob)
+            # What one that was killed left would be refused when it is pulled.
+            records.write_alone(self.root / path, blob)
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def write(path: Path, root: Path) -> bool:
         raise UserError(f"{path} is no text; name a document with --out") from None
     new = text(old, root)
     if new != old:
-        records.write(path, new.encode())
+        records.write_alone(path, new.encode())
     return new != old
 
 

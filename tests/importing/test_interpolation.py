@@ -176,6 +176,15 @@ def test_the_same_again_is_fine_and_another_file_stays(between, file):
     assert {path: path.read_bytes() for path in folder.iterdir()} == kept
 
 
+def test_what_a_killed_command_left_half_written_goes_when_it_runs_again(between, file, tmp_path):
+    left = tmp_path / "out" / f".level-0.5.pth.{'0' * 32}.tmp"
+    left.parent.mkdir()
+    left.touch()
+    files = file(chain(WIDTHS), "a.pth"), file(tuned(chain(WIDTHS)), "b.pth")
+    assert between(*files, "--levels", "0.5")[0] == 0
+    assert [one.name for one in left.parent.iterdir()] == ["level-0.5.pth"]
+
+
 def test_a_file_without_kernels_is_interpolated_all_the_same(between, file):
     start, end = ({"scale": torch.full((3,), value)} for value in (1.0, 2.0))
     code, out, err, folder = between(file(start, "a.pth"), file(end, "b.pth"), "--levels", "0.5")

@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+import uuid
 
 import pytest
 
@@ -67,6 +68,19 @@ def test_what_the_referee_refuses_is_not_pulled(put, there, tmp_path, name, blob
     ((_, text, good),) = pulled(exchange.Disk(there), tmp_path / "other")
     assert words in text and not good
     assert not list((tmp_path / "other").rglob("*.*"))
+
+
+def test_what_a_killed_push_leaves_half_written_goes_when_it_runs_again(put, there, tmp_path):
+    path = put()
+    inside = there / "sr" / "entries" / path.name
+    for name in ("card.md", "weights/start-0.safetensors"):
+        left = inside / name
+        left.parent.mkdir(parents=True, exist_ok=True)
+        left.with_name(f".{left.name}.{uuid.uuid4().hex}.tmp").write_bytes(b"half")
+    exchange.push(path, exchange.Disk(there))
+    ((_, text, good),) = pulled(exchange.Disk(there), tmp_path / "other")
+    assert good, text
+    assert not list(inside.rglob("*.tmp"))
 
 
 def test_links_are_not_followed_and_spoilt_entries_not_pushed(put, there, tmp_path, edit):
