@@ -45,6 +45,11 @@ def kind_fault(name: str, about: os.stat_result) -> str | None:
     if stat.S_ISLNK(about.st_mode):
         return "a symbolic link, which may lead out of the folder"
     if HALF_WRITTEN.fullmatch(name):
+        if stat.S_ISDIR(about.st_mode):
+            # Of an entry, which another command may be writing just now.
+            return (
+                "half-written by a command that was killed; remove it, as others do after an hour"
+            )
         return "half-written by a command that was killed; run it again, or remove it"
     if name.startswith("."):
         return "a hidden file"

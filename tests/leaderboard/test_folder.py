@@ -3,10 +3,12 @@
 import json
 import os
 import shutil
+import time
 
 import pytest
 
 from benchmark.leaderboard import assemble, check, entry, rows, synthetic
+from benchmark.store import STALE
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,18 @@ def test_nothing_is_written_half_or_over(boards, put, monkeypatch):
     assert not assemble.place(boards, "sr", name, files)[1]
     with pytest.raises(assemble.UserError, match="holds other numbers of the same run"):
         assemble.place(boards, "sr", name, synthetic.make(quality=1.0))
+
+
+def test_an_entry_that_was_half_written_is_told_to_be_removed_and_goes_after_an_hour(boards, put):
+    path = put()
+    left = path.with_name(f".{'0' * 32}.tmp")
+    left.mkdir()
+    (fault,) = (one for one in check.check(boards).faults if left.name in one)
+    assert fault.endswith("was killed; remove it, as others do after an hour")
+    for old, there in ((0, True), (STALE + 9, False)):
+        os.utime(left, (time.time() - old,) * 2)
+        assemble.place(boards, "sr", path.name, synthetic.make())
+        assert left.exists() is there
 
 
 def test_whatever_has_no_place_in_the_folders_is_named(boards, put):

@@ -104,7 +104,8 @@ def test_a_true_entry_is_reproduced_and_then_ranked(path, boards, capsys):
     for name in (path / proof.NAME, boards / "denoise" / "board.md"):
         (name.parent / f".{name.name}.{'0' * 32}.tmp").touch()
     assert cli.main(["board", "check", str(boards)]) == 1
-    assert capsys.readouterr().err.count("half-written by a command that was killed") == 2
+    again = "half-written by a command that was killed; run it again, or remove it"
+    assert capsys.readouterr().err.count(again) == 2
     assert cli.main(["board", "verify", str(path), "--offline"]) == 0
     assert f"{path.name}: reproduced; values: psnr-rgb 27 of 27" in capsys.readouterr().out
     assert loaded.load(path)[0].status == "reproduced"
