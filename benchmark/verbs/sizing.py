@@ -41,10 +41,12 @@ class Record:
         runs: Training steps and the seconds that each took; a cell is one step, an image restored.
         size: Bytes of a stage, or of a cell with the pictures that are its own; inputs, targets and
             clean images, which methods share, are not counted.
+        bare: Bytes of cells without pictures: those with the dial set wrong have none.
     """
 
     runs: list[tuple[int, float]] = field(default_factory=list)
     size: list[int] = field(default_factory=list)
+    bare: list[int] = field(default_factory=list)
 
     def longest(self) -> int:
         """Returns the steps of the longest run, or 0 without one."""
@@ -169,10 +171,11 @@ def _sweeps(plan: Plan, records: dict[tuple, Record]) -> list[Line]:
         crop = max(one.crop for one in test.pictures)
         found = _best(records, (job.task, test.name, job.method, job.backbone, crop))
         images = len(test.pictures) * len(plan.task.cases)
-        points = len(job.points())
         second, size = found.second(), found.bytes()
-        took = None if second is None else second * images * points
-        stored = None if size is None else size * points
+        took = None if second is None else second * images * len(job.points())
+        stored = size
+        if size is not None:
+            stored = size * len(job.levels) + statistics.median(found.bare) * len(job.crossed)
         groups.setdefault(f"sweep {job.method} on {test.name}", []).append((took, stored))
     return [_line(plan, what, members) for what, members in groups.items()]
 
@@ -233,11 +236,15 @@ def _cells(store: Store, tasks: set[str]) -> dict[tuple, Record]:
                 own = (facts[name] for name in ("task", "dataset", "method", "backbone"))
                 key = (*own, _crop(facts["dataset"], facts["preset"]), facts["device"])
                 names = [name for name in cell["pictures"].values() if name.startswith(path.stem)]
-                size = sum(one.stat().st_size for one in (path, *map(path.with_name, names)))
+                matched = facts["level"] == facts["set_level"]
+                bare = path.stat().st_size
+                size = bare + sum(path.with_name(name).stat().st_size for name in names)
             except (KeyError, TypeError, OSError, UserError):
                 continue
             record = found.setdefault(key, Record())
-            record.size.append(size)
+            record.bare.append(bare)
+            if matched:
+                record.size.append(size)
             if took is not None:
                 record.runs.append((1, took / 1000))
     return found

@@ -163,3 +163,17 @@ def test_pictures_that_are_a_cells_own_count_and_those_that_methods_share_do_not
         write_json(path, {**record, "pictures": {**record["pictures"], "map": more}})
         sizes += [one.stat().st_size for one in path.parent.glob(f"{path.stem}*")]
     assert size(*words)[0]["sr smoke sweep floor on builtin"][2] == f"{sum(sizes) / 1e6:.3g}"
+
+
+def test_cells_with_the_dial_set_wrong_count_without_pictures(size, home):
+    words = ["denoise", *SMALL, "--levels", "0.2,0.4,0.6,0.8,1", "--methods", "floor"]
+    name = "denoise smoke sweep floor on builtin"
+    assert cli.main(["run", *words, "--jobs", "1", "--matrix"]) == 0
+    cells = [*(home / "cells" / "denoise").glob("*.json")]
+    own = [path for path in cells if read_json(path)["pictures"]]
+    assert 0 < len(own) < len(cells) / 2, "most cells have no pictures"
+    pictures = sum(path.with_suffix(".png").stat().st_size for path in own)
+    for wanted, some in (([], own), (["--matrix"], cells)):
+        stored = pictures + sum(path.stat().st_size for path in some)
+        lines, _ = size(*words, *wanted)
+        assert float(lines[name][2]) == pytest.approx(stored / 1e6, rel=0.1)
