@@ -185,10 +185,11 @@ def runs(
         for seed in sorted(mine["seed"].unique().tolist()):
             own = Results(mine[mine["seed"] == seed], results.costs, results.pictures)
             long = means(own)
-            long = long[long["mean"].map(math.isfinite)]
+            finite = long["mean"].map(math.isfinite)
             levels: dict[str, dict[str, float]] = {}
+            # One without any number still is a level: another is not the first instead of it.
             for level in in_order(long["level"]):
-                part = long[long["level"] == level]
+                part = long[finite & (long["level"] == level)]
                 levels[level] = {
                     f"{sets[dataset]}/{short[metric]}": float(mean)
                     for dataset, metric, mean in zip(

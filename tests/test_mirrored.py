@@ -1,5 +1,6 @@
 """What is to be mirrored in Weights & Biases: which runs there are, and what they are told apart by."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -82,3 +83,13 @@ def test_no_set_takes_the_numbers_pictures_or_points_of_another(tmp_path):
     folders = {key: Path(path).parent.name for key, path in run.pictures["0"].items()}
     assert folders["set-2/restored"] == "one" and folders["set/restored"] == "other"
     assert len(folders) == 6 and len(run.curve) == 6
+
+
+def test_a_level_without_numbers_is_neither_skipped_nor_replaced_by_the_next(tmp_path):
+    results = build(tmp_path / "store")
+    missing = results.rows["level"] == "0"
+    results.rows.loc[missing, ["value", "status", "reason"]] = [math.nan, "null", "no weights"]
+    one, *_ = mirrored.runs(results, tasks.get("sr"), {}, tmp_path / "report")
+    assert [*one.levels] == ["0", "0.5", "1"] and one.levels["0"] == {}
+    assert {key.partition("/")[0] for key in one.summary if "/" in key} == {"end"}
+    assert "set5/restored" in one.pictures["0"] and set(one.pictures) == set(one.levels)
