@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.amount import amount
 from benchmark.data.pictures import SUFFIXES, Picture, of_each
-from benchmark.errors import UserError
+from benchmark.errors import UserError, unknown
 
 if TYPE_CHECKING:
     import datasets
@@ -105,8 +105,10 @@ def open_set(spec: str, split: str, crop: int = 0, offline: bool = False) -> Ima
         offline: Whether the network is forbidden.
 
     Raises:
-        UserError: If there is no such set, or it holds no image, or images of no use.
+        UserError: If there is no such set or split, or it holds no image, or images of no use.
     """
+    if split not in SPLITS:
+        raise UserError(unknown("split", split, SPLITS))
     whole, without, names = spec.partition(WITHOUT)
     name, pictures = _found(whole, split, crop, offline)
     if without:

@@ -301,3 +301,8 @@ def test_images_can_be_left_out_by_name(data):
         open_set("mine:without=nobody", "test")
     with pytest.raises(UserError, match="no image left"):
         open_set(f"mine:without={first}+{'+'.join(rest)}", "test")
+
+
+def test_a_split_that_there_is_not_is_one_sentence():
+    with pytest.raises(UserError, match="unknown split 'tset' .did you mean 'test'"):
+        open_set("builtin", "tset")
