@@ -164,11 +164,11 @@ def sayable(image: str) -> bool:
 def _less(name: str, pictures: list[Picture], names: list[str]) -> list[Picture]:
     """Returns the pictures of a set without those of some names."""
     left = [one for one in pictures if one.name not in names]
-    unknown = sorted(set(names) - {one.name for one in pictures})
-    if unknown or not left:
+    lacking = sorted(set(names) - {one.name for one in pictures})
+    if lacking or not left:
         raise UserError(
-            f"set {name} has no image '{unknown[0]}' to leave out"
-            if unknown
+            f"set {name} has no image '{lacking[0]}' to leave out"
+            if lacking
             else f"set {name} has no image left; leave out fewer"
         )
     return left
