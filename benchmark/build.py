@@ -161,7 +161,10 @@ def _strangers(path: Path) -> Iterator[tuple[str, Path]]:
         origin = getattr(module, "__file__", None) or next(
             iter(getattr(module, "__path__", ())), ""
         )
-        if origin and path.parent not in (place := Path(origin).resolve()).parents:
+        place = Path(origin).resolve()
+        # What lies beside it may be a link to what several methods share.
+        own = {path.with_name(f"{name}.py").resolve(), path.with_name(name).resolve()}
+        if origin and not own & {place, *place.parents}:
             yield name, place
 
 

@@ -103,3 +103,20 @@ def test_what_lies_beside_a_method_is_not_taken_from_beside_another(tmp_path, mo
             assert create_method(file.stem, file).factor == factor
     del sys.modules["beside_shared"]
     assert create_method(files[1].stem, files[1]).factor == 1
+
+
+def test_what_several_methods_share_by_links_is_beside_each(tmp_path, monkeypatch):
+    folder, shared = tmp_path / "mine", tmp_path / "shared"
+    for one in (folder, shared / "linked_folder"):
+        one.mkdir(parents=True)
+    (shared / "linked_file.py").write_text("from linked_folder import FACTOR\n")
+    (shared / "linked_folder" / "__init__.py").write_text("FACTOR = 3\n")
+    for name in ("linked_file.py", "linked_folder"):
+        (folder / name).symlink_to(shared / name)
+    file = folder / "of_links.py"
+    file.write_text(FILE.format(beside="linked_file"))
+    monkeypatch.syspath_prepend(folder)
+    for name in ("dialbench_file_of_links", "linked_file", "linked_folder"):
+        monkeypatch.setitem(sys.modules, name, None)
+        del sys.modules[name]
+    assert create_method(file.stem, file).factor == 3
