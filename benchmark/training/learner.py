@@ -105,7 +105,8 @@ class Learner(L.LightningModule, ABC):
         super().train(mode)
         stage = getattr(self, "stage", None)
         if mode and stage is not None:
-            moving = [name for name, one in self.named_parameters() if one.requires_grad]
+            named = self.named_parameters(remove_duplicate=False)
+            moving = [name for name, one in named if one.requires_grad]
             for name, module in self.named_modules():
                 around = not name or any(one.startswith(f"{name}.") for one in moving)
                 own = f"{name}.".startswith("objective.")

@@ -62,6 +62,17 @@ def test_shared_weights_are_trained_under_any_of_their_names():
     assert moving(begun(("scale",), Tied)) == {"scale.0.weight", "scale.0.bias"}
 
 
+def test_what_shared_weights_lie_in_is_in_training_mode_wherever_it_lies():
+    class Tied(Mine):
+        def build(self, backbone, control):
+            super().build(backbone, control)
+            self.twin = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False), nn.Dropout())
+            self.twin[0].weight = self.scale[0].weight
+
+    method = begun(("twin.0",), Tied)
+    assert method.twin.training and method.twin[0].training and not method.twin[1].training
+
+
 def test_what_is_frozen_is_still_and_what_is_trained_is_not():
     method = begun(("scale",))
     assert method.training and method.scale.training and method.scale[1].training
