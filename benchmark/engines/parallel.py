@@ -18,13 +18,16 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from benchmark.engines.process import FAREWELL, STARTING, become_worker, sentence, settle
-from benchmark.errors import JobError
+from benchmark.errors import JobError, UserError
 from benchmark.planning.jobs import TrainJob, from_json, to_json
 from benchmark.store import Store, packed
 from benchmark.train import Part, TrainResult, train_stage
 from benchmark.training import stopping
 
 DIED = "a training process died (out of memory?)"
+
+FAILED, BROKE_OFF = "failed", "broke off"
+"""A process that knows why it ended, and one that may only have missed another."""
 
 
 def train(job: TrainJob, store: Store, folder: Path, say: Callable[[str], None]) -> TrainResult:
@@ -72,17 +75,17 @@ def train(job: TrainJob, store: Store, folder: Path, say: Callable[[str], None])
                 try:
                     kind, value = pipe.recv()
                 except (EOFError, OSError):
-                    kind, value = "failed", DIED
+                    kind, value = FAILED, DIED
                 if kind == "say":
                     say(value)
                 elif kind == "up":
                     starting -= 1
-                elif kind == "failed":
+                elif kind in (FAILED, BROKE_OFF):
                     if stopping.asked():
                         # The same signal ended it, after it had saved what it has.
                         break
                     others = [one for one in pipes if one not in (pipe, *over)]
-                    raise JobError(_cause(value, others))
+                    raise JobError(value if kind == FAILED else _cause(value, others))
                 else:
                     over.add(pipe)
                     blob, facts = value or (blob, facts)
@@ -94,7 +97,7 @@ def train(job: TrainJob, store: Store, folder: Path, say: Callable[[str], None])
 
 
 def _cause(reason: str, others: list[Connection]) -> str:
-    """Returns why a stage failed: who says so may only miss another process, which died without a word."""
+    """Returns why a process broke off: it may miss another, which died without a word."""
     for pipe in wait(others, timeout=1):
         try:
             while pipe.poll() and pipe.recv()[0] in ("say", "up"):
@@ -147,5 +150,6 @@ def _serve(
     except stopping.Stopped:
         return
     except Exception as error:  # noqa: BLE001 - told to the process that started this one
+        kind = FAILED if isinstance(error, JobError | UserError) else BROKE_OFF
         with contextlib.suppress(OSError):
-            pipe.send(("failed", sentence(error, store)))
+            pipe.send((kind, sentence(error, store)))
