@@ -87,6 +87,13 @@ def preset(name: str, overrides: Sequence[str] = ()) -> Preset:
         UserError: If the preset or a key is unknown, or a value has the wrong type.
     """
     if name not in PRESETS:
+        # As tables name a preset with changes, and the command line methods with options.
+        own, *changes = name.split(":")
+        if own in PRESETS and changes:
+            words = " ".join(f"--set {change}" for change in changes)
+            raise UserError(
+                f"--preset {name}: give what is changed apart, as in --preset {own} {words}"
+            )
         raise UserError(unknown("preset", name, PRESETS))
     fields = {field.name for field in dataclasses.fields(Preset)} - {"name", "backbone"}
     chosen = PRESETS[name]

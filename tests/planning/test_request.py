@@ -41,6 +41,7 @@ def test_python_and_the_command_line_ask_for_the_same(tmp_path):
         ({"task": "srr"}, "did you mean 'sr'"),
         ({"seeds": 1}, r"seeds=1: give a list, like \[1\]"),
         ({"preset": "laptob"}, "did you mean 'laptop'"),
+        ({"preset": "laptop:steps=9:lr=1"}, "--preset laptop --set steps=9 --set lr=1$"),
         ({"methods": []}, "no method was named"),
         ({"levels": []}, "no level was given"),
         ({"levels": [(2,)]}, r"outside \[0, 1\]"),
