@@ -299,7 +299,7 @@ def test_cancelled_jobs_are_failures_and_a_run_again_repairs(slurm, home, capsys
 @pytest.mark.parametrize("devices", [1, 2])
 def test_an_element_at_its_time_limit_saves_its_stage_and_queues_again(slurm, home, devices):
     words = ["train", "sr", "--preset", "smoke", "--offline", "--methods", "dni"]
-    words += ["--set", "steps=20000", f"devices={devices}"]
+    words += ["--set", "steps=20000", "--set", f"devices={devices}"]
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmark", *words, "--engine", "slurm"],
         env={**os.environ, "DIALBENCH_HOME": str(home)},
