@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from benchmark.control import Level
@@ -46,19 +47,25 @@ def _attention(query: Size, key: Size, value: Size, *_: object, **__: object) ->
     return sdpa_flop_count(query, key, value)
 
 
-def counted(run: Callable[[], object]) -> int:
-    """Returns the multiply-accumulates of whatever runs."""
+@contextlib.contextmanager
+def counting() -> Iterator[FlopCounterMode]:
+    """Counts the floating-point operations of what runs, two for each multiply-accumulate."""
     # On a processor attention is an operation of its own, of which the counter knows nothing; and so
     # is what torch's modules of attention are there when they take their short cut.
     own = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
-    counter = FlopCounterMode(display=False, custom_mapping=own)
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with counter, torch.no_grad():
-            run()
+        with FlopCounterMode(display=False, custom_mapping=own) as counter:
+            yield counter
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def counted(run: Callable[[], object]) -> int:
+    """Returns the multiply-accumulates of whatever runs."""
+    with counting() as counter, torch.no_grad():
+        run()
     return counter.get_total_flops() // 2
 
 
@@ -76,16 +83,16 @@ def of_method(method: ControlMethod, tuned: nn.Module) -> dict[str, int | bool]:
     """
     return {
         "folds": bool(method.folds),
-        "params_stored": _numbers(method.weights_to_keep().values()),
+        "params_stored": parameters_stored(method),
         "params_folded": parameters_of(tuned),
         "macs": macs(tuned),
     }
 
 
-def _numbers(tensors: Iterable[Tensor]) -> int:
-    """Returns how many numbers tensors hold; what several names share counts once."""
+def parameters_stored(method: ControlMethod) -> int:
+    """Returns how many numbers a method keeps for all levels; what several names share counts once."""
     sizes: dict[int, int] = {}
-    for one in tensors:
+    for one in method.weights_to_keep().values():
         sizes[one.data_ptr()] = max(one.numel(), sizes.get(one.data_ptr(), 0))
     return sum(sizes.values())
 

@@ -73,9 +73,10 @@ def tables(parts: Sequence[Part]) -> Tables:
 
 
 def _sizes(method) -> dict[str, int]:
+    from benchmark.scoring.cost import parameters_stored
     from benchmark.tuning.layers import parameters_of
 
-    stored = sum(tensor.numel() for tensor in method.weights_to_keep().values())
+    stored = parameters_stored(method)
     folded = parameters_of(method.backbone)
     return {"stored": stored, "folded": folded, "parameters": stored - folded}
 

@@ -64,11 +64,11 @@ def until(
 
 def again(network: nn.Module, names: Sequence[str], x: Tensor, timed: bool) -> tuple[float, float]:
     """Returns the share of arithmetic, and of time (NaN if not timed), that a switch runs again."""
-    from torch.utils.flop_counter import FlopCounterMode
+    from benchmark.scoring.cost import counting
 
     if not names:
         return 0.0, 0.0
-    with FlopCounterMode(display=False) as counter:
+    with counting() as counter:
         work = 1 - until(network, names, x, counter.get_total_flops)
     if not timed:
         return work, float("nan")
@@ -82,6 +82,7 @@ def tables(parts: Sequence[Part]) -> Tables:
     import torch
 
     from benchmark.report.words import physical
+    from benchmark.scoring.cost import parameters_stored
 
     (part,) = parts
     task = part.task
@@ -95,7 +96,7 @@ def tables(parts: Sequence[Part]) -> Tables:
         ends = method.tuned(task.space.first), method.tuned(task.space.last)
         names = changed(*ends)
         work, spent = again(ends[0], names, x, part.timed)
-        stored = sum(tensor.numel() for tensor in method.weights_to_keep().values())
+        stored = parameters_stored(method)
         for run in found:
             if run.method != name:
                 continue

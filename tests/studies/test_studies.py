@@ -1,10 +1,7 @@
-"""Studies: what can be known beforehand, and every one from an empty store to its figure."""
+"""Studies: what can be known beforehand of their numbers."""
 
 import itertools
-import json
 import math
-import subprocess
-import sys
 import types
 
 import numpy as np
@@ -13,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark import cli, plan, studies, tasks
+from benchmark import cli, plan, tasks
 from benchmark.build import build_method, create_method
 from benchmark.method import ControlMethod
 from benchmark.store import Store
@@ -32,9 +29,6 @@ from benchmark.studies.study import Part
 from tests.studies.conftest import SMOKE, asked
 
 DENOISE = tasks.get("denoise")
-
-
-# ---- what can be known ----------------------------------------------------------------------
 
 
 def test_identical_kernels_are_alike_and_turned_ones_are_opposite():
@@ -324,96 +318,19 @@ def test_what_runs_again_is_what_lies_behind_the_first_layer_that_changed():
         assert 0 < spent < 1
 
 
-# ---- the command ----------------------------------------------------------------------------
+def test_attention_is_part_of_what_need_not_run_again():
+    class Attending(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = nn.Conv2d(3, 3, 1)
 
-SMALL = {
-    "ablation": ("--methods", "ftn", "ftn:depthwise=true", "--levels", "0.2,1"),
-    "content": ("--methods", "dni"),
-    "cost": (),
-    "dial-linearity": ("--methods", "dni"),
-    "drop-in": ("--levels", "0.2,1"),
-    "experts": ("--methods", "dni"),
-    "filter-similarity": ("--task", "denoise", "--methods", "dni,ftn"),
-    "joint": (
-        "--task",
-        "operators-4",
-    ),
-    "kernel-map": (
-        "--task",
-        "operators-4",
-    ),
-    "receptive-field": ("--task", "denoise", "--methods", "dni"),
-    "seeds": ("--methods", "dni,ftn", "--seeds", "0,1", "--levels", "0.2,1"),
-    "single-layer": (),
-    "wrong-level": ("--methods", "dni"),
-}
+        def forward(self, x):
+            rows = x.flatten(2).transpose(1, 2)[:, None].contiguous()
+            mixed = nn.functional.scaled_dot_product_attention(rows, rows, rows)
+            return self.last(mixed[:, 0].transpose(1, 2).unflatten(2, x.shape[2:]))
 
-
-@pytest.fixture(scope="module")
-def shared_home(tmp_path_factory, at_home):
-    """One store for all studies, so that they share what is trained."""
-    store = tmp_path_factory.mktemp("studies") / "runs"
-    with at_home(store) as patch:
-        patch.setattr(ablation, "BLOCKS", (1, 2))
-        yield store
-
-
-def test_every_study_is_tested():
-    assert sorted(SMALL) == studies.names()
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_one_command_makes_a_study(name, shared_home, capsys):
-    assert cli.main(["analyze", name, *SMALL[name], *SMOKE]) == 0
-    shown = capsys.readouterr().out
-    assert "figure.svg" in shown
-    (folder,) = (shared_home / "studies" / name).iterdir()
-    assert {"about.json", "figure.png", "figure.svg"} < {path.name for path in folder.iterdir()}
-    for path in folder.glob("*.csv"):
-        assert len(pd.read_csv(path)) > 0, path
-    for part in json.loads((folder / "about.json").read_bytes())["parts"]:
-        assert ("levels" in part) != studies.get(name).own_levels
-        assert part.get("levels", ["1"])[-1] == "1"
-
-
-def test_a_study_made_again_trains_nothing_and_gives_the_same_files(shared_home, capsys):
-    words = ["analyze", "wrong-level", *SMALL["wrong-level"], *SMOKE]
-    assert cli.main(words) == 0
-    stages = sorted((shared_home / "stages").iterdir())
-    (folder,) = (shared_home / "studies" / "wrong-level").iterdir()
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    capsys.readouterr()
-    assert cli.main(words) == 0
-    assert "train" not in capsys.readouterr().err
-    assert sorted((shared_home / "stages").iterdir()) == stages
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-
-
-def test_what_answers_at_no_level_that_was_asked_for_has_no_receptive_field(shared_home, capsys):
-    words = ["receptive-field", "--task", "denoise", "--methods", "experts", "--levels", "0.3"]
-    assert cli.main(["analyze", *words, *SMOKE]) == 1
-    assert "no method answers at these levels; give others" in capsys.readouterr().err
-
-
-def test_what_is_left_out_of_a_study_that_trains_nothing_is_said(shared_home, capsys):
-    words = ["analyze", "cost", "--task", "blur-noise", *SMOKE, "--methods"]
-    assert cli.main([*words, "cfsnet"]) == 1
-    error = capsys.readouterr().err
-    assert "cfsnet: skipped: takes one control axis, not 2" in error
-    assert "no method of this study takes the task" in error
-    assert cli.main([*words, "dni,cfsnet"]) == 0
-    assert "cfsnet: skipped: takes one control axis, not 2" in capsys.readouterr().err
-
-
-def test_the_list_names_every_study_and_imports_nothing_heavy():
-    code = (
-        "import sys\nfrom benchmark.cli import main\nmain(['analyze', '--list'])\n"
-        "print(*sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    *lines, modules = done.stdout.splitlines()
-    assert [one.split()[0] for one in lines] == studies.names()
-    assert not {"torch", "pandas", "matplotlib", "sklearn", "lightning"} & {*modules.split()}
+    share, _ = single_layer.again(Attending().eval(), ["last"], torch.rand(1, 3, 8, 8), False)
+    assert share == pytest.approx(64 * 9 / (64 * 9 + 2 * 64 * 64 * 3))
 
 
 def test_costs_are_taken_where_the_input_is():
@@ -423,8 +340,3 @@ def test_costs_are_taken_where_the_input_is():
     times = cost._times(method, method.backbone, method.tuned((0.5,)), x, [(0.0,), (1.0,)])
     assert all(value > 0 for value in times.values())
     assert next(method.parameters()).device.type == "cpu"
-
-
-@pytest.mark.parametrize("name", studies.names())
-def test_every_study_takes_its_own_task_and_methods(name, home, capsys):
-    assert cli.main(["analyze", name, "--dry-run", *SMOKE]) == 0, capsys.readouterr().err
