@@ -135,6 +135,7 @@ def parser() -> tuple[Parser, list[str]]:
         selection(task="+", works=False),
     )
     demo = add("demo", bench.demo, "turn the dial of trained methods in a browser", stored)
+    _entries(demo)
     demo.add_argument("--port", type=int, metavar="N", help="default: the first free from 7860")
     out = add(
         "export",
@@ -146,9 +147,11 @@ def parser() -> tuple[Parser, list[str]]:
     out.add_argument(
         "--onnx", action="store_true", help="as ONNX too, also one file that takes the level"
     )
+    _entries(out)
     own = add("restore", bench.restore, "restore images of your own with trained methods", stored)
     own.add_argument("image", metavar="IMAGE", type=Path, nargs="+", help="an image file")
     own.add_argument("--to", type=Path, metavar="FOLDER", help="default: runs/restored/TASK")
+    _entries(own)
     own.add_argument(
         "--calibrated",
         action="store_true",
@@ -232,6 +235,18 @@ def parser() -> tuple[Parser, list[str]]:
     job = add("job", tools.run_job, "run one job file")
     job.add_argument("file", metavar="FILE", type=Path, help="a job written as JSON")
     return top, list(commands.choices)
+
+
+def _entries(verb: Parser) -> None:
+    """Adds the option that names entries of leaderboards to the parser of a verb."""
+    verb.add_argument(
+        "--entry",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="the network of an entry of a leaderboard, instead of what is trained here",
+    )
 
 
 def _board_actions(

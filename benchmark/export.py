@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import inspect
-import io
 import json
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
 
 import benchmark
 from benchmark.amount import amount
 from benchmark.analysis.calibration import Calibration, stored
 from benchmark.build import create_backbone
 from benchmark.control import Level, level_text
-from benchmark.errors import JobError, UserError, to_get
-from benchmark.method import ControlMethod, WeightSpaceMethod
+from benchmark.errors import JobError, UserError
+from benchmark.method import ControlMethod
+from benchmark.onnx_file import Dialled, as_onnx, described, require_onnx
 from benchmark.plan import Plan, nothing_there, stored_jobs, untrained
 from benchmark.planning.jobs import SweepJob
 from benchmark.planning.keys import preset_text
@@ -32,7 +29,9 @@ from benchmark.results import FEW_LEVELS
 from benchmark.store import IMPORTED, Store, packed
 from benchmark.tasks import Task
 from benchmark.trained import loaded
-from benchmark.tuning.holding import holding
+
+if TYPE_CHECKING:
+    from benchmark.leaderboard.entered import Entered
 
 FACTS = "network.json"
 """What is in a folder, and what a program must know to use it."""
@@ -40,39 +39,6 @@ PLAIN = int | float | str | bool
 """Values that JSON holds."""
 KINDS = ("weights", "onnx")
 """What names the files of a level there."""
-SIZES = ((24, 24), (37, 42))
-"""Sides of the images that an ONNX file is tried on; networks that need even ones pad."""
-CLOSE = 1e-4
-"""How far outputs of an ONNX file may be from the network's."""
-
-
-class Dialled(nn.Module):
-    """A method as a function of an image and one level, which ONNX can follow.
-
-    ``forward`` of weight-space methods sorts the samples of a batch by their levels; this takes one
-    level for all.
-    """
-
-    def __init__(self, method: ControlMethod):
-        super().__init__()
-        self.method = method
-
-    def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        """Restores images (B, 3, h, w) at a level (d,), clamped to [0, 1]."""
-        # Nobody refuses a level here, and networks of full range would go on beyond their ends.
-        level = level.clamp(0, 1)
-        if not isinstance(self.method, WeightSpaceMethod):
-            return self.method(x, level[None])
-        position = self.method._checked(level[None], x[:1])[0]
-        backbone = self.method.backbone
-        own = {**dict(backbone.named_parameters()), **dict(backbone.named_buffers())}
-        # ONNX must be told the shape of kernels, as plain numbers.
-        weights = {
-            name: value.reshape([int(side) for side in own[name].shape])
-            for name, value in self.method.weights(position).items()
-        }
-        with holding(backbone, weights):
-            return backbone(x)
 
 
 def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[str, bool]]:
@@ -88,7 +54,7 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
         UserError: If nothing of it is trained, or the package onnx is missing.
     """
     if onnx:
-        _require_onnx()
+        require_onnx()
     stages = {job.method: job.stage_keys for job in plan.sweeps.values()}
     trained = {job.method: job for job in stored_jobs(plan, store) if job.stage_keys}
     if stages and not any(stages.values()) and not plan.unfit:
@@ -109,7 +75,8 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
             job = trained[name]
             method = loaded(job, plan.task, store)
             more = {**_origin(job, plan.task, store), **known.get(name, {})}
-            yield f"{name}: {_write(folder / safe(name), job, method, plan, onnx, more)}", True
+            asked = (plan.task, len(plan.levels))
+            yield f"{name}: {_write(folder / safe(name), job, method, *asked, onnx, more)}", True
         except JobError as error:
             yield f"{name}: {error}", False
 
@@ -141,13 +108,24 @@ def _write(
     folder: Path,
     job: SweepJob,
     method: ControlMethod,
-    plan: Plan,
+    task: Task,
+    asked: int,
     onnx: bool,
     known: Mapping[str, Any],
 ) -> str:
-    task, only = plan.task, method.only_levels(plan.task)
-    left = ""
-    if only is not None and len(job.levels) < len(plan.levels):
+    """Writes the network of a job and returns what was done.
+
+    Args:
+        folder: Its folder.
+        job: What it is, and the levels.
+        method: It.
+        task: Its task.
+        asked: How many levels were asked for.
+        onnx: Whether to write ONNX files as well.
+        known: What ``network.json`` says of it, too.
+    """
+    only, left = method.only_levels(task), ""
+    if only is not None and len(job.levels) < asked:
         left = f"{FEW_LEVELS}{', '.join(level_text(one) for one in only)}"
     if not job.levels:
         raise JobError(f"{left}; name one of them with --levels")
@@ -237,8 +215,43 @@ def _origin(job: SweepJob, task: Task, store: Store) -> dict[str, Any]:
     return {
         "preset": preset_text(job.preset),
         "seed": job.seed,
-        "trained": [list(task.space.first), list(task.space.last)],
+        **_trained(task),
     }
+
+
+def _trained(task: Task) -> dict[str, Any]:
+    """Returns the first and the last level that methods are trained at."""
+    return {"trained": [list(task.space.first), list(task.space.last)]}
+
+
+def entered(one: Entered, levels: Sequence[Level], folder: Path, onnx: bool) -> tuple[str, bool]:
+    """Writes the network of a board's entry; returns a line about it, and whether it worked.
+
+    Args:
+        one: The entry.
+        levels: Levels that it has.
+        folder: Gets a folder for it.
+        onnx: Whether to write ONNX files as well.
+
+    Raises:
+        UserError: If it has no weights, or the package onnx is missing.
+    """
+    if onnx:
+        require_onnx()
+    facts, task = one.entry.facts, one.entry.task
+    if not facts["weights"]:
+        raise UserError(f"{one.name}: there are no weights to export")
+    about = {name: facts[name] for name in ("id", "licence", "preset", "training")}
+    known = {
+        "entry": {**about, "seed": one.seed, "status": one.entry.status},
+        **(_trained(task) if facts["training"] else {}),
+    }
+    job, asked = one.job(levels), (task, len(levels))
+    try:
+        text = _write(folder / safe(one.name), job, one.method(), *asked, onnx, known)
+    except JobError as error:
+        return f"{one.name}: {error}", False
+    return f"{one.name}: {text}", True
 
 
 def _dial(method: ControlMethod, task: Task) -> str:
@@ -278,107 +291,6 @@ def _network(job: SweepJob, method: ControlMethod, task: Task) -> dict[str, Any]
         "class": type(network).__name__,
         "arguments": {"scale": task.scale, **dict(options)},
     }
-
-
-def as_onnx(network: nn.Module, what: str, level: Tensor | None = None) -> bytes:
-    """Returns a network as an ONNX model for images of any size, after trying it.
-
-    Args:
-        network: Takes ``x`` (B, 3, h, w), and ``level`` (d,) where one is given.
-        what: What it is, for messages.
-        level: A level that its dial is tried at, and at half of it.
-
-    Raises:
-        JobError: If ONNX cannot hold it, or gives other outputs.
-    """
-    dials = [{}] if level is None else [{"level": level}, {"level": level / 2}]
-    try:
-        blob = traced(network.eval(), {"x": _image(SIZES[0]), **dials[0]})
-        for size in SIZES:
-            for dial in dials:
-                _require_same(blob, network, {"x": _image(size), **dial})
-    except JobError:
-        raise
-    except Exception as error:
-        raise JobError(
-            f"ONNX cannot hold {what}: {refusal(error)}; call the network from Python instead "
-            "(docs/library.md), or write what it does there with other operations"
-        ) from error
-    return blob
-
-
-def refusal(error: Exception) -> str:
-    """Returns why ONNX cannot hold a network, in one line of what torch or ONNX raised."""
-    told = [one.strip() for one in str(error).splitlines() if one.strip()]
-    # It asks for a bug report, and goes on with its graph.
-    return told[0].partition(". Please send a bug report")[0] if told else type(error).__name__
-
-
-def traced(network: nn.Module, given: Mapping[str, Tensor]) -> bytes:
-    """Returns a network as an ONNX model of any batch and size, untried.
-
-    Args:
-        network: The network, in evaluation mode.
-        given: Its inputs by name, in order; images are called ``x``.
-    """
-    free = {0: "batch", 2: "height", 3: "width"}
-    stored = io.BytesIO()
-    # Where it fails, torch writes the whole graph to the terminal, past Python.
-    silent = patch.object(torch._C, "_jit_onnx_log", lambda *_: None, create=True)
-    with warnings.catch_warnings(), silent, torch.no_grad():
-        warnings.simplefilter("ignore")
-        # The newer exporter needs two more packages and takes twenty times as long.
-        torch.onnx.export(
-            network,
-            tuple(given.values()),
-            stored,
-            input_names=list(given),
-            output_names=["y"],
-            dynamic_axes={"x": free, "y": dict(free)},
-            dynamo=False,
-        )
-    return stored.getvalue()
-
-
-def described(blob: bytes, facts: Mapping[str, Any]) -> bytes:
-    """Returns an ONNX model that holds facts as its metadata: texts, or JSON of anything else."""
-    import onnx
-
-    model = onnx.load_from_string(blob)
-    texts = {
-        name: fact if isinstance(fact, str) else json.dumps(fact) for name, fact in facts.items()
-    }
-    onnx.helper.set_model_props(model, texts)
-    return model.SerializeToString()
-
-
-def evaluated(blob: bytes, given: Mapping[str, Tensor]) -> Tensor:
-    """Returns the output of an ONNX model, from ONNX's own reference evaluator."""
-    import onnx
-    from onnx.reference import ReferenceEvaluator
-
-    evaluator = ReferenceEvaluator(onnx.load_from_string(blob))
-    (output,) = evaluator.run(None, {name: one.numpy() for name, one in given.items()})
-    return torch.from_numpy(output)
-
-
-def _require_same(blob: bytes, network: nn.Module, given: dict[str, Tensor]) -> None:
-    with torch.no_grad():
-        apart = (evaluated(blob, given) - network(*given.values())).abs().max()
-    if not bool(apart <= CLOSE):
-        size = "x".join(str(side) for side in given["x"].shape[:1:-1])
-        raise ValueError(f"outputs of {size} pixels are {float(apart):.2g} apart")
-
-
-def _image(size: tuple[int, int]) -> Tensor:
-    return torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
-
-
-def _require_onnx() -> None:
-    try:
-        import onnx  # noqa: F401 - what is asked is whether it is there
-    except ImportError:
-        raise UserError(f"the package onnx is not installed; {to_get('onnx')}") from None
 
 
 def safe(name: str) -> str:

@@ -13,13 +13,22 @@ from torch import Tensor
 from benchmark.data.patches import clean_pixels, to_pixels, to_tensor
 from benchmark.data.pictures import MODES, Picture
 from benchmark.errors import UserError
+from benchmark.leaderboard.entered import Entered
 from benchmark.method import ControlMethod
 from benchmark.plan import looked_at, nothing_there, stored_jobs, untrained
 from benchmark.planning.request import wanted
 from benchmark.store import Store
 from benchmark.trained import loaded
 
-__all__ = ["as_image", "open_method", "read_image", "stored_jobs", "to_pixels", "untrained"]
+__all__ = [
+    "as_image",
+    "open_entry",
+    "open_method",
+    "read_image",
+    "stored_jobs",
+    "to_pixels",
+    "untrained",
+]
 
 FAR = 8.0
 """No pixel of an image from 0 to 1 lies further out, however noisy; one from 0 to 255 has many."""
@@ -45,7 +54,27 @@ def open_method(task: str, method: str | Path, **options: Any) -> ControlMethod:
     found = stored_jobs(plan, store)
     if not found:
         raise UserError(nothing_there(plan, store))
-    opened = loaded(found[0], plan.task, store)
+    return _guarded(loaded(found[0], plan.task, store))
+
+
+def open_entry(folder: Path | str, seed: int | None = None, offline: bool = False) -> ControlMethod:
+    """Returns the method of a leaderboard's entry, with its weights, as ``open_method`` does.
+
+    Args:
+        folder: The entry's folder, like ``leaderboards/denoise/entries/ID``.
+        seed: Which of its seeds; the first by default.
+        offline: Whether weights on a server may not be fetched.
+
+    Raises:
+        UserError: If the folder is no entry that the referee takes, or has no weights, or no code goes
+            by the name of its method.
+        JobError: If weights cannot be fetched, or do not fit.
+    """
+    return _guarded(Entered(Path(folder), seed, offline).method())
+
+
+def _guarded(opened: ControlMethod) -> ControlMethod:
+    """Returns a method that refuses what is no batch of images."""
     opened.register_forward_pre_hook(_require_images)
     return opened
 

@@ -28,7 +28,7 @@ from benchmark.conformance.subject import (
     train,
 )
 from benchmark.errors import to_get
-from benchmark.export import evaluated, refusal, traced
+from benchmark.onnx_file import evaluated, refusal, traced
 from benchmark.scoring.cost import macs
 from benchmark.store import packed
 from benchmark.tasks import Task

@@ -20,14 +20,7 @@ def run(request: Request, port: int | None = None) -> int:
         UserError: If gradio is not installed, nothing is trained, the port is taken, or the task is
             judged on pairs.
     """
-    task = tasks.get(request.task)
-    if task.protocol.pairs:
-        base = task.name.partition("@")[0]
-        raise UserError(
-            f"the demo takes single images of your own; ask for {base}, not {task.name}"
-        )
-    if importlib.util.find_spec("gradio") is None:
-        raise UserError(f"the demo needs gradio; {to_get('demo')}")
+    ready(request.task)
 
     from benchmark.demo.app import launch
     from benchmark.demo.session import open_session
@@ -42,3 +35,19 @@ def run(request: Request, port: int | None = None) -> int:
         print(f"note: {note}", file=sys.stderr)
     launch(session, port)
     return 0
+
+
+def ready(name: str) -> None:
+    """Refuses a task that has no demo, or an environment without gradio.
+
+    Raises:
+        UserError: If it does.
+    """
+    task = tasks.get(name)
+    if task.protocol.pairs:
+        base = task.name.partition("@")[0]
+        raise UserError(
+            f"the demo takes single images of your own; ask for {base}, not {task.name}"
+        )
+    if importlib.util.find_spec("gradio") is None:
+        raise UserError(f"the demo needs gradio; {to_get('demo')}")

@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import http.client
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,15 +16,14 @@ import torch
 from torch import Tensor
 
 from benchmark import assets, sweep, tasks
-from benchmark.build import build_method, create_method
+from benchmark.build import create_method
 from benchmark.config import Preset
 from benchmark.control import parse_level
 from benchmark.data.samples import Samples
 from benchmark.data.sources import ImageSet, open_set
-from benchmark.errors import JobError, UserError, one_line
-from benchmark.leaderboard import folder, naming, weights
+from benchmark.errors import JobError, UserError
+from benchmark.leaderboard import entered, naming
 from benchmark.leaderboard.entry import Entry
-from benchmark.leaderboard.faults import Fault
 from benchmark.leaderboard.rows import Key
 from benchmark.leaderboard.sampling import Part
 from benchmark.method import ControlMethod
@@ -36,18 +31,11 @@ from benchmark.metrics.scorer import Score, Scorer, availability
 from benchmark.planning import keys
 from benchmark.planning.jobs import SweepJob
 from benchmark.registry.digest import digest
-from benchmark.registry.discovery import find
-from benchmark.registry.spec import parse
 from benchmark.scoring import forward
 from benchmark.scoring.dialling import ESTIMATOR
 from benchmark.store import Store
 from benchmark.train import steps_of
 from benchmark.trained import loaded
-
-PATIENCE = 20
-"""Seconds to wait for a server that holds weights."""
-LARGEST, PIECE = 2**31, 2**20
-"""Bytes of the largest weights that are fetched, and how many are read at a time."""
 
 
 class Subject:
@@ -75,18 +63,13 @@ class Subject:
         self.path, self.entry, self.store = path, entry, store
         self.held, self.offline = held, offline
         facts, task = entry.facts, tasks.get(entry.facts["task"])
-        if facts["task_version"] != task.version:
-            raise UserError(
-                f"it is of version {facts['task_version']} of {task.name}, which is at "
-                f"{task.version} here; use the release of dialbench that had it"
-            )
+        entered.refuse(entry)
         for one in facts["weights"]:
             if not (one["file"] or one["url"] or held):
                 raise UserError(
                     f"its weights are not published, so it stays {entry.status}; if you have them, "
                     "name their folder with --weights"
                 )
-        _known(facts["method"])
         self.preset = keys.preset_of(facts["preset"])
         if offline:
             assets.close_hub(one["name"] for one in facts["sets"])
@@ -112,16 +95,8 @@ class Subject:
         return SweepJob("", *names, self.preset, seed, stages, dataset, (), self.offline)
 
     def _method(self, seed: int) -> ControlMethod:
-        task, job = self.entry.task, self.job(seed, "")
-        bare = build_method(create_method(job.method), job.backbone, task, seed)
-        stages = [one.name for one in bare.stages(task)]
-        stages += [ESTIMATOR] if task.dial == "estimate" else []
-        if sorted(set(stages)) != sorted(job.stage_keys):
-            raise JobError(
-                f"its method has the stages {', '.join(stages) or 'none'}, but the entry has "
-                f"weights of {', '.join(job.stage_keys) or 'none'}"
-            )
-        return loaded(job, task, self.store)
+        entered.bare(self.entry, seed)
+        return loaded(self.job(seed, ""), self.entry.task, self.store)
 
     def names(self) -> dict[str, str]:
         """Returns what a run of the entry writes where the entry names what was run."""
@@ -155,27 +130,10 @@ class Subject:
 
         key = digest(["entry", about["sha256"]])
         if self.store.read_stage(key) is None:
-            self.store.write_stage(key, load(self._blob(about)), {"steps": 0})
+            self.store.write_stage(
+                key, load(entered.blob(self.path, about, self.held, self.offline)), {"steps": 0}
+            )
         return key
-
-    def _blob(self, about: Mapping[str, Any]) -> bytes:
-        """Returns the file of some weights, sure that it is what its hash says."""
-        name = f"{about['sha256']}.safetensors"
-        if about["file"]:
-            blob = folder.read(self.path / about["file"], folder.WEIGHTS)
-        elif self.held and (self.held / name).is_file():
-            blob = (self.held / name).read_bytes()
-        elif about["url"] and not self.offline:
-            blob = _downloaded(about["url"], about["bytes"])
-        else:
-            raise UserError(f"the weights of {about['stage']} are not here; --weights takes {name}")
-        if hashlib.sha256(blob).hexdigest() != about["sha256"]:
-            raise UserError(f"the weights of {about['stage']} are not what their hash says")
-        try:
-            weights.check_header(blob, len(blob), name)
-        except Fault as fault:
-            raise UserError(str(fault)) from None
-        return blob
 
     def outputs(self, part: Part, levels: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
         """Yields (level, output (3, H, W)) of the first image of a part, the dial at the level."""
@@ -241,18 +199,6 @@ def _names(samples: Samples) -> list[str]:
     return [samples.name(index) for index in range(len(samples))]
 
 
-def _known(method: str) -> None:
-    """Refuses the method of an entry if no code goes by its name here, and says how there could be."""
-    name = parse(method).name
-    try:
-        find(name, ("method", "baseline"))
-    except UserError as error:
-        raise UserError(
-            f"unknown method '{name}'; install the package that it comes from, or if it was only a file "
-            "ask its author for a package ('dialbench new --package' writes one)"
-        ) from error
-
-
 def _opened(about: Mapping[str, Any], preset: Preset, offline: bool) -> ImageSet:
     """Returns a test set of an entry, sure that it holds the same images."""
     found = open_set(about["name"], "test", crop=preset.crop, offline=offline)
@@ -262,35 +208,3 @@ def _opened(about: Mapping[str, Any], preset: Preset, offline: bool) -> ImageSet
             f"entry has {about['digest']})"
         )
     return found
-
-
-class _Encrypted(urllib.request.HTTPRedirectHandler):
-    """Follows a server to other encrypted addresses only."""
-
-    def redirect_request(self, request, answer, code, message, headers, url):
-        if not url.startswith("https://"):
-            raise urllib.error.URLError(f"it leads on to {url}, which is not encrypted")
-        return super().redirect_request(request, answer, code, message, headers, url)
-
-
-def _downloaded(url: str, size: int) -> bytes:
-    """Returns a file of known size from a server, reading no more than that.
-
-    Raises:
-        JobError: If it cannot be had.
-    """
-    if size > LARGEST:
-        raise UserError(
-            f"the weights at {url} have {size} bytes; more than {LARGEST} are not fetched"
-        )
-    try:
-        with urllib.request.build_opener(_Encrypted).open(url, timeout=PATIENCE) as answer:
-            found = bytearray()
-            # Piece by piece: memory is taken for what comes, not for what was announced.
-            while len(found) <= size and (piece := answer.read(min(PIECE, size + 1 - len(found)))):
-                found += piece
-            return bytes(found)
-    except (http.client.HTTPException, OSError, ValueError) as error:
-        # A server may say anything, to the terminal too.
-        told = one_line(error).encode("unicode_escape").decode("ascii")
-        raise JobError(f"the weights at {url} cannot be had: {told}") from None

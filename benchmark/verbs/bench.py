@@ -15,7 +15,8 @@ from benchmark.errors import UserError, spelled
 from benchmark.planning.request import names_in, no_matrix, request_of
 from benchmark.registry.engines import engine
 from benchmark.store import Store
-from benchmark.verbs.telling import debugs, headline, into, outcome, shown, title, traces
+from benchmark.verbs import entries
+from benchmark.verbs.telling import debugs, headline, into, outcome, shown, title, traces, written
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
@@ -149,6 +150,8 @@ def report(args: argparse.Namespace) -> int:
 
 def demo(args: argparse.Namespace) -> int:
     """Serves trained methods to a browser on this machine."""
+    if args.entry:
+        return entries.demo(args)
     from benchmark import demo as page
 
     return page.run(request_of(args), args.port)
@@ -165,21 +168,22 @@ def _of_its_own(folder: Path) -> Path:
 
 def export(args: argparse.Namespace) -> int:
     """Writes trained networks for other programs."""
+    if args.entry:
+        return entries.export(args)
     request, store = request_of(args), Store()
 
     planning = _planner()
     from benchmark import export as exporting
 
-    plan, failed = planning.looked_at(request, store), 0
+    plan = planning.looked_at(request, store)
     folder = into(args.to or store.home / "export" / plan.task.name)
-    for line, good in exporting.run(plan, store, folder, args.onnx):
-        print(line, file=sys.stdout if good else sys.stderr)
-        failed += not good
-    return int(failed > 0)
+    return written(exporting.run(plan, store, folder, args.onnx))
 
 
 def restore(args: argparse.Namespace) -> int:
     """Restores images with trained methods."""
+    if args.entry:
+        return entries.restore(args)
     request, store = request_of(args), Store()
 
     planning = _planner()
@@ -187,11 +191,12 @@ def restore(args: argparse.Namespace) -> int:
 
     plan = planning.looked_at(request, store)
     folder = into(args.to or store.home / "restored" / plan.task.name)
-    for path in restoring.run(plan, store, args.image, folder, args.calibrated):
+    networks = restoring.stored(plan, store, args.calibrated)
+    for path in restoring.run(networks, args.image, folder, plan.task.protocol.colour):
         print(shown(path))
     for note in plan.notes:
         print(f"note: {note}", file=sys.stderr)
-    there = [job.method for job in planning.stored_jobs(plan, store)]
+    there = [one.name for one in networks]
     missing = dict.fromkeys(job.method for job in plan.sweeps.values() if job.method not in there)
     for name in missing:
         print(f"{name}: {planning.untrained(plan)}", file=sys.stderr)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,10 +18,11 @@ from torch import Tensor
 from benchmark import tiled
 from benchmark.analysis.calibration import calibrations
 from benchmark.checkpoints import bytes_of
-from benchmark.control import level_text
+from benchmark.control import Level, level_text
 from benchmark.data.patches import to_pixels
 from benchmark.errors import UserError
 from benchmark.export import safe
+from benchmark.method import ControlMethod
 from benchmark.opened import read_image
 from benchmark.plan import Plan, nothing_there, stored_jobs
 from benchmark.precision import inference
@@ -33,34 +35,68 @@ LONGEST_NAME = 255
 """Bytes that the name of a file may have."""
 
 
-def run(
-    plan: Plan, store: Store, images: Sequence[Path], folder: Path, calibrated: bool = False
-) -> Iterator[Path]:
-    """Restores images as they are, and yields every file that it has written.
+class Network(NamedTuple):
+    """A trained network with a dial, and what is asked of it.
 
     Args:
-        plan: What was asked for; of every method the first of its seeds that is trained counts.
+        name: What its files are called.
+        levels: The levels.
+        method: Returns it, in evaluation mode.
+        dial: Returns what its dial is set to for a level.
+    """
+
+    name: str
+    levels: Sequence[Level]
+    method: Callable[[], ControlMethod]
+    dial: Callable[[Level], Level] = lambda level: level
+
+
+def stored(plan: Plan, store: Store, calibrated: bool = False) -> list[Network]:
+    """Returns what is trained of a plan: of every method the first of its seeds that is.
+
+    Args:
+        plan: What was asked for.
         store: Where the trained stages are.
-        images: The image files.
-        folder: Gets ``<image>-<method>-<level>.png``; no file in it is ever replaced. One that is what
-            would be written, as a run that was stopped leaves them, stays as it is.
         calibrated: Whether the dial is set to what was best for a level instead of the level itself.
 
     Raises:
-        UserError: If nothing is trained, no method has a level, an image is refused, a name is too long,
-            another file is there already, or a calibration is not. Nothing is written then.
-        JobError: If a file cannot be written.
+        UserError: If nothing is trained, no method has a level, or a calibration is not stored.
     """
     jobs = stored_jobs(plan, store)
     if not jobs:
         raise UserError(nothing_there(plan, store))
-    parts = [(job, level) for job in jobs for level in job.levels]
-    if not parts:
+    if not any(job.levels for job in jobs):
         raise UserError("; ".join(f"{one.method} {one.reason}" for one in plan.skipped))
+    known = calibrations(plan, store, jobs) if calibrated else {}
+    found = []
+    for job in jobs:
+        one = Network(job.method, job.levels, functools.partial(loaded, job, plan.task, store))
+        found.append(one._replace(dial=known[job.method].dial) if job.method in known else one)
+    return found
+
+
+def run(
+    networks: Sequence[Network], images: Sequence[Path], folder: Path, colour: str
+) -> Iterator[Path]:
+    """Restores images as they are, and yields every file that it has written.
+
+    Args:
+        networks: What restores them.
+        images: The image files.
+        folder: Gets ``<image>-<network>-<level>.png``; no file in it is ever replaced. One that is what
+            would be written, as a run that was stopped leaves them, stays as it is.
+        colour: How images are read, as the task's protocol says it.
+
+    Raises:
+        UserError: If an image is refused, a name is too long, or another file is there already. Nothing
+            is written then.
+        JobError: If a file cannot be written.
+    """
     targets = {
-        (job.method, level, image): folder
-        / f"{image.stem}-{safe(job.method)}-{level_text(level).replace('/', '_')}.png"
-        for job, level in parts
+        (one.name, level, image): folder
+        / f"{image.stem}-{safe(one.name)}-{level_text(level).replace('/', '_')}.png"
+        for one in networks
+        for level in one.levels
         for image in images
     }
     for path, times in Counter(targets.values()).items():
@@ -70,8 +106,6 @@ def run(
             )
         if times > 1 or (os.path.lexists(path) and not os.path.isfile(path)):
             raise _taken(path, "would be written twice" if times > 1 else "is there already")
-    known = calibrations(plan, store, jobs) if calibrated else {}
-    colour = plan.task.protocol.colour
     looks = {}
     for image in images:
         # Before anything is written: one that is refused must not stop the others halfway.
@@ -80,18 +114,17 @@ def run(
 
     def outputs(wanted: Collection[Path]) -> Iterator[tuple[Path, bytes]]:
         device = best_device()
-        for job in jobs:
-            method = loaded(job, plan.task, store)
-            for level in job.levels:
-                own = [one for one in images if targets[job.method, level, one] in wanted]
+        for one in networks:
+            method = one.method()
+            for level in one.levels:
+                own = [image for image in images if targets[one.name, level, image] in wanted]
                 if not own:
                     continue
-                dial = known[job.method].dial(level) if job.method in known else level
-                network = ready(method.tuned(dial), device)
+                network = ready(method.tuned(one.dial(level)), device)
                 for image in own:
                     with inference():
                         output = tiled.restored(network, read_image(image, colour).to(device))
-                    yield targets[job.method, level, image], _png(output, looks[image])
+                    yield targets[one.name, level, image], _png(output, looks[image])
 
     there = {path for path in targets.values() if os.path.isfile(path)}
     for path, blob in outputs(there):

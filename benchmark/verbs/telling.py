@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,15 @@ def headline(results: Results, plan: Plan) -> str:
             rows.append([method, *texts])
         lines += aligned(rows)
     return "\n".join(lines)
+
+
+def written(lines: Iterable[tuple[str, bool]]) -> int:
+    """Prints lines about what was written, those of failures to the error stream; returns the exit code."""
+    failed = 0
+    for line, good in lines:
+        print(line, file=sys.stdout if good else sys.stderr)
+        failed += not good
+    return int(failed > 0)
 
 
 def aligned(rows: list[list[str]], left: int = 1) -> list[str]:
