@@ -120,14 +120,16 @@ def parser() -> tuple[Parser, list[str]]:
     known.add_argument("--json", action="store_true", help="the matrix as JSON")
     add("run", bench.run, "train what is missing, sweep the dial, write the report", wanted)
     add("train", bench.train, "train the stages that are missing", selection(mirrors=False))
-    add(
+    scored = add(
         "sweep",
         bench.sweep,
         "score what is trained at the levels that are missing, write the report",
         wanted,
     )
+    _entries(scored)
     told = add("report", bench.report, "write the report from what is stored", stored)
     told.add_argument("--to", type=Path, metavar="FOLDER", help="default: runs/report/TASK")
+    _entries(told)
     add(
         "size",
         bench.size,

@@ -139,11 +139,37 @@ def make(request: Request, store: Store, train: bool = True) -> Plan:
         UserError: If a name, option, level or set is wrong.
     """
     task = tasks.get(request.task)
-    request = dataclasses.replace(
-        request,
-        train=tuple(anywhere(one, "train") for one in request.train) or default_sets(task, "train"),
-        test=tuple(anywhere(one, "test") for one in request.test) or default_tests(task),
-    )
+    sets = tuple(anywhere(one, "train") for one in request.train) or default_sets(task, "train")
+    plan = tested(dataclasses.replace(request, train=sets))
+    request, training = plan.request, plan.training
+    set_digests = tuple(one.digest for one in training)
+    try:
+        build.build_backbone(request.backbone, task, request.seeds[0])
+    except JobError as error:
+        raise UserError(str(error)) from error
+    asked = [(one, methods.asked(plan, one)) for one in request.methods]
+    for seed in request.seeds:
+        for choice, needs in asked:
+            if needs is not None:
+                methods.add(plan, store, choice, seed, set_digests, needs)
+    if not train:
+        plan.forced[0].clear()
+    look_up(plan, store)
+    return plan
+
+
+def tested(request: Request) -> Plan:
+    """Returns a plan without methods: its sets, opened, and levels.
+
+    Args:
+        request: What was asked for, its training sets among it if any matter.
+
+    Raises:
+        UserError: If a set is wrong.
+    """
+    task = tasks.get(request.task)
+    test = tuple(anywhere(one, "test") for one in request.test) or default_tests(task)
+    request = dataclasses.replace(request, test=test)
     if request.offline:
         assets.close_hub((*request.train, *request.test))
     crop, offline, count = request.preset.crop, request.offline, len(request.test)
@@ -157,21 +183,7 @@ def make(request: Request, store: Store, train: bool = True) -> Plan:
     training = tuple(found[count:])
     _named_apart("test", tests)
     _named_apart("training", dict(zip(request.train, training, strict=True)))
-    plan = Plan(request, task, levels_of(request, task), tests, training)
-    set_digests = tuple(one.digest for one in training)
-    try:
-        build.build_backbone(request.backbone, task, request.seeds[0])
-    except JobError as error:
-        raise UserError(str(error)) from error
-    asked = [(one, methods.asked(plan, one)) for one in request.methods]
-    for seed in request.seeds:
-        for choice, needs in asked:
-            if needs is not None:
-                methods.add(plan, store, choice, seed, set_digests, needs)
-    if not train:
-        plan.forced[0].clear()
-    _look_up(plan, store)
-    return plan
+    return Plan(request, task, levels_of(request, task), tests, training)
 
 
 def looked_at(request: Request, store: Store, train: bool = True) -> Plan:
@@ -219,7 +231,7 @@ def levels_of(request: Request, task: Task) -> tuple[Level, ...]:
     return task.grid
 
 
-def _look_up(plan: Plan, store: Store) -> None:
+def look_up(plan: Plan, store: Store) -> None:
     """Fills in which stages are stored and which cells are missing."""
     for key in plan.trains:
         if key not in plan.forced[0] and store.read_stage(key) is not None:

@@ -6,6 +6,7 @@ installed package, and its weights are read as tensors whose hash it states.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import http.client
 import urllib.error
@@ -17,6 +18,7 @@ from typing import Any
 from benchmark import tasks
 from benchmark.build import build_method, create_method, load_states
 from benchmark.control import Level, parse_level
+from benchmark.data.sources import ImageSet, open_set
 from benchmark.errors import JobError, UserError, one_line
 from benchmark.leaderboard import check, folder, loaded, proof, weights
 from benchmark.leaderboard import entry as entries
@@ -25,14 +27,25 @@ from benchmark.leaderboard.faults import Fault
 from benchmark.method import ControlMethod
 from benchmark.planning.jobs import SweepJob
 from benchmark.planning.keys import preset_of
+from benchmark.registry.digest import digest
 from benchmark.registry.discovery import find
 from benchmark.registry.spec import parse
 from benchmark.scoring.dialling import ESTIMATOR
+from benchmark.store import Store
 
 PATIENCE = 20
 """Seconds to wait for a server that holds weights."""
 LARGEST, PIECE = 2**31, 2**20
 """Bytes of the largest weights that are fetched, and how many are read at a time."""
+
+
+def training_set(about: Mapping[str, Any]) -> ImageSet | None:
+    """Returns a set that an entry was trained on, or None if it is not here with the same images."""
+    try:
+        found = open_set(about["name"], "train", offline=True)
+    except UserError:
+        return None
+    return found if found.digest == about["digest"] else None
 
 
 def refuse(entry: Entry) -> None:
@@ -125,6 +138,44 @@ class Entered:
             raise type(error)(f"{self.name}: {error}") from error
         return found.eval().requires_grad_(False)
 
+    def training(self) -> tuple[list[ImageSet], list[str]]:
+        """Returns the sets that it was trained on, as far as they are here, and the names of the others."""
+        here, away = [], []
+        for about in self.entry.facts["training"]:
+            found = training_set(about)
+            if found is None:
+                away.append(about["name"])
+            else:
+                here.append(found)
+        return here, away
+
+    def stage_keys(self) -> dict[str, str]:
+        """Returns the keys that its weights have in a store, by their stages."""
+        return {
+            one["stage"]: digest(["entry", self.name, one["sha256"]]) for one in self._weights()
+        }
+
+    def keep(self, store: Store) -> None:
+        """Puts its weights into a store, unless they are there.
+
+        Raises:
+            UserError: If weights are not what their hash says.
+            JobError: If they cannot be fetched, or the disk is full.
+        """
+        from safetensors.torch import load
+
+        facts, keys = self.entry.facts, self.stage_keys()
+        job = {name: facts[name] for name in ("task", "method", "backbone")}
+        job |= {"preset": dataclasses.asdict(preset_of(facts["preset"])), "seed": self.seed}
+        # What training took is known of all stages together.
+        steps = facts["budget"]["steps"]
+        for one in self._weights():
+            if store.read_stage(keys[one["stage"]]) is None:
+                state = load(blob(self.path, one, offline=self.offline))
+                about = {"entry": self.name, "job": job, "steps": steps}
+                store.write_stage(keys[one["stage"]], state, about)
+            steps = 0
+
     @property
     def levels(self) -> list[Level]:
         """The levels that it was scored at."""
@@ -134,12 +185,12 @@ class Entered:
         """Returns the only levels that it answers at, or None if it has all."""
         return bare(self.entry, self.seed).only_levels(self.entry.task)
 
-    def job(self, levels: Sequence[Level]) -> SweepJob:
-        """Returns the sweep of no images that stands for the network at some levels."""
-        facts = self.entry.facts
+    def job(self, levels: Sequence[Level], dataset: str = "") -> SweepJob:
+        """Returns the sweep of the network at some levels, on a test set or on none."""
+        facts, preset = self.entry.facts, preset_of(self.entry.facts["preset"])
         names = (facts["task"], facts["method"], None, facts["backbone"])
-        preset = preset_of(facts["preset"])
-        return SweepJob("", *names, preset, self.seed, {}, "", tuple(levels), self.offline)
+        own = (preset, self.seed, self.stage_keys())
+        return SweepJob("", *names, *own, dataset, tuple(levels), self.offline)
 
 
 def _reachable(about: Mapping[str, Any], offline: bool) -> None:

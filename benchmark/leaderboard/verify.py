@@ -181,16 +181,13 @@ def _budget(subject: Subject, outcome: Outcome) -> None:
 
 def _leaks(subject: Subject, outcome: Outcome) -> None:
     """Looks for tested images among those trained on, where these are at hand."""
-    from benchmark.data.sources import open_set
+    from benchmark.leaderboard.entered import training_set
     from benchmark.planning.leakage import leaks
 
     training = []
     for about in subject.entry.facts["training"]:
-        try:
-            found = open_set(about["name"], "train", offline=True)
-        except UserError:
-            continue
-        if found.digest != about["digest"]:
+        found = training_set(about)
+        if found is None:
             continue
         training.append(found)
         if len(found.pictures) != about["images"]:

@@ -20,6 +20,7 @@ from benchmark.verbs.telling import debugs, headline, into, outcome, shown, titl
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
+    from benchmark.planning.request import Request
     from benchmark.results import Results
 
 
@@ -51,17 +52,16 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
 
     from benchmark import engines
 
-    planning = _planner()
     if args.dry_run:
         from benchmark.verbs.outline import describe
 
-        plan = planning.looked_at(request, store, train)
+        plan = _planned(args, request, store, train, writes=False)
         _some(plan)
         print(describe(plan, sweep=sweep))
         traces(plan.failures, debugs(args))
         _inspected(plan, train, sweep)
         return 0
-    plan = planning.make(request, store, train)
+    plan = _planned(args, request, store, train)
     _some(plan)
     _inspected(plan, train, sweep)
     _unseen(plan, store)
@@ -84,6 +84,28 @@ def _work(args: argparse.Namespace, train: bool, sweep: bool) -> int:
                 file=sys.stderr,
             )
     return max(outcome(plan, store, failed, debugs(args)), int(unmirrored > 0))
+
+
+def _planned(
+    args: argparse.Namespace,
+    request: Request,
+    store: Store,
+    train: bool = True,
+    writes: bool = True,
+) -> Plan:
+    """Returns the plan of a request, or of the entries that are named instead.
+
+    Args:
+        args: The options.
+        request: What they ask for.
+        store: What is there.
+        train: Whether missing stages may be trained.
+        writes: Whether something may be downloaded, or put into the store.
+    """
+    planning = _planner()
+    if getattr(args, "entry", None):
+        return entries.plan(args, store, writes)
+    return (planning.make if writes else planning.looked_at)(request, store, train)
 
 
 def _planner() -> ModuleType:
@@ -313,14 +335,14 @@ def _stored(
     if writes:
         store.prepare()
 
-    planning = _planner()
-    plan = planning.looked_at(request, store)
+    plan = _planned(args, request, store, writes=False)
     plan.leaks(store)
     results = _results(plan, store)
     if results.rows.empty:
+        verb = "sweep" if getattr(args, "entry", None) else "run"
         raise UserError(
-            f"nothing is stored for this request; start with 'dialbench run {plan.task.name}', with "
-            "the same options"
+            f"nothing is stored for this request; start with 'dialbench {verb} {plan.task.name}', "
+            "with the same options"
         )
     from benchmark.verbs.notes import absent
 
@@ -351,7 +373,8 @@ def _write_report(results: Results, plan: Plan, store: Store, to: Path | None = 
     sets = [f"{one.name} ({amount(len(one.pictures), 'image')})" for one in plan.training]
     trained_on = ", ".join(sets) if plan.trains else ""
     with collector.paused():
-        report.write(results, plan.task, preset_text(plan.request.preset), folder, trained_on)
+        presets = dict.fromkeys(preset_text(job.preset) for job in plan.sweeps.values())
+        report.write(results, plan.task, ", ".join(presets), folder, trained_on)
         if to is None:
             report.index(folder.parent)
     print(headline(results, plan))

@@ -19,11 +19,12 @@ def describe(plan: Plan, train: bool = True, sweep: bool = True) -> str:
         sweep: Whether it scores cells.
     """
     request, space = plan.request, plan.task.space
+    trained = f"training on {_listed(request.train)}; " if request.train else ""
     beyond = [_named(plan, level) for level in plan.levels if not space.between(level)]
     lines = [
         f"task {request.task}, preset {keys.preset_text(request.preset)}, "
         f"backbone {request.backbone}, seeds {_listed(request.seeds)}",
-        f"training on {_listed(request.train)}; testing on {_listed(request.test)}; "
+        f"{trained}testing on {_listed(request.test)}; "
         f"levels {_listed([_named(plan, level) for level in plan.levels])}",
         *(
             [f"training does not reach levels {_listed(beyond)}"]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 def title(args: argparse.Namespace, request: Request) -> str:
     """Returns what a run is of, in one line that needs nothing heavy."""
+    if getattr(args, "entry", None):
+        return f"{request.task}: {', '.join(one.resolve().name for one in args.entry)}"
     methods = ", ".join(one.method for one in request.methods)
     seeds = f"{'seeds' if len(request.seeds) > 1 else 'seed'} {', '.join(map(str, request.seeds))}"
     preset = ":".join([args.preset, *args.set])

@@ -8,13 +8,16 @@ import threading
 import urllib.request
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from benchmark import cli
+from benchmark.data.sources import open_set
 from benchmark.errors import JobError, UserError
-from benchmark.leaderboard import card, entered, schema
+from benchmark.leaderboard import card, entered, entry, schema
 from benchmark.leaderboard.entry import Entry
 from benchmark.opened import open_entry, open_method
 from benchmark.registry.digest import ROOT
@@ -190,6 +193,72 @@ def test_an_exported_entry_says_what_it_is_and_gives_its_weights(made, told, tmp
         assert code == 2 and said in err
 
 
+def test_entries_are_scored_as_what_is_trained_was(made, told, home, at_home):
+    with at_home(made["dni"].parents[3] / "runs"):
+        code, _, _ = told("report", *ALL[:-4], "--methods", "dni,experts,floor", "--seeds", "1")
+        assert code == 0
+        there = Path(os.environ["DIALBENCH_HOME"])
+        trained, steps = rows_of(there), steps_of(there)
+    entries = [part for name in made for part in ("--entry", made[name])]
+    words = ("denoise", *entries, "--seeds", "1", "--offline")
+    code, out, _ = told("sweep", *words, "--dry-run")
+    assert code == 0 and "cells: 9 to score of 9" in out and not home.exists()
+    code, _, err = told("report", *words)
+    assert code == 2 and "start with 'dialbench sweep denoise'" in err
+    code, out, err = told("sweep", *words, "--jobs", "1")
+    assert code == 0 and "PSNR-RGB on builtin" in out
+    assert f"dni: network of the entry {made['dni'].name} (claimed), trained on builtin" in err
+    found = rows_of(home)
+    own = ["created_utc", "harness_version"]
+    assert found.drop(columns=own).equals(trained.drop(columns=own)) and len(found) > 50
+    assert steps_of(home) == steps and steps["dni"] > 0
+    # Nothing is left to do, and the report can be had again, also from a store that is only read.
+    code, out, err = told("sweep", *words)
+    assert code == 0 and "sweep dni" not in err
+    code, out, _ = told("report", *words, "--to", home.parent / "again")
+    assert code == 0
+    again = (home.parent / "again" / "rows.csv").read_bytes()
+    assert again == (home / "report" / "denoise" / "rows.csv").read_bytes()
+    code, out, _ = told("store", "clear", "--methods", "dni")
+    assert code == 0 and not any("dni" in line for line in told("store")[1].splitlines())
+    code, _, err = told("sweep", *words, "--matrix", "--jobs", "1")
+    assert code == 0 and "sweep dni on builtin seed 1 done" in err
+    found = rows_of(home)
+    assert {*found.loc[found["level"] != found["set_level"], "method"]} == {"dni", "floor"}
+
+
+def steps_of(home: Path) -> dict[str, int]:
+    table = pd.read_csv(home / "report" / "denoise" / "table.csv")
+    return table.groupby("method")["train_steps"].first().to_dict()
+
+
+def rows_of(home: Path) -> pd.DataFrame:
+    return pd.read_csv(home / "report" / "denoise" / "rows.csv")
+
+
+def test_entries_trained_on_what_is_tested_are_noted(made, told, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    picture = open_set("builtin", "train").pictures[0]
+    Image.fromarray(picture.read()).save(folder / "shown.png")
+    words = ("--entry", made["dni"], "--levels", "0.6", "--offline", "--jobs", "1")
+    code, _, err = told("sweep", "denoise", *words, "--test", folder)
+    assert code == 0 and f"1 image of them, like builtin/{picture.name}, show" in err
+
+
+def test_networks_that_a_table_could_not_tell_apart_are_refused(made, told, copied, edit, boards):
+    other = boards / "denoise" / "entries" / "another"
+    shutil.copytree(made["dni"], other)
+    facts = json.loads((other / "entry.json").read_text())
+    facts["method_digest"] = "0" * 20
+    facts["id"] = entry.entry_id(facts)
+    other = other.rename(other.with_name(facts["id"]))
+    (other / "entry.json").write_bytes(schema.written(facts))
+    (other / "card.md").write_bytes(card.card(Entry(facts)))
+    code, _, err = told("sweep", "denoise", "--entry", made["dni"], "--entry", other, "--offline")
+    assert code == 2 and "could not tell them apart" in err
+
+
 def test_the_demo_shows_entries_by_their_methods_names_where_these_differ(made, told, monkeypatch):
     shown = []
     monkeypatch.setattr("benchmark.demo.app.launch", lambda session, port: shown.append(session))
@@ -210,8 +279,8 @@ def test_the_demo_shows_entries_by_their_methods_names_where_these_differ(made, 
         ("--preset gpu", "--entry says what was trained"),
         ("--methods dni", "--entry says what was trained"),
         ("--set steps=2", "--entry says what was trained"),
-        ("--seeds 0,1", "--seeds with one seed"),
-        ("--calibrated", "but not --calibrated"),
+        ("--seeds 0,1", "--seeds takes one"),
+        ("--calibrated", "leave it out with --entry"),
         ("--seeds 7", "has no network of seed 7; choose from: 0, 1"),
         ("--levels 30", "lies outside"),
     ],
