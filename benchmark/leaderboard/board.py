@@ -6,8 +6,8 @@ import csv
 import html
 import io
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from benchmark import tasks
 from benchmark.amount import amount
@@ -30,7 +30,7 @@ COLUMNS = (
     *("ms_per_image", "train_steps", "status", "checked", "paper", "created_utc"),
 )
 HEADS = ("rank", "method", "headline", "gap to experts", "dial quality", "coverage", "stored")
-HEADS += ("folded", "MACs", "switch", "status", "confidence", "preset")
+HEADS += ("folded", "MACs", "switch", "status", "confidence", "weights", "preset")
 
 
 def csv_text(groups: Sequence[Group]) -> bytes:
@@ -198,8 +198,18 @@ def _line(one: Standing, backbone: bool) -> list[str]:
         words.NULL if cost["switch_ms"] is None else f"{cost['switch_ms']:.2f} ms",
         standing(one.entry),
         sure,
+        _held(facts["weights"]),
         facts["preset"],
     ]
+
+
+def _held(weights: Sequence[Mapping[str, Any]]) -> str:
+    """Returns how large the weights are that an entry holds, or where else they can be had."""
+    if not weights or not all(one["file"] or one["url"] for one in weights):
+        return words.NULL
+    if not all(one["file"] for one in weights):
+        return "on a server"
+    return f"{sum(one['bytes'] for one in weights) / 1e6:.1f} MB"
 
 
 def safe(text: str) -> str:

@@ -27,6 +27,7 @@ from benchmark.leaderboard.card import sections
 from benchmark.leaderboard.card import title as card_title
 from benchmark.leaderboard.drawing import LINES, PANELS, Panel, curves, panels
 from benchmark.leaderboard.entry import Entry
+from benchmark.leaderboard.folder import ENTRIES
 from benchmark.leaderboard.standings import Group, Standing
 from benchmark.report import words
 from benchmark.report.averages import costs, means
@@ -151,8 +152,24 @@ def card(entry: Entry) -> str:
     for head, facts in sections(entry):
         body += [f"<h2>{escape(head)}</h2>"] if head else []
         body.append(f"<ul>{''.join(f'<li>{_code(text)}</li>' for text in facts)}</ul>")
+    if entry.facts["weights"] and all(one["file"] or one["url"] for one in entry.facts["weights"]):
+        body += [
+            "<h2>On images of your own</h2>",
+            "<p>In the folder of dialbench, with your images in the folder <code>photographs</code>:</p>",
+            f"<ul>{''.join(f'<li>{_code(text)}</li>' for text in _uses(entry))}</ul>",
+        ]
     board = f"{entry.task.name}: leaderboard"
     return frame(card_title(entry), body, home="index.html", back=board, script=False)
+
+
+def _uses(entry: Entry) -> list[str]:
+    """Returns the commands that use the network of an entry."""
+    place = f"{entry.task.name} --entry leaderboards/{entry.task.name}/{ENTRIES}/{entry.id}"
+    return [
+        f"a table: `dialbench sweep {place} --test photographs`",
+        f"in a browser: `dialbench demo {place}`",
+        f"for other programs: `dialbench export {place} --onnx`",
+    ]
 
 
 def _code(text: str) -> str:

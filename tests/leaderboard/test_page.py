@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from benchmark import cli
-from benchmark.leaderboard import build, check, drawing, drawn, loaded
+from benchmark.leaderboard import board, build, check, drawing, drawn, entry, loaded
 from benchmark.leaderboard.entry import Entry
 from benchmark.leaderboard.page import card, home, page
 from benchmark.report import marks
@@ -236,6 +236,7 @@ def test_headings_say_units_and_which_way_is_better(put, boards):
         "switch",
         "status",
         "confidence, dB",
+        "weights",
         "preset",
     ]
     assert "Reproduced: the share" in text
@@ -260,9 +261,32 @@ def test_every_line_leads_to_its_card(put, boards, tmp_path):
     facts = re.findall("<li>(.*?)</li>", text)
     lines = (boards / "sr" / "entries" / one.id / "card.md").read_text().splitlines()
     facts = [html.unescape(re.sub("</?code>", "`", fact)) for fact in facts]
+    *facts, table, browser, programs = facts
     assert "Status: reproduced." in text and facts == [
         line[2:] for line in lines if line.startswith("- ")
     ]
+    named = f"sr --entry leaderboards/sr/entries/{one.id}"
+    assert table == f"a table: `dialbench sweep {named} --test photographs`"
+    assert named in browser and named in programs
+
+
+def test_only_networks_that_can_be_had_are_offered(put, boards, edit):
+    path = put(images=5, levels=3)
+    facts = json.loads((path / entry.NAME).read_text())
+    size = sum(one["bytes"] for one in facts["weights"]) / 1e6
+    for name, url, said in (
+        ("file", None, f"{size:.1f} MB"),
+        ("url", "https://nowhere.invalid/x.safetensors", "on a server"),
+        ("none", None, "—"),
+    ):
+        if name != "file":
+            gone = [{**one, "file": None, "url": url} for one in facts["weights"]]
+            edit(path, weights=gone)
+        one = entry.parse((path / entry.NAME).read_bytes(), strict=False)
+        assert ("dialbench sweep" in card(one)) == (name != "none")
+        text = board.markdown(build.compared(boards / "sr"), one.task).decode()
+        (line,) = [line for line in text.splitlines() if "[dni]" in line]
+        assert line.split(" | ")[-2] == said, name
 
 
 def test_what_all_of_a_set_have_in_common_stands_with_the_set(put, boards):
