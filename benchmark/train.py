@@ -266,13 +266,19 @@ class Progress(Callback):
         self.steps, self.folder, self.every, self.say = steps, folder, checkpoint_every, say
         self.saved = self.told = time.monotonic()
         self.began: tuple[float, int] | None = None
+        self.first = 0
 
     def on_train_start(self, trainer: L.Trainer, module: ControlMethod) -> None:
         # Lightning's own handler of SIGTERM ends the run without saving anything.
         stopping.rearm()
+        self.first = module.steps_done
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: ControlMethod, *_: object) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, module: ControlMethod, *_: object) -> None:
+        # Looks at the step before. When it ended Lightning asked callbacks first and the method's own
+        # on_train_batch_end after them; an average that is kept there belongs to what is saved.
         now, done = time.monotonic(), module.steps_done
+        if done == self.first:
+            return
         if self.began is None:
             self.began = (now, done)
         if now - self.told >= 1:

@@ -85,7 +85,7 @@ def killed(monkeypatch):
                 raise Killed
 
         with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(train.Progress, "on_train_batch_end", kill_after_saving)
+            patch.setattr(train.Progress, "on_train_batch_start", kill_after_saving)
             yield
 
     return after

@@ -140,6 +140,35 @@ def test_what_was_saved_on_the_way_is_where_training_goes_on(tmp_path):
     assert resumed.facts["first"] == 8 and same(whole.state, resumed.state)
 
 
+def test_an_average_that_the_method_keeps_goes_on_too(tmp_path):
+    file = tmp_path / "averaged.py"
+    file.write_text(
+        "import copy\n"
+        "import torch\n"
+        "from benchmark.method import ControlMethod, Stage, Uniform\n\n\n"
+        "class Averaged(ControlMethod):\n"
+        "    def build(self, backbone, control):\n"
+        "        self.average = copy.deepcopy(backbone)\n"
+        "        self.register_buffer('count', torch.zeros(()))\n"
+        "    def stages(self, task):\n"
+        "        return [Stage('joint', ('backbone', 'average', 'count'), Uniform())]\n"
+        "    def forward(self, x, level):\n"
+        "        return (self.backbone if self.training else self.average)(x)\n"
+        "    @torch.no_grad()\n"
+        "    def on_train_batch_end(self, *_):\n"
+        "        self.count += 1\n"
+        "        for mean, own in zip(self.average.parameters(), self.backbone.parameters()):\n"
+        "            mean.lerp_(own, 0.5)\n"
+    )
+    every = dataclasses.replace(SMOKE, checkpoint_every=0)
+    stage = Stage("joint", ("backbone", "average", "count"), Uniform())
+    own = dataclasses.replace(job(stage=stage, method="averaged", preset=every), method_file=str(file))
+    whole = train.train_stage(own, None, tmp_path, silent)
+    assert whole.state["count"] == whole.facts["steps"] == 9
+    resumed = train.train_stage(own, None, tmp_path, silent)
+    assert resumed.facts["first"] == 8 and same(whole.state, resumed.state)
+
+
 def test_a_checkpoint_that_is_cut_short_leaves_the_one_before(tmp_path, monkeypatch):
     def cut(self, path, *_, **__):
         Path(path).write_bytes(b"half")

@@ -268,7 +268,7 @@ def test_a_stage_that_fails_lets_go_of_what_was_recorded(imitated, monkeypatch, 
         begin(self, *given)
 
     monkeypatch.setattr(train.ControlMethod, "begin", watched)
-    monkeypatch.setattr(train.Progress, "on_train_batch_end", kill)
+    monkeypatch.setattr(train.Progress, "on_train_batch_start", kill)
     with pytest.raises(Killed):
         trained("denoise", JOINT, "decouple", tmp_path)
     assert imitated[0].recorded and kept[0]._recorder is None
