@@ -56,18 +56,26 @@ def mixed_levels_equal_one_by_one(factory: Factory, task: Task) -> None:
 def outputs_have_their_shape(factory: Factory, task: Task) -> None:
     """A batch of images gives as many, of three channels and as large as the task makes them.
 
-    They are numbers of the same kind, and the images that were given stay as they are.
+    They are numbers of the same kind, and the images and levels that were given stay as they are,
+    in training too: what a step learns from is made of them afterwards.
     """
     method = scrambled(factory)
-    x = images(2)
-    given = x.clone()
+    # Noise leads out of [0, 1].
+    x, level = 1.5 * images(2) - 0.25, levels(points(method, task)[-1:] * 2)
+    given = x.clone(), level.clone()
     batch, channels, *sides = x.shape
     wanted = (batch, channels, *(task.scale * side for side in sides))
-    output = method(x, levels(points(method, task)[-1:] * 2))
+    output = method(x, level)
     found = tuple(output.shape)
     require(found == wanted, f"the output has shape {found} instead of {wanted}")
     require(output.dtype == x.dtype, f"the output is {output.dtype} for images of {x.dtype}")
-    require(torch.equal(x, given), "forward() changes the images that it is given; work on a copy")
+    for mode in ("", " in training mode"):
+        for what, one, before in zip(("images", "levels"), (x, level), given, strict=True):
+            same = torch.equal(one, before)
+            require(same, f"forward() changes the {what} that it is given{mode}; work on a copy")
+        if not mode:
+            method.train()
+            method(x, level)
 
 
 def tuned_equals_forward(factory: Factory, task: Task) -> None:

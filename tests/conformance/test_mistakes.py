@@ -45,6 +45,10 @@ def test_images_that_are_changed_and_other_numbers_are_named(reason):
     add = "x += level.reshape(-1, 1, 1, 1)\n        return self.backbone(x)"
     check = "outputs_have_their_shape"
     assert "changes the images" in reason(check, PLAIN + JOINT + forward.format(add))
+    clamp = "x.clamp_(0, 1)\n        return self.backbone(x)"
+    assert "changes the images" in reason(check, PLAIN + JOINT + forward.format(clamp))
+    quiet = "x.mul_(0.5 if self.training else 1)\n        return self.backbone(x)"
+    assert "in training mode" in reason(check, PLAIN + JOINT + forward.format(quiet))
 
 
 def test_a_method_that_ends_the_process_does_not_pass(reason):
