@@ -70,7 +70,9 @@ def points(method: ControlMethod, task: Task) -> list[Level]:
 @torch.no_grad()
 def scrambled(factory: Factory, dtype: torch.dtype = torch.float64) -> ControlMethod:
     """Returns a method with random values in all parameters and running statistics."""
-    method = factory(0).to(dtype).eval()
+    # Complex numbers stay what they are; to(dtype) would leave their real parts.
+    method = factory(0).eval()
+    method = method.double() if dtype == torch.float64 else method.float()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         for parameter in method.parameters():

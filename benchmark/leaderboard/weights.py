@@ -13,7 +13,10 @@ from benchmark.leaderboard.faults import Fault, shown
 
 HEADER = 1 << 20
 """Bytes that a header may have."""
-BYTES = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1}
+BYTES = {
+    **{"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "C64": 8},
+    **{"I8": 1, "I16": 2, "I32": 4, "I64": 8, "U8": 1, "BOOL": 1},
+}
 PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,200}")
 
@@ -82,9 +85,11 @@ def _span(key: str, about: Any, name: str) -> tuple[int, int]:
     if not whole or len(offsets) != 2 or type(about["dtype"]) is not str:
         raise Fault(f"{name}: tensor {key} is not described as it must be")
     width = BYTES.get(about["dtype"])
+    if width is None:
+        raise Fault(f"{name}: tensor {key} holds {shown(about['dtype'])}, not {', '.join(BYTES)}")
     # An empty tensor too: readers multiply its sides from the left, and overflow before they meet the 0.
     if math.prod(side for side in shape if side) >= 2**60:
         raise Fault(f"{name}: tensor {key} is too large")
-    if width is None or math.prod(shape) * width != offsets[1] - offsets[0]:
+    if math.prod(shape) * width != offsets[1] - offsets[0]:
         raise Fault(f"{name}: tensor {key} has not the size of its shape")
     return offsets[0], offsets[1]

@@ -134,6 +134,21 @@ def test_a_network_of_its_own_costs_nothing_of_the_backbone(reason, tmp_path):
     assert sum(one.numel() for one in method.weights_to_keep().values()) == 4 * 3 * 9 + 3
 
 
+def test_complex_numbers_of_a_method_stay_complex(reason):
+    body = (
+        "    def build(self, backbone, control):\n"
+        "        self.b = nn.Parameter(torch.ones(3, 1, 1))\n"
+        "        self.register_buffer('phase', torch.polar(torch.ones(3), torch.arange(1.0, 4)))\n"
+        + JOINT
+        + (
+            "    def forward(self, x, level):\n"
+            "        turned = self.phase.square().real.to(x.dtype)[:, None, None] * self.b\n"
+            "        return self.backbone(x) + level.reshape(-1, 1, 1, 1) * turned\n"
+        )
+    )
+    assert reason("weights_survive_storage", body).startswith("ok")
+
+
 SPECTRAL = (
     "    def build(self, backbone, control):\n"
     "        self.backbone = Own()\n" + JOINT + "    def forward(self, x, level):\n"

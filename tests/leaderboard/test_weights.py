@@ -6,8 +6,10 @@ import os
 import pickle
 
 import pytest
+import torch
 
 from benchmark.leaderboard import check, entry, synthetic
+from benchmark.store import packed
 
 
 def test_pickles_are_refused_unopened(put, faults, edit, tmp_path):
@@ -55,7 +57,10 @@ def test_weights_are_what_their_hash_says(put, faults):
             {"x": {"dtype": "F32", "shape": [2**39, 2**39, 0], "data_offsets": [48, 48]}},
             "too large",
         ),
-        ({"x": {"dtype": "OBJ", "shape": [1], "data_offsets": [48, 49]}}, "not the size"),
+        (
+            {"x": {"dtype": "OBJ", "shape": [1], "data_offsets": [48, 49]}},
+            "holds OBJ, not F16, BF16",
+        ),
     ],
 )
 def test_headers_of_weights_are_held_to_their_form(put, extra, words):
@@ -66,6 +71,16 @@ def test_headers_of_weights_are_held_to_their_form(put, extra, words):
     about = json.loads((path / entry.NAME).read_bytes())["weights"][0]
     with pytest.raises(check.Fault, match=words):
         check.weights.check_file(file, about["file"], hashlib.sha256(blob).hexdigest(), len(blob))
+
+
+def test_what_torch_stores_of_complex_and_small_whole_numbers_is_taken():
+    state = {
+        "phase": torch.ones(3, dtype=torch.complex64),
+        "steps": torch.ones(5, dtype=torch.int8),
+        "order": torch.ones(7, dtype=torch.int16),
+    }
+    blob = packed(state)
+    check.weights.check_header(blob, len(blob), "w")
 
 
 def test_weights_that_no_fact_names_are_a_fault(put, faults):
