@@ -13,10 +13,8 @@ from benchmark.leaderboard.faults import Fault, shown
 
 HEADER = 1 << 20
 """Bytes that a header may have."""
-BYTES = {
-    **{"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "C64": 8},
-    **{"I8": 1, "I16": 2, "I32": 4, "I64": 8, "U8": 1, "BOOL": 1},
-}
+BYTES = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "C64": 8}
+BYTES |= {"I8": 1, "I16": 2, "I32": 4, "I64": 8, "U8": 1, "BOOL": 1}
 PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,200}")
 
