@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark import tasks
+from benchmark import assets, tasks
 from benchmark.control import Level, level_text
 from benchmark.errors import UserError
 from benchmark.planning.request import Request, request_of, wanted
@@ -83,13 +84,13 @@ def with_levels(
     return found
 
 
-def plan(args: argparse.Namespace, store: Store, keep: bool) -> Plan:
+def plan(args: argparse.Namespace, store: Store, writes: bool) -> Plan:
     """Returns the plan that scores the networks of entries, all at the same levels where they have them.
 
     Args:
         args: The options.
         store: Where results are.
-        keep: Whether weights may be put there.
+        writes: Whether something may be downloaded, or put there.
 
     Raises:
         UserError: If an entry or option is wrong.
@@ -98,7 +99,9 @@ def plan(args: argparse.Namespace, store: Store, keep: bool) -> Plan:
     from benchmark.leaderboard.planned import planned
 
     every = request.levels or sorted({level for one in networks for level in one.levels})
-    return planned(with_levels(networks, every), request, store, keep, not args.dry_run)
+    asked = with_levels(networks, every)
+    with contextlib.nullcontext() if writes else assets.as_they_are():
+        return planned(asked, request, store, writes, not args.dry_run)
 
 
 def export(args: argparse.Namespace) -> int:

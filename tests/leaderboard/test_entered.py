@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from benchmark import cli
+from benchmark import assets, cli
 from benchmark.data.sources import open_set
 from benchmark.errors import JobError, UserError
 from benchmark.leaderboard import card, entered, entry, schema
@@ -225,6 +225,18 @@ def test_entries_are_scored_as_what_is_trained_was(made, told, home, at_home):
     assert code == 0 and "sweep dni on builtin seed 1 done" in err
     found = rows_of(home)
     assert {*found.loc[found["level"] != found["set_level"], "method"]} == {"dni", "floor"}
+
+
+@pytest.mark.parametrize("verb", ["sweep --dry-run", "report"])
+def test_looking_at_entries_downloads_nothing(verb, made, told, tmp_path, monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.delenv("DIALBENCH_WEIGHTS", raising=False)
+    monkeypatch.setattr(assets, "_attempts", set())
+    monkeypatch.setattr(assets, "_download", lambda asset: asked.append(asset.name))
+    verb, *more = verb.split()
+    told(verb, "denoise", *more, "--entry", made["dni"])
+    assert not asked
 
 
 def steps_of(home: Path) -> dict[str, int]:
