@@ -137,7 +137,12 @@ def models(plan: Plan, store: Store) -> dict[tuple[str, str, str, int], Model]:
 
 
 def training(plan: Plan) -> dict[str, Any]:
-    """Returns what all methods of a plan were trained on, and the budget they had."""
+    """Returns what all methods of a plan were trained on, and the budget they had.
+
+    Nothing is said of what was trained elsewhere: entries of leaderboards, networks of others.
+    """
+    if not plan.trains and any(job.stage_keys for job in plan.sweeps.values()):
+        return {}
     fields = dataclasses.asdict(plan.request.preset)
     budget = {name: value for name, value in fields.items() if name not in SCORING}
     sets = {one.name: one.digest for one in plan.training} if plan.trains else {}

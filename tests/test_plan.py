@@ -92,7 +92,7 @@ def test_levels_are_told_in_the_unit_of_the_dial_and_which_are_not_trained_for(h
     assert "; levels 0 (5), 0.6 (50)\ntraining does not reach levels 0 (5)\n" in text
     assert "; levels 0.2 (20), 0.6 (50)\n\nstage" in told("dni", "20,50")
     # Where nothing is trained, no level lies beyond.
-    assert "; levels 0 (5), 0.6 (50)\n\nstage" in told("floor", "5,50")
+    assert "; levels 0 (5), 0.6 (50)\n\ncells" in told("floor", "5,50")
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,9 @@ def test_an_average_that_the_method_keeps_goes_on_too(tmp_path):
     )
     every = dataclasses.replace(SMOKE, checkpoint_every=0)
     stage = Stage("joint", ("backbone", "average", "count"), Uniform())
-    own = dataclasses.replace(job(stage=stage, method="averaged", preset=every), method_file=str(file))
+    own = dataclasses.replace(
+        job(stage=stage, method="averaged", preset=every), method_file=str(file)
+    )
     whole = train.train_stage(own, None, tmp_path, silent)
     assert whole.state["count"] == whole.facts["steps"] == 9
     resumed = train.train_stage(own, None, tmp_path, silent)

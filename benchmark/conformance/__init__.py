@@ -25,6 +25,8 @@ CHECKS = (
     training.stages_move_what_they_declare,
     training.plain_networks_answer_at_their_level,
     training.seeds_decide_weights,
+    training.random_numbers_follow_the_seed,
+    training.steps_leave_things_as_they_are,
     tuned.network_is_left_alone,
     devices.everything_moves_to_a_gpu,
     recording.recorded_steps_are_the_same_work,

@@ -112,14 +112,31 @@ def own_stages(method: ControlMethod, task: Task) -> list[Stage]:
     return [stage for stage in every if stage.network is None and stage.imported is None]
 
 
-def train(method: ControlMethod, stage: Stage, task: Task) -> None:
-    """Trains one stage for ``STEPS`` steps as a run does: through Lightning, with all its hooks."""
-    import lightning as L
-
+def begin(method: ControlMethod, stage: Stage) -> None:
+    """Prepares a method for a stage, as a run does."""
     method.begin(stage, MeanDistance(), Recipe(steps=STEPS, lr=1e-3, schedule="constant"))
+
+
+def batch_of(stage: Stage, task: Task) -> Batch:
+    """Returns what a step of a stage is given: four small images, at levels as it asks for them."""
     x = images(4, torch.float32)
     y = x.flip(0).repeat(1, 1, task.scale, task.scale)
-    batch = Batch(x, y, _levels_of(stage, task, len(x)))
+    return Batch(x, y, _levels_of(stage, task, len(x)))
+
+
+def train(method: ControlMethod, stage: Stage, task: Task, given: Batch | None = None) -> None:
+    """Trains one stage for ``STEPS`` steps as a run does: through Lightning, with all its hooks.
+
+    Args:
+        method: The method.
+        stage: The stage.
+        task: Its task.
+        given: The batch of all steps; by default ``batch_of``.
+    """
+    import lightning as L
+
+    begin(method, stage)
+    batch = batch_of(stage, task) if given is None else given
     data = torch.utils.data.DataLoader([batch] * STEPS, batch_size=None)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import random
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from benchmark.conformance.subject import (
     Factory,
     Skipped,
+    batch_of,
+    begin,
     images,
     levels,
     moved,
@@ -103,6 +107,65 @@ def seeds_decide_weights(factory: Factory, task: Task) -> None:
         states.append(state(method))
     same = all(torch.equal(value, states[1][key]) for key, value in states[0].items())
     require(same, "the same seed gives different weights")
+
+
+def random_numbers_follow_the_seed(factory: Factory, task: Task) -> None:
+    """Nothing sets a seed of its own, or draws from generators that checkpoints do not keep.
+
+    Seeds would differ less than they do, or a run that was killed end in other weights.
+    """
+    ends = []
+    for seed in (0, 1):
+        factory(seed)
+        ends.append(torch.get_rng_state())
+    own = "build() sets torch's seed, so all seeds begin alike; leave it, or use a torch.Generator"
+    require(not torch.equal(*ends), own)
+    for index, stage in enumerate(own_stages(factory(0), task)):
+        ends, others = [], [_elsewhere()]
+        for seed in (0, 1):
+            method = factory(0)
+            torch.manual_seed(seed)
+            train(method, own_stages(method, task)[index], task)
+            ends.append(torch.get_rng_state())
+            others.append(_elsewhere())
+        where = f"stage '{stage.name}'"
+        require(not torch.equal(*ends), f"{where} sets torch's seed; use a torch.Generator")
+        for name, states in zip(
+            others[0], zip(*(one.values() for one in others), strict=True), strict=True
+        ):
+            require(
+                len({*states}) == 1,
+                f"{where} draws from {name}, which no checkpoint keeps; use torch",
+            )
+
+
+def _elsewhere() -> dict[str, str]:
+    """Returns the states of generators that are not torch's."""
+    kind, keys, *rest = np.random.get_state(legacy=True)
+    return {
+        "Python's random": str(random.getstate()),
+        "numpy.random": f"{keys.tobytes().hex()} {rest}",
+    }
+
+
+def steps_leave_things_as_they_are(factory: Factory, task: Task) -> None:
+    """A step changes neither the batch that it is given nor the mode of any part.
+
+    What is changed in a batch is gone for what looks at it afterwards; a part in another mode stays so
+    for all steps to come.
+    """
+    for index, stage in enumerate(own_stages(factory(0), task)):
+        method, begun = factory(0), factory(0)
+        begin(begun, own_stages(begun, task)[index])
+        given, batch = batch_of(stage, task), batch_of(stage, task)
+        train(method, own_stages(method, task)[index], task, batch)
+        for name, before, after in zip(given._fields, given, batch, strict=True):
+            same = not isinstance(before, Tensor) or torch.equal(before, after)
+            require(same, f"stage '{stage.name}' changes {name} of its batch; work on a copy")
+        modes = {name: part.training for name, part in begun.named_modules()}
+        other = [name for name, part in method.named_modules() if part.training != modes.get(name)]
+        parts = ", ".join(name or "the method" for name in other[:3])
+        require(not other, f"stage '{stage.name}' leaves {parts} in another mode; set it back")
 
 
 @torch.no_grad()

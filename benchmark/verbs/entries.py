@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from benchmark.plan import Plan
 
 OTHERS = (
-    "--entry says what was trained, and how, so options about that are refused beside it; of several seeds "
-    "--seeds takes one"
+    "--entry says what was trained, and how, so options about that are refused beside it, and --force is "
+    "too; of several seeds --seeds takes one"
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from benchmark.control import Level, level_text
 from benchmark.plan import Plan
@@ -19,10 +19,11 @@ def describe(plan: Plan, train: bool = True, sweep: bool = True) -> str:
         sweep: Whether it scores cells.
     """
     request, space = plan.request, plan.task.space
+    presets = dict.fromkeys(keys.preset_text(job.preset) for job in plan.sweeps.values())
     trained = f"training on {_listed(request.train)}; " if request.train else ""
     beyond = [_named(plan, level) for level in plan.levels if not space.between(level)]
     lines = [
-        f"task {request.task}, preset {keys.preset_text(request.preset)}, "
+        f"task {request.task}, preset {_listed(presets or [keys.preset_text(request.preset)])}, "
         f"backbone {request.backbone}, seeds {_listed(request.seeds)}",
         f"{trained}testing on {_listed(request.test)}; "
         f"levels {_listed([_named(plan, level) for level in plan.levels])}",
@@ -32,7 +33,7 @@ def describe(plan: Plan, train: bool = True, sweep: bool = True) -> str:
             else ()
         ),
         "",
-        *(_stages(plan) if train else ()),
+        *(_stages(plan) if train and plan.trains else ()),
         *(_cells(plan) if sweep else ()),
     ]
     return "\n".join([*lines, *map(str, plan.notes)])
@@ -70,5 +71,5 @@ def _named(plan: Plan, level: Level) -> str:
     return f"{text} ({words.physical(plan.task, text)})" if words.has_physical(plan.task) else text
 
 
-def _listed(values: Sequence[object]) -> str:
+def _listed(values: Iterable[object]) -> str:
     return ", ".join(str(value) for value in values)

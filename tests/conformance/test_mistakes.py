@@ -248,3 +248,67 @@ def test_a_check_apart_warns_of_no_threads(recwarn):
         waiting.set()
         other.join()
     assert [str(one.message) for one in recwarn] == []
+
+
+DIAL = (
+    "    def build(self, backbone, control):\n"
+    "        {build}\n"
+    "        self.gain = nn.Linear(control.d, 1)\n" + JOINT + "    def forward(self, x, level):\n"
+    "        {forward}\n"
+    "        return self.backbone(x) * (1 + self.gain(level)[..., None, None])\n"
+    "    def loss(self, batch, stage):\n"
+    "        {loss}\n"
+    "        return super().loss(batch, stage)\n"
+)
+
+
+def dial(build: str = "pass", forward: str = "pass", loss: str = "pass") -> str:
+    return DIAL.format(build=build, forward=forward, loss=loss)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (dial(), "ok"),
+        (dial(loss="noise = torch.rand(3)"), "ok"),
+        (dial(loss="noise = torch.rand(3, generator=torch.Generator().manual_seed(0))"), "ok"),
+        (dial(build="torch.manual_seed(0)"), "build() sets torch's seed"),
+        (dial(loss="torch.manual_seed(0)"), "stage 'joint' sets torch's seed"),
+        (dial(loss="import random; random.random()"), "stage 'joint' draws from Python's random"),
+        (dial(loss="import numpy; numpy.random.rand()"), "stage 'joint' draws from numpy.random"),
+    ],
+)
+def test_seeds_that_are_set_and_generators_that_are_not_saved_are_named(body, said, reason):
+    assert said in reason("random_numbers_follow_the_seed", body)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (dial(), "ok"),
+        (dial(loss="self.eval(); self.train()"), "ok"),
+        (dial(loss="batch.y.add_(0.1)"), "changes y of its batch"),
+        (dial(loss="self.backbone.eval()"), "leaves backbone, backbone."),
+    ],
+)
+def test_steps_that_change_their_batch_or_a_mode_are_named(body, said, reason):
+    assert said in reason("steps_leave_things_as_they_are", body)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (dial(forward="x = nn.functional.dropout(x, 0.1, self.training)"), "ok"),
+        (dial(forward="x = x - x.mean() if self.training else x"), "ok"),
+        (
+            dial(build="nn.utils.parametrizations.spectral_norm(backbone.head)"),
+            "ok",
+        ),
+        (
+            dial(forward="level = level[:1].expand_as(level) if self.training else level"),
+            "differs from its samples in training mode",
+        ),
+    ],
+)
+def test_chance_and_norms_of_ones_own_are_no_mistake_in_training(body, said, reason):
+    assert said in reason("mixed_levels_equal_one_by_one", body)
