@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from benchmark.amount import amount
 from benchmark.build import create_method
 from benchmark.conformance import CHECKS
 from benchmark.conformance.networks import Place, places
@@ -19,6 +20,8 @@ from benchmark.errors import UserError, one_line
 from benchmark.method import ControlMethod
 
 OK, FAILED, SKIPPED = "ok", "FAILED", "skipped"
+SHOWN = 3
+"""Reasons of one check that are shown; places may fail for different ones."""
 
 Verdict = tuple[str, str, str]
 """Ok, failed or skipped; why; and the traceback of an error that the method raised."""
@@ -140,5 +143,15 @@ def _finding(check: str, verdicts: dict[str, Verdict]) -> Finding:
         ]
         return Finding(check, OK, "; ".join(left_out) if check == "it_can_be_built" else "")
     _, reason, trace = verdicts[names[0]]
-    where = "everywhere" if 1 < len(names) == len(verdicts) else f"on {', '.join(names)}"
-    return Finding(check, verdict, f"{where}: {reason}" if verdict == FAILED else reason, trace)
+    if verdict == FAILED:
+        places: dict[str, list[str]] = {}
+        for name in names:
+            places.setdefault(verdicts[name][1], []).append(name)
+        told = [f"{_where(own, len(verdicts))}: {why}" for why, own in places.items()]
+        more = f"; and for {amount(len(told) - SHOWN, 'more reason')}" if len(told) > SHOWN else ""
+        reason = "; ".join(told[:SHOWN]) + more
+    return Finding(check, verdict, reason, trace)
+
+
+def _where(names: Sequence[str], places: int) -> str:
+    return "everywhere" if 1 < len(names) == places else f"on {', '.join(names)}"

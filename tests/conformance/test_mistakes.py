@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from benchmark.conformance import devices
+from benchmark.conformance import devices, trial
 from benchmark.conformance.networks import places
 from benchmark.conformance.subject import Broken, Skipped
 from benchmark.conformance.trial import examine
@@ -312,3 +312,13 @@ def test_steps_that_change_their_batch_or_a_mode_are_named(body, said, reason):
 )
 def test_chance_and_norms_of_ones_own_are_no_mistake_in_training(body, said, reason):
     assert said in reason("mixed_levels_equal_one_by_one", body)
+
+
+def test_places_that_fail_for_other_reasons_are_told_apart():
+    found = {f"p{at}": ("FAILED", why, "") for at, why in enumerate("aabcd")}
+    assert trial._finding("x", found).reason == (
+        "on p0, p1: a; on p2: b; on p3: c; and for 1 more reason"
+    )
+    assert trial._finding("x", dict.fromkeys("pq", ("FAILED", "a", ""))).reason == "everywhere: a"
+    mixed = {"p": ("ok", "", ""), "q": ("FAILED", "a", ""), "r": ("skipped", "s", "")}
+    assert trial._finding("x", mixed).reason == "on q: a"
