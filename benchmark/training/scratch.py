@@ -126,13 +126,17 @@ def _take_over(own: Path, say: Callable[[str], None]) -> None:
     seconds. So this waits until it beats again, or is silent for too long.
     """
     before: dict[Path, float] = {}
+    ahead: dict[Path, float] = {}
     alive: set[Path] = set()
     while True:
         now = _touched(own)
         saved = {path: _saved(path) for path in own.parent.iterdir() if path != own}
         there = sorted((path for path in saved if saved[path]), key=saved.__getitem__, reverse=True)
-        silence = {path: _silence(path, now) for path in there}
-        alive |= {one for one in there if not silence[one] or silence[one] < before.get(one, 0)}
+        told = {path: _silence(path, now) for path in there}
+        alive |= {one for one in there if not told[one] or told[one] < before.get(one, told[one])}
+        # After a clock was set back a beat lies ahead of it: then what counts is how long this looks.
+        ahead = {path: ahead.get(path, min(0.0, told[path])) for path in there}
+        silence = {path: told[path] - ahead[path] for path in there}
         # The newest first, of which it may not be clear yet whether somebody uses it.
         for path in there:
             if path not in alive and silence[path] < SILENT:
@@ -150,7 +154,7 @@ def _take_over(own: Path, say: Callable[[str], None]) -> None:
         say(f"at most {left:.0f} s until it is clear whether {doubtful[0].name} trains this too")
         stopping.check()
         time.sleep(1)
-        before = silence
+        before = told
 
 
 def _saved(path: Path) -> float:

@@ -139,6 +139,15 @@ def test_another_machine_that_died_a_moment_ago_is_waited_for_until_that_is_sure
     assert not list(tmp_path.glob("scratch/*"))
 
 
+def test_a_sign_of_life_from_before_the_clock_was_set_back_says_nothing(tmp_path, monkeypatch):
+    path, told = elsewhere(tmp_path, -3600), []
+    silences = iter((100 - 3600, scratch.SILENT + 1 - 3600))
+    monkeypatch.setattr(scratch.time, "sleep", lambda _: age(path, next(silences)))
+    with scratch.held(tmp_path, "k", told.append) as own:
+        assert (own / "last.ckpt").read_bytes() == b"theirs"
+    assert [line.split()[2] for line in told] == [f"{scratch.SILENT}", f"{scratch.SILENT - 100}"]
+
+
 def test_the_newest_of_several_checkpoints_is_taken_and_the_others_go(tmp_path, no_sleep):
     for pid, seconds in ((1, 5000), (2, 4000), (3, 6000)):
         path = elsewhere(tmp_path, 1000, pid)
