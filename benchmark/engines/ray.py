@@ -26,7 +26,7 @@ from benchmark.engines.perform import fail
 from benchmark.engines.process import FAREWELL, sentence, settle
 from benchmark.engines.progress import Progress
 from benchmark.engines.remote import EVERY, Notes, perform_noted
-from benchmark.errors import UserError
+from benchmark.errors import UserError, one_line
 from benchmark.planning.jobs import Job, from_json, to_json
 from benchmark.store import Store
 from benchmark.training import stopping
@@ -206,8 +206,9 @@ def _cluster(address: str, workers: int | None, cpus: int) -> Iterator[None]:
                 **common,
             )
     except (OSError, RuntimeError, ValueError) as error:
-        text = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"cannot use the Ray cluster '{address or 'local'}': {text[0]}") from None
+        raise UserError(
+            f"cannot use the Ray cluster '{address or 'local'}': {one_line(error)}"
+        ) from None
     try:
         yield
     finally:

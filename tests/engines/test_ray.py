@@ -148,3 +148,17 @@ def test_an_address_where_no_cluster_is_is_one_sentence(home, capsys, monkeypatc
     assert cli.main([*SMALL, "--methods", "floor", "--engine", "ray"]) == 2
     error = capsys.readouterr().err
     assert "cannot use the Ray cluster '127.0.0.1:1'" in error
+
+
+def test_a_cluster_of_other_versions_is_told_with_them(home, capsys, monkeypatch):
+    from ray._private import utils
+
+    def init(**_: object) -> None:
+        utils.check_version_info({"ray_version": "1.2.3", "python_version": "2.7.1"}, "this node")
+
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.setattr(ray, "_knock", lambda address: None)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6379")
+    assert cli.main([*SMALL, "--methods", "floor", "--engine", "ray"]) == 2
+    error = capsys.readouterr().err
+    assert "Ray: 1.2.3 Python: 2.7.1" in error and error.count("\n") == 1
