@@ -9,7 +9,6 @@ import multiprocessing.queues
 import os
 import signal
 import sys
-import tempfile
 import threading
 import warnings
 
@@ -109,7 +108,7 @@ def sentence(error: BaseException, store: Store) -> str:
     if isinstance(error, JobError | UserError):
         return str(error)
     if isinstance(error, OSError) and error.errno is not None:
-        return disk_trouble(error, error.filename or _places(store))
+        return disk_trouble(error, error.filename or store.home)
     # Of memory that is not on a GPU torch has no error of its own.
     lacking = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     if lacking or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
@@ -127,13 +126,6 @@ def sentence(error: BaseException, store: Store) -> str:
             "fewer with --set workers=..., and run again"
         )
     return one_line(error)
-
-
-def _places(store: Store) -> str:
-    """Returns what may be full where an error names no file: Lightning writes checkpoints elsewhere first."""
-    with contextlib.suppress(OSError):
-        return f"{store.home} or {tempfile.gettempdir()}"
-    return str(store.home)
 
 
 def become_worker() -> None:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 
 import pytest
 import torch
@@ -49,12 +48,7 @@ def test_an_error_is_one_sentence_that_says_what_to_do(tmp_path):
     with pytest.raises(RuntimeError) as lacking:
         torch.empty(1 << 50)
     assert "use fewer --jobs" in sentence(lacking.value, store)
-    # Lightning writes a checkpoint into the folder of temporary files first.
-    full = sentence(OSError(errno.ENOSPC, "no space"), store)
-    assert f"the disk is full: {store.home} or {tempfile.gettempdir()} could not" in full
-    assert f"full: {tmp_path}/one could" in sentence(
-        OSError(errno.ENOSPC, "", f"{tmp_path}/one"), store
-    )
+    assert "the disk is full" in sentence(OSError(errno.ENOSPC, "no space"), store)
     assert "ValueError" in sentence(ValueError("a\nb"), store)
 
 
