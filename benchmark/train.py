@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import time
 import uuid
@@ -15,6 +16,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.backends import cudnn
@@ -175,7 +177,7 @@ def trainer(preset: Preset, *callbacks: Callback, part: Part = WHOLE) -> L.Train
         devices=part.of,
         strategy=strategy,
         # Inside a SLURM job Lightning would take over its signals and requeue it.
-        plugins=LightningEnvironment(),
+        plugins=[LightningEnvironment(), InPlace()],
         use_distributed_sampler=False,
         precision=precision_of(preset),
         callbacks=list(callbacks),
@@ -259,6 +261,20 @@ def _steps_in(checkpoint: Path) -> int:
         return 0
 
 
+class InPlace(TorchCheckpointIO):
+    """Writes checkpoints where they belong; Lightning's own way leads through the folder of temporary
+    files, which may be small or full where the store is not.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        # Of a full disk torch does not say that it is full, where it writes the file itself.
+        blob = io.BytesIO()
+        torch.save(checkpoint, blob)
+        Path(path).write_bytes(blob.getbuffer())
+
+
 class Progress(Callback):
     """Tells the progress, and saves a checkpoint from time to time and before a signal ends it."""
 
@@ -292,7 +308,7 @@ class Progress(Callback):
         due = self._agreed(trainer, now - self.saved >= self.every)
         if (stop or due) and done < self.steps:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # Lightning copies the file from elsewhere, which a kill may cut short.
+            # A kill may cut it short.
             fresh = self.folder / f".{uuid.uuid4().hex}.tmp"
             trainer.save_checkpoint(fresh)
             if trainer.is_global_zero:

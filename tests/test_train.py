@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,13 @@ def test_a_checkpoint_that_is_cut_short_leaves_the_one_before(tmp_path, monkeypa
     with pytest.raises(OSError, match="killed"):
         train.train_stage(job(preset=every), None, tmp_path, silent)
     assert (tmp_path / train.CHECKPOINT).read_bytes() == b"before"
+
+
+def test_a_checkpoint_is_saved_though_there_is_no_room_for_temporary_files(tmp_path, monkeypatch):
+    every = dataclasses.replace(SMOKE, checkpoint_every=0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    train.train_stage(job(preset=every), None, tmp_path, silent)
+    assert train._steps_in(tmp_path / train.CHECKPOINT) == 8
 
 
 def test_a_damaged_checkpoint_is_dropped_and_the_stage_starts_over(tmp_path):
