@@ -53,6 +53,16 @@ def setting(name: str) -> str:
     return next((value.strip() for key, _, value in pairs if key.strip() == name), "")
 
 
+def preempted(one: str) -> bool:
+    """Whether SLURM takes the place of a job or element that runs for one of higher priority."""
+    try:
+        shown = _run("scontrol", "--oneliner", "show", "job", one)
+    except JobError:
+        return False
+    told = dict(part.partition("=")[::2] for part in shown.split())
+    return told.get("PreemptTime", "None")[:1].isdigit()
+
+
 def split(one: str) -> None:
     """Makes SLURM treat an element as a job of its own, so that others of its array may wait for it.
 

@@ -60,7 +60,7 @@ MINUTES = 240
 """Time limit of an array element, if none is given."""
 
 RESTARTS = 20
-"""How often an element that came to its time limit queues again, to go on."""
+"""How often an element that came to its time limit, or was preempted, queues again to go on."""
 
 
 def run(
@@ -346,8 +346,10 @@ def run_element(folder: str, home: str, index: int) -> None:
                     unsaid = True
     except stopping.Stopped as stop:
         again = int(os.environ.get("SLURM_RESTART_COUNT", "0")) < RESTARTS
-        if stop.number == signal.SIGUSR2 and again:
-            queue.command("scontrol", "requeue", submission.id(index))
+        one = submission.id(index)
+        # Who ends before the grace of a preemption is over has ended, for SLURM, and does not come again.
+        if again and (stop.number == signal.SIGUSR2 or queue.preempted(one)):
+            queue.command("scontrol", "requeue", one)
         sys.exit(128 + stop.number)
     if unsaid:
         sys.exit(1)

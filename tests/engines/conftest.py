@@ -49,14 +49,17 @@ def table_of():
 
 @pytest.fixture
 def answers(monkeypatch):
-    """What SLURM is asked, in order; ``answers.config`` and ``answers.queue`` are what it says."""
+    """What SLURM is asked, in order; ``config``, ``queue`` and ``job`` are what it says."""
 
     class Answers(list):
         config = "ClusterName = blue\nMaxArraySize            = 5\n"
         queue = ""
+        job = "JobId=7 JobState=RUNNING PreemptEligibleTime=2026-12-01T03:36:50 PreemptTime=None"
 
         def __call__(self, *words):
             self.append(words)
+            if words[:4] == ("scontrol", "--oneliner", "show", "job"):
+                return self.job
             if words[:2] == ("scontrol", "show"):
                 return self.config
             return self.queue if words[0] == "squeue" else ""

@@ -85,17 +85,20 @@ def test_an_element_that_begins_again_leaves_out_what_has_ended(tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    ("number", "restarts", "again"),
+    ("number", "restarts", "preempted", "again"),
     [
-        (signal.SIGUSR2, 0, True),
-        (signal.SIGUSR2, engine.RESTARTS, False),
-        (signal.SIGTERM, 0, False),
+        (signal.SIGUSR2, 0, "None", True),
+        (signal.SIGUSR2, engine.RESTARTS, "None", False),
+        (signal.SIGTERM, 0, "None", False),
+        (signal.SIGTERM, 0, "2026-12-01T03:37:21", True),
+        (signal.SIGTERM, engine.RESTARTS, "2026-12-01T03:37:21", False),
     ],
 )
-def test_only_what_comes_to_its_time_limit_queues_again_and_not_for_ever(
-    tmp_path, monkeypatch, answers, handed_in, number, restarts, again
+def test_only_what_comes_to_its_time_limit_or_is_preempted_queues_again_and_not_for_ever(
+    tmp_path, monkeypatch, answers, handed_in, number, restarts, preempted, again
 ):
     submission = handed_in(tmp_path, "a")
+    answers.job = f"{answers.job.removesuffix('None')}{preempted} SuspendTime=None"
 
     def stopped(job, store, notes):
         raise stopping.Stopped(number)
@@ -105,7 +108,8 @@ def test_only_what_comes_to_its_time_limit_queues_again_and_not_for_ever(
     with pytest.raises(SystemExit) as ended:
         engine.run_element(str(submission.folder), str(tmp_path), 0)
     assert ended.value.code == 128 + number
-    assert answers == [("scontrol", "requeue", "7")] * again
+    asked = ("scontrol", "--oneliner", "show", "job", "7")
+    assert [one for one in answers if one != asked] == [("scontrol", "requeue", "7")] * again
 
 
 def test_an_element_that_is_cancelled_while_it_loads_torch_ends_at_once(
@@ -121,7 +125,10 @@ def test_an_element_that_is_cancelled_while_it_loads_torch_ends_at_once(
             engine.run_element(str(submission.folder), str(tmp_path), 0)
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert ended.value.code == 128 + signal.SIGTERM and not run and not answers
+    assert ended.value.code == 128 + signal.SIGTERM and not run
+    assert [one[1] for one in answers] == [
+        "--oneliner"
+    ]  # it was asked whether this is a preemption
 
 
 def test_a_job_whose_end_cannot_be_noted_does_not_stop_those_of_its_element(
