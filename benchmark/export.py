@@ -75,8 +75,8 @@ def run(plan: Plan, store: Store, folder: Path, onnx: bool) -> Iterator[tuple[st
             job = trained[name]
             method = loaded(job, plan.task, store)
             more = {**_origin(job, plan.task, store), **known.get(name, {})}
-            asked = (plan.task, len(plan.levels))
-            yield f"{name}: {_write(folder / safe(name), job, method, *asked, onnx, more)}", True
+            own, asked = folder / safe(name), len(plan.levels)
+            yield f"{name}: {_write(own, job, method, plan.task, asked, onnx, more)}", True
         except JobError as error:
             yield f"{name}: {error}", False
 
@@ -246,9 +246,9 @@ def entered(one: Entered, levels: Sequence[Level], folder: Path, onnx: bool) -> 
         "entry": {**about, "seed": one.seed, "status": one.entry.status},
         **(_trained(task) if facts["training"] else {}),
     }
-    job, asked = one.job(levels), (task, len(levels))
+    own, job = folder / safe(one.name), one.job(levels)
     try:
-        text = _write(folder / safe(one.name), job, one.method(), *asked, onnx, known)
+        text = _write(own, job, one.method(), task, len(levels), onnx, known)
     except JobError as error:
         return f"{one.name}: {error}", False
     return f"{one.name}: {text}", True

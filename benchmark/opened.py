@@ -13,7 +13,6 @@ from torch import Tensor
 from benchmark.data.patches import clean_pixels, to_pixels, to_tensor
 from benchmark.data.pictures import MODES, Picture
 from benchmark.errors import UserError
-from benchmark.leaderboard.entered import Entered
 from benchmark.method import ControlMethod
 from benchmark.plan import looked_at, nothing_there, stored_jobs, untrained
 from benchmark.planning.request import wanted
@@ -70,6 +69,9 @@ def open_entry(folder: Path | str, seed: int | None = None, offline: bool = Fals
             by the name of its method.
         JobError: If weights cannot be fetched, or do not fit.
     """
+    # With it comes the referee, and what boards are drawn with.
+    from benchmark.leaderboard.entered import Entered
+
     return _guarded(Entered(Path(folder), seed, offline).method())
 
 

@@ -6,8 +6,8 @@ import csv
 import html
 import io
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from benchmark import tasks
 from benchmark.amount import amount
@@ -198,14 +198,15 @@ def _line(one: Standing, backbone: bool) -> list[str]:
         words.NULL if cost["switch_ms"] is None else f"{cost['switch_ms']:.2f} ms",
         standing(one.entry),
         sure,
-        _held(facts["weights"]),
+        _held(one.entry),
         facts["preset"],
     ]
 
 
-def _held(weights: Sequence[Mapping[str, Any]]) -> str:
+def _held(entry: Entry) -> str:
     """Returns how large the weights are that an entry holds, or where else they can be had."""
-    if not weights or not all(one["file"] or one["url"] for one in weights):
+    weights = entry.facts["weights"]
+    if not entry.has_weights:
         return words.NULL
     if not all(one["file"] for one in weights):
         return "on a server"

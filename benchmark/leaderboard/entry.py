@@ -171,6 +171,13 @@ class Entry:
         return self.facts["id"]
 
     @property
+    def has_weights(self) -> bool:
+        """Whether it has weights, and all of them can be had: it holds them, or a server does."""
+        return bool(self.facts["weights"]) and all(
+            one["file"] or one["url"] for one in self.facts["weights"]
+        )
+
+    @property
     def series(self) -> Series:
         return Series(self.facts["method"], self.facts["backbone"], self.facts["preset"])
 

@@ -152,7 +152,7 @@ def card(entry: Entry) -> str:
     for head, facts in sections(entry):
         body += [f"<h2>{escape(head)}</h2>"] if head else []
         body.append(f"<ul>{''.join(f'<li>{_code(text)}</li>' for text in facts)}</ul>")
-    if entry.facts["weights"] and all(one["file"] or one["url"] for one in entry.facts["weights"]):
+    if entry.has_weights:
         body += [
             "<h2>On images of your own</h2>",
             "<p>In the folder of dialbench, with your images in the folder <code>photographs</code>:</p>",

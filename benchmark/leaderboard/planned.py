@@ -55,10 +55,9 @@ def planned(
     for one, levels in networks:
         if keep:
             one.keep(store)
+        points = crossed(levels) if request.matrix and one.only_levels() is None else ()
         for dataset in plan.request.test:
-            job = one.job(levels, dataset)
-            if request.matrix and one.only_levels() is None:
-                job = dataclasses.replace(job, crossed=crossed(levels))
+            job = dataclasses.replace(one.job(levels, dataset), crossed=points)
             job = dataclasses.replace(job, key=sweep_key(job))
             plan.sweeps[job.key] = job
         plan.skipped.append(_note(one, plan, store if look else None))

@@ -40,14 +40,12 @@ def named(args: argparse.Namespace) -> tuple[list[Entered], Request]:
     }
     if request != wanted(request.task, **chosen) or len(request.seeds) > 1:
         raise UserError(OTHERS)
-    # Seeds of an entry need not begin with 0, which is the default of the option.
-    seed = request.seeds[0] or None
 
     from benchmark.leaderboard.entered import Entered
 
     networks = {}
     for path in args.entry:
-        one = Entered(path, seed, request.offline)
+        one = Entered(path, request.seeds[0], request.offline)
         if one.entry.facts["task"] != request.task:
             raise UserError(
                 f"{one.name} is an entry of {one.entry.facts['task']}, not {request.task}"
