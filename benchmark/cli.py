@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import benchmark
 from benchmark import streams
-from benchmark.errors import JobError, UserError, one_line, spelled, unknown
+from benchmark.errors import JobError, UserError, not_installed, one_line, spelled, unknown
 from benchmark.importing import KINDS
 from benchmark.records import check_places
 from benchmark.training.stopping import Stopped
@@ -88,7 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        streams.say(f"dialbench: unexpected {one_line(error)}; add --debug to see where")
+        # A Python without the project's packages is the usual reason.
+        missing = not_installed(error) if isinstance(error, ModuleNotFoundError) else None
+        text = missing or f"unexpected {one_line(error)}; add --debug to see where"
+        streams.say(f"dialbench: {text}")
         return 1
     finally:
         with contextlib.suppress(OSError):

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import re
 import shlex
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +74,17 @@ def to_get(extra: str) -> str:
     if named:
         return f"run: pip install {' '.join(named)}"
     return f"in the folder of dialbench run: pip install -e '.[{extra}]'"
+
+
+def not_installed(error: ModuleNotFoundError) -> str | None:
+    """Returns what to do about a package that is not there; None if it is a module of our own."""
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "benchmark", "baselines", "methods"):
+        return None
+    get = "run make setup in the folder of dialbench and take its .venv/bin/dialbench"
+    if not in_own_folder():
+        get = "install dialbench again, with all that it requires"
+    return f"{sys.executable} does not have the package {package}, which this needs; {get}"
 
 
 def in_own_folder() -> bool:
