@@ -118,9 +118,10 @@ def load_stage(method: ControlMethod, stage: Stage, state: dict[str, Tensor]) ->
 
 
 def load_states(method: ControlMethod, task: Task, states: dict[str, dict[str, Tensor]]) -> None:
-    """Loads all stored stages of a method, in the order of ``method.stages``."""
+    """Loads all stored stages of a method, in the order of ``method.stages``; it is trained then."""
     for stage in method.stages(task):
         load_stage(method, stage, states[stage.name])
+    method.shed()
 
 
 def _import(name: str) -> ModuleType:

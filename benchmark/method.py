@@ -139,6 +139,8 @@ class ControlMethod(Learner):
             network trained elsewhere sees the whole space.
         imports: What ``dialbench import`` must be given before the method can run; empty for
             methods that are trained here.
+        training_only: Names of modules, parameters or buffers that training alone needs, such as a
+            teacher: they are not there any more once a method is trained, and nowhere counted.
         spatial: Whether ``forward`` accepts a level map (B, d, H, W).
         backbone: The plain network; modules and keys stay as they are.
         control: The control space.
@@ -149,6 +151,7 @@ class ControlMethod(Learner):
     axes: ClassVar[range] = range(1, 2)
     anchored: ClassVar[bool] = True
     imports: ClassVar[str] = ""
+    training_only: ClassVar[Sequence[str]] = ()
     spatial: bool = False
 
     backbone: nn.Module
@@ -161,7 +164,15 @@ class ControlMethod(Learner):
         self.backbone = backbone
         self.control = control
         self.build(backbone, control.trained() if self.anchored else control)
+        for name in self.training_only:
+            if not hasattr(self, name):
+                raise JobError(f"training_only names '{name}', which build() does not add")
         return self
+
+    def shed(self) -> None:
+        """Removes what training alone needs."""
+        for name in self.training_only:
+            delattr(self, name)
 
     def position(self, level: Level | float) -> Level:
         """Returns what ``forward`` is given at a level of the control space."""
