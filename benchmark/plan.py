@@ -90,11 +90,11 @@ class Plan:
         skipped = [one for one in self.skipped if one.method not in there]
         return list(dict.fromkeys([*self.failures, *skipped]))
 
-    def leaks(self, store: Store) -> list[Pair]:
+    def leaks(self, store: Store, say: Callable[[str], None] = lambda text: None) -> list[Pair]:
         """Returns the training images that show what is tested, and notes them for the report."""
         if not self.trains:
             return []
-        found = leaks(self.training, list(self.images.values()), store)
+        found = leaks(self.training, list(self.images.values()), store, say)
         if found:
             images = amount(
                 len({pair.first for pair in found}), "image that shows", "images that show"

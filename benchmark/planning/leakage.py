@@ -26,6 +26,9 @@ REVISION = 2
 WHOLE = 0.9
 """Part of an image's area from which a picture of it counts as all of it."""
 
+MANY = 100
+"""Images of two sets, together, from which looking takes so long that it is told."""
+
 SHOWN = 5
 """Pairs named in an error; ``dialbench data check`` names all."""
 
@@ -50,12 +53,23 @@ class Pair:
         return f"{self.first} {self.how} {self.second} (likeness {self.likeness:.2f})"
 
 
-def shared(first: ImageSet, second: ImageSet, store: Store) -> list[Pair]:
+Say = Callable[[str], None]
+
+
+def shared(
+    first: ImageSet, second: ImageSet, store: Store, say: Say = lambda text: None
+) -> list[Pair]:
     """Returns the images of one set that show what images of another show, each pair once.
 
     Copies are found through recompression, resizing, turning, mirroring and cropping (down to a
     third of the sides). Images are compared whole, also where only their centres are tested: what is
     cut out there may be too small to be found. The answer is kept in the store, if that can be written.
+
+    Args:
+        first: Images.
+        second: Others.
+        store: Where the answer is kept.
+        say: Told that it is looked for, where that takes long.
 
     Raises:
         UserError: If an image cannot be read.
@@ -65,6 +79,9 @@ def shared(first: ImageSet, second: ImageSet, store: Store) -> list[Pair]:
     path = store.home / "leakage" / f"{key}.json"
     known = read_json(path)
     if known is None:
+        if len(first.pictures) + len(second.pictures) >= MANY:
+            images = amount(len(first.pictures), "image")
+            say(f"looking for images of {second.name} among {images} of {first.name}, once")
         found = [asdict(pair) for pair in _search(first, second)]
         known = {"sets": [first.name, second.name], "pairs": found}
         with contextlib.suppress(JobError):
@@ -80,9 +97,14 @@ def _whole(images: ImageSet) -> ImageSet:
     return ImageSet(images.name, pictures, digest(["whole", images.digest]))
 
 
-def leaks(train: Sequence[ImageSet], test: Sequence[ImageSet], store: Store) -> list[Pair]:
+def leaks(
+    train: Sequence[ImageSet],
+    test: Sequence[ImageSet],
+    store: Store,
+    say: Say = lambda text: None,
+) -> list[Pair]:
     """Returns the training images that show what test images show."""
-    return [pair for one in train for other in test for pair in shared(one, other, store)]
+    return [pair for one in train for other in test for pair in shared(one, other, store, say)]
 
 
 def refuse(found: Sequence[Pair], asked: Mapping[str, str]) -> None:
@@ -148,7 +170,7 @@ def check(
     train: Sequence[ImageSet],
     test: Sequence[ImageSet],
     store: Store,
-    say: Callable[[str], None] = lambda text: None,
+    say: Say = lambda text: None,
 ) -> tuple[int, list[str]]:
     """Compares sets and says what they share.
 

@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING
 
 from benchmark import collector, tasks, tracking
 from benchmark.amount import amount
-from benchmark.errors import UserError, spelled
+from benchmark.errors import UserError
 from benchmark.planning.request import names_in, no_matrix, request_of
 from benchmark.registry.engines import engine
 from benchmark.store import Store
 from benchmark.verbs import entries
-from benchmark.verbs.telling import debugs, headline, into, outcome, shown, title, traces, written
+from benchmark.verbs.telling import (
+    debugs,
+    headline,
+    into,
+    note,
+    outcome,
+    shown,
+    title,
+    traces,
+    written,
+)
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
@@ -126,15 +136,15 @@ def _inspected(plan: Plan, train: bool, sweep: bool) -> None:
     """Says what should be known of a plan's images, and refuses those that are too small."""
     from benchmark.planning.inspection import inspect
 
-    for note in inspect(plan, train, sweep):
-        print(f"note: {spelled(note)}", file=sys.stderr)
+    for one in inspect(plan, train, sweep):
+        note(one)
 
 
 def _unseen(plan: Plan, store: Store) -> None:
     """Refuses to train on what will be tested, unless the request allows it."""
     from benchmark.planning.leakage import refuse
 
-    found = plan.leaks(store)
+    found = plan.leaks(store, note)
     if not plan.request.allow_leaks:
         names = (one.name for one in plan.training)
         refuse(found, dict(zip(names, plan.request.train, strict=True)))
@@ -157,8 +167,8 @@ def size(args: argparse.Namespace) -> int:
     store = Store()
     plans = [planning.looked_at(one, store) for one in wanted]
     print(sizing.page(plans, store))
-    for note in dict.fromkeys(one for plan in plans for one in plan.failures):
-        print(f"note: {note}", file=sys.stderr)
+    for one in dict.fromkeys(one for plan in plans for one in plan.failures):
+        note(one)
     return 0
 
 
@@ -216,8 +226,8 @@ def restore(args: argparse.Namespace) -> int:
     networks = restoring.stored(plan, store, args.calibrated)
     for path in restoring.run(networks, args.image, folder, plan.task.protocol.colour):
         print(shown(path))
-    for note in plan.notes:
-        print(f"note: {note}", file=sys.stderr)
+    for one in plan.notes:
+        note(one)
     there = [one.name for one in networks]
     missing = dict.fromkeys(job.method for job in plan.sweeps.values() if job.method not in there)
     for name in missing:
@@ -336,7 +346,7 @@ def _stored(
         store.prepare()
 
     plan = _planned(args, request, store, writes=False)
-    plan.leaks(store)
+    plan.leaks(store, note)
     results = _results(plan, store)
     if results.rows.empty:
         verb = "sweep" if getattr(args, "entry", None) else "run"
@@ -349,8 +359,8 @@ def _stored(
     notes = [str(note) for note in plan.notes]
     if lost := absent(plan, store):
         notes.append(f"not stored: {lost}")
-    for note in dict.fromkeys(notes):
-        print(f"note: {about}{note}", file=sys.stderr)
+    for one in dict.fromkeys(notes):
+        note(f"{about}{one}")
     return plan, store, results
 
 
@@ -369,7 +379,7 @@ def _write_report(results: Results, plan: Plan, store: Store, to: Path | None = 
 
     folder = to or store.home / "report" / plan.task.name
     if text := replaced(folder, results):
-        print(f"note: {text}", file=sys.stderr)
+        note(text)
     sets = [f"{one.name} ({amount(len(one.pictures), 'image')})" for one in plan.training]
     trained_on = ", ".join(sets) if plan.trains else ""
     with collector.paused():

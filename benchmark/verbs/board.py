@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmark.amount import amount
 from benchmark.errors import JobError, UserError, unknown
-from benchmark.verbs.telling import debugs, traces
+from benchmark.verbs.telling import debugs, note, traces
 
 ONLY_A_FILE = (
     "nobody else can verify or rank the entry of a method that is only a file; make it a package (see "
@@ -41,7 +41,7 @@ def submit(args: argparse.Namespace) -> int:
         levels = tuple(one for one in every if one not in task.harmless)
         request = dataclasses.replace(request, levels=levels)
     plan = planning.make(request, store)
-    leaks = plan.leaks(store)
+    leaks = plan.leaks(store, note)
     if leaks:
         raise UserError(
             f"training images show what is tested: {leaks[0]}; boards take no such results, train without "
@@ -54,7 +54,7 @@ def submit(args: argparse.Namespace) -> int:
         print(f"{method}: {text}", file=sys.stdout if there else sys.stderr, flush=True)
         failed += there is False
         if there and method in files:
-            print(f"note: {method}: {ONLY_A_FILE}", file=sys.stderr, flush=True)
+            note(f"{method}: {ONLY_A_FILE}")
     traces(plan.failures, debugs(args))
     return int(failed > 0)
 

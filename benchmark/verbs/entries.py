@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from benchmark.errors import UserError
 from benchmark.planning.request import Request, request_of, wanted
 from benchmark.results import FEW_LEVELS
 from benchmark.store import Store
-from benchmark.verbs.telling import into, shown, written
+from benchmark.verbs.telling import into, note, shown, written
 
 if TYPE_CHECKING:
     from benchmark.leaderboard.entered import Entered
@@ -53,7 +52,7 @@ def named(args: argparse.Namespace) -> tuple[list[Entered], Request]:
         networks[one.name] = one
     for name, one in networks.items():
         if one.entry.status == "claimed":
-            print(f"note: {name}: claimed; nobody has computed its numbers again", file=sys.stderr)
+            note(f"{name}: claimed; nobody has computed its numbers again")
     return [*networks.values()], request
 
 
@@ -77,7 +76,7 @@ def with_levels(
             text = f"{one.name}: {FEW_LEVELS}{', '.join(map(level_text, only or ()))}"
             if not levels:
                 raise UserError(f"{text}; name one of them with --levels")
-            print(f"note: {text}; the others are left out", file=sys.stderr)
+            note(f"{text}; the others are left out")
         found.append((one, levels))
     return found
 

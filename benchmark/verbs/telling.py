@@ -29,6 +29,11 @@ def title(args: argparse.Namespace, request: Request) -> str:
     return f"{request.task}, preset {preset}, backbone {request.backbone}, {seeds}: {methods}"
 
 
+def note(text: object) -> None:
+    """Prints what is worth knowing beside the results."""
+    print(f"note: {spelled(text)}", file=sys.stderr, flush=True)
+
+
 def headline(results: Results, plan: Plan) -> str:
     """Returns the headline metric as text: one line per method, one column per level."""
     from benchmark import report
@@ -91,8 +96,8 @@ def outcome(plan: Plan, store: Store, failed: dict[str, str], debug: bool) -> in
         failed: Why jobs failed, by key.
         debug: Whether the tracebacks are printed too.
     """
-    for note in dict.fromkeys(plan.skipped):
-        print(f"note: {note}", file=sys.stderr)
+    for one in dict.fromkeys(plan.skipped):
+        note(one)
     from benchmark.planning.jobs import failure_of
 
     failures, jobs = list(plan.failures), {**plan.trains, **plan.sweeps}

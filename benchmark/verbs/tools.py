@@ -16,7 +16,7 @@ from benchmark.metrics.protocol import PROTOCOLS
 from benchmark.planning.request import choice_of, names_in, sets_in
 from benchmark.registry import discovery
 from benchmark.store import Store
-from benchmark.verbs.telling import debugs, into, shown
+from benchmark.verbs.telling import debugs, into, note, shown
 
 if TYPE_CHECKING:
     from benchmark.data.sources import ImageSet
@@ -95,7 +95,7 @@ def interpolate(args: argparse.Namespace) -> int:
     text, warnings = interpolation.described(first.state, last.state)
     print(text)
     for warning in warnings:
-        print(f"note: {warning}", file=sys.stderr)
+        note(warning)
     for path in interpolation.write(first, last, levels, folder, args.start.suffix):
         print(shown(path))
     return 0
@@ -218,7 +218,7 @@ def show_store(args: argparse.Namespace) -> int:
     if found:
         print("\n".join(aligned(storage.table(found), left=4)))
     if lost:
-        print(f"note: nothing in {store.home} is of {lost}", file=sys.stderr)
+        note(f"nothing in {store.home} is of {lost}")
     if args.dry_run:
         print("nothing was removed (--dry-run)")
     elif clears:

@@ -109,6 +109,17 @@ def test_the_answer_is_remembered_until_an_image_changes(apart, home, tmp_path, 
         leakage.shared(open_set(str(tmp_path / "train"), "train"), test, Store(home))
 
 
+def test_looking_among_many_images_is_told_once(apart, home, tmp_path, monkeypatch):
+    train, test = folder(tmp_path / "train", apart[0][:4]), folder(tmp_path / "test", apart[1][:2])
+    said = []
+    assert leakage.leaks([train], [test], Store(home), said.append) == []
+    monkeypatch.setattr(leakage, "MANY", 5)
+    assert leakage.leaks([test], [train], Store(home), said.append) == []
+    assert said == ["looking for images of train among 2 images of test, once"]
+    assert leakage.leaks([test], [train], Store(home), said.append) == []
+    assert len(said) == 1
+
+
 @pytest.fixture
 def sets(home, apart, tmp_path, monkeypatch) -> Path:
     """DIALBENCH_DATA with a training set that holds a test image, and one that does not."""
