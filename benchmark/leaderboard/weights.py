@@ -46,7 +46,8 @@ def check_header(start: bytes, size: int, name: str) -> None:
         size: Bytes in the file.
         name: What faults call it.
     """
-    if start.startswith(PICKLES):
+    # The length of a header may begin like a pickle (0x280 bytes), but only JSON goes on with a brace.
+    if start.startswith(PICKLES) and start[8:9] != b"{":
         raise Fault(f"{name}: a pickle (or PyTorch file), which is never opened; give safetensors")
     length = int.from_bytes(start[:8], "little")
     if len(start) < 8 or not 2 <= length <= HEADER or 8 + length > size:

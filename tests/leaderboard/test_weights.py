@@ -34,6 +34,16 @@ def test_pickles_are_refused_unopened(put, faults, edit, tmp_path):
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("length", [0x280, 0x380, 0x480, 0x580, 0x10280])
+def test_a_header_whose_length_begins_like_a_pickle_is_no_pickle(length):
+    blob = synthetic.tensors()
+    end = 8 + int.from_bytes(blob[:8], "little")
+    # Headers are filled up with spaces.
+    blob = length.to_bytes(8, "little") + blob[8:end].ljust(length) + blob[end:]
+    assert pickle.dumps(0, protocol=blob[1])[:2] == blob[:2]
+    check.weights.check_header(blob, len(blob), "weights/start-0.safetensors")
+
+
 def test_weights_are_what_their_hash_says(put, faults):
     path = put()
     file = next((path / "weights").iterdir())
