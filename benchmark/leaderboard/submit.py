@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.amount import amount
 from benchmark.errors import UserError
 from benchmark.leaderboard import assemble, canary, entry, naming, schema
 from benchmark.leaderboard.faults import Fault
@@ -230,5 +231,5 @@ def _limits(
         found.append("one seed: how much training varies is not known")
     images = sum(len(one.pictures) for one in plan.images.values())
     if images < 10:
-        found.append(f"{images} test images: too few for small differences")
+        found.append(f"{amount(images, 'test image')}: too few for small differences")
     return [one for one in dict.fromkeys(found) if schema.is_prose(one, entry.LIMIT)]

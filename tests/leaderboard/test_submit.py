@@ -99,6 +99,16 @@ def test_a_test_set_may_be_a_folder_by_its_path(home, boards, tmp_path, monkeypa
     assert cli.main(["board", "check", "."]) == 0
 
 
+def test_an_entry_says_that_its_only_image_is_one(home, boards, photographs):
+    (photographs / "p1.png").unlink()
+    wanted = [*WANTED, "--test", str(photographs), "--levels", "0,1"]
+    assert cli.main(["run", *wanted, "--jobs", "1"]) == 0
+    assert cli.main(["board", "submit", *wanted, "--boards", str(boards)]) == 0
+    (path,) = (boards / "sr" / "entries").iterdir()
+    facts = json.loads((path / entry.NAME).read_bytes())
+    assert "1 test image: too few for small differences" in facts["limits"]
+
+
 def test_an_entry_says_what_an_image_and_a_switch_took(home, boards):
     wanted = ["denoise", "--methods", "decouple,floor", "--preset", "smoke", "--offline"]
     wanted += ["--levels", "0.2,1", "--set", "steps=1", "--set", "timing=true"]
