@@ -131,10 +131,10 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
     across, up = chosen
     sets = _sets(long, chosen) or list(long["dataset"].unique())
     looks = styles(series_of(long))
-    gaps = _gaps(task, looks)
+    apart = gaps(task, looks)
     # There is no line through a plane of levels, nor through names.
     scattered = task.space.d > 1 or along(task) is None
-    figure, rows = panels(len(sets), 2 if gaps else 1, title)
+    figure, rows = panels(len(sets), 2 if apart else 1, title)
     shown: set[Series] = set()
     outside: set[Series] = set()
     for at, dataset in enumerate(sets):
@@ -145,7 +145,7 @@ def pd_curve(long: pd.DataFrame, task: Task) -> Figure:
         shown |= set(paths)
         outside |= _without_floor(rows[0][at], paths)
         rows[0][at].set(title=dataset, xlabel=_label(across, "→"), ylabel=_label(up, "↑"))
-        if gaps:
+        if apart:
             ahead = best(x, across), best(y, up)
             for one, path in (_paths(x, y, *ahead) if all(ahead) else {}).items():
                 if one.family != "floor":
@@ -243,8 +243,8 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
     """
     sets = _sets(long, [metric])
     every = series_of(long)
-    gaps = _gaps(task, every)
-    figure, rows = panels(len(sets), 2 if gaps else 1, level_title(task, metric))
+    apart = gaps(task, every)
+    figure, rows = panels(len(sets), 2 if apart else 1, level_title(task, metric))
     looks = styles(every)
     shown: set[Series] = set()
     for at, dataset in enumerate(sets):
@@ -257,10 +257,10 @@ def levels(long: pd.DataFrame, task: Task, metric: str) -> Figure:
             own = {level: place + shifts[one] for level, place in where.items()}
             if _curve(rows[0][at], line, parts, own, looks[one], {}):
                 shown.add(one)
-            if gaps and ahead and one.family != "floor":
+            if apart and ahead and one.family != "floor":
                 _curve(rows[1][at], line, parts, own, looks[one], ahead)
         rows[0][at].set(title=dataset, ylabel=_label(metric, "↑"))
-        if gaps:
+        if apart:
             rows[1][at].set(ylabel=_gap_label(metric, "↑", "\n"))
         for row in rows:
             mark(row[at], task, where, labelled=row is rows[-1])
@@ -358,7 +358,7 @@ def lines_of(long: pd.DataFrame, dataset: str, metric: str) -> dict[Series, Line
     return {one: found[one] for one in ordered(found)}
 
 
-def _gaps(task: Task, every: Iterable[Series]) -> bool:
+def gaps(task: Task, every: Iterable[Series]) -> bool:
     """Whether differences to the best method are drawn: one method alone has none."""
     methods = sum(not one.baseline for one in every)
     return task.has_true_level and task.space.dials > 0 and methods > 1

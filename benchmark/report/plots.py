@@ -10,7 +10,7 @@ from benchmark.analysis.scores import Found, Run
 from benchmark.control import level_key
 from benchmark.metrics.records import METRICS
 from benchmark.report import marks, words
-from benchmark.report.curves import best, lines_of, pair, scored_metrics, series_of
+from benchmark.report.curves import best, gaps, lines_of, pair, scored_metrics, series_of
 from benchmark.report.series import Series, labels
 from benchmark.report.style import Style, styles
 from benchmark.report.summary import COST_COLUMNS
@@ -61,7 +61,7 @@ def plots(long: pd.DataFrame, task: Task, found: Found | None = None) -> dict[st
     return {
         "axis": _axis(task),
         "along": along(task) or 0,
-        "gaps": task.has_true_level and task.space.dials > 0 and _contest(every) > 1,
+        "gaps": gaps(task, every),
         "plane": [metrics.index(one) for one in chosen] if chosen else None,
         "levels": [
             {
@@ -112,11 +112,6 @@ def _names(long: pd.DataFrame, dataset: str, every: list[Series]) -> list[str]:
     """Returns what every series is called on a data set: what all have in common there is left out."""
     known = labels(series_of(long[long["dataset"] == dataset]))
     return [known.get(one, "") for one in every]
-
-
-def _contest(every: list[Series]) -> int:
-    """Returns how many series are no baselines: the best of one alone is itself."""
-    return sum(not one.baseline for one in every)
 
 
 def _named(task: Task) -> bool:
