@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from benchmark.report.style import COLORS, IMPORTED, REFERENCES, Style
 
-PAPER = (0x14, 0x16, 0x1A)
-"""The dark page's background."""
 OF_COLORS = (
     "#0689DD",
     "#D55E00",

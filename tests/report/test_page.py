@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from benchmark.report.derived import derive
 from benchmark.report.gallery import gallery
 from benchmark.report.home import home
 from benchmark.report.html import embedded, frame
-from benchmark.report.marks import PAPER, contrast, marker, on_dark
+from benchmark.report.marks import contrast, marker, on_dark
 from benchmark.report.matrices import matrices
 from benchmark.report.plots import plots, series_of
 from benchmark.report.strip import CAPTION, GAP, TILE, strip
@@ -174,10 +175,15 @@ def test_the_policy_names_the_only_script():
 
 
 def test_every_colour_shows_on_the_dark_page_and_grays_stay_apart():
+    def rgb(color: str) -> list[int]:
+        return [int(color[at : at + 2], 16) for at in (1, 3, 5)]
+
+    style = Path(report.__file__).with_name("static") / "page.css"
+    dark = style.read_text(encoding="utf-8").partition("prefers-color-scheme: dark")[2]
+    paper = re.search("--paper: (#[0-9a-f]{6});", dark)[1]
     every = [*COLORS, *(one.color for one in REFERENCES.values())]
     for color in every:
-        rgb = [int(on_dark(color)[at : at + 2], 16) for at in (1, 3, 5)]
-        assert contrast(rgb, PAPER) >= 4.5
+        assert contrast(rgb(on_dark(color)), rgb(paper)) >= 4.5
     assert len({on_dark(color) for color in COLORS}) == len(COLORS)
     assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
 
