@@ -21,7 +21,7 @@ from benchmark.errors import UserError
 from benchmark.planning.jobs import TrainJob
 from benchmark.planning.keys import preset_of, preset_text
 from benchmark.records import read_json
-from benchmark.store import Store
+from benchmark.store import WEIGHTS, Store
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
@@ -215,7 +215,7 @@ def _stages(store: Store) -> dict[tuple, Record]:
             name = job["stage"]["name"]
             key = (job["task"].partition("@")[0], job["method"], name, job["backbone"], *own)
             steps = facts["steps"] - facts.get("first", 0)
-            size = (path.parent / "model.safetensors").stat().st_size
+            size = (path.parent / WEIGHTS).stat().st_size
         except (KeyError, TypeError, OSError):
             continue
         record = found.setdefault((*key, facts.get("device", "an unknown device")), Record())
