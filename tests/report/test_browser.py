@@ -246,17 +246,6 @@ def test_the_plane_of_two_dials_has_points_and_its_levels_are_labelled_alike(bro
     assert clean(browser)
 
 
-def test_what_no_line_joins_has_none_in_the_legend(browser, make, tmp_path):
-    levels = ("0", "0.333333", "0.666667", "1")
-    methods = ("decouple", "tunable_conv", "blend")
-    results, task = make("operators-4", methods=methods, levels=levels, pictures=False)
-    report.write(results, task, "laptop", tmp_path)
-    browser.open(tmp_path / "index.html")
-    assert browser.run("return document.querySelectorAll('.chart polyline').length") == 0
-    assert browser.run("return document.querySelectorAll('#legend .key path').length") == 3
-    assert browser.run("return document.querySelectorAll('#legend .key line').length") == 0
-
-
 def test_of_many_lines_side_by_side_the_one_at_the_sliders_is_drawn(browser, folder):
     browser.open(folder / "operators-10" / "index.html")
     captions = (
@@ -308,33 +297,6 @@ def test_a_curve_is_hidden_and_bands_are_shown(browser, folder):
         "const one = document.getElementById('bands'); one.value = 'all'; one.dispatchEvent(new Event('change'))"
     )
     assert browser.run(bands) > few > 0
-
-
-def test_no_band_leaves_its_plot_and_pointing_at_a_curve_moves_no_axis(browser, make, tmp_path):
-    options = {"levels": ("0", "0.5", "1"), "images": ("a", "b", "c"), "pictures": False}
-    results, task = make(methods=("dni", "adafm", "ftn"), **options)
-    rows = results.rows
-    apart = rows["image"].map({"a": 0.02, "b": -0.02, "c": 0.0}) * (1 + rows["level"].astype(float))
-    rows["value"] *= 1 + apart * rows["method"].map({"dni": 1.0, "adafm": -2.0, "ftn": 0.0})
-    report.write(results, task, "laptop", tmp_path)
-    browser.open(tmp_path / "index.html")
-    cut = (
-        "return [...document.querySelectorAll('.chart')].flatMap(one => {"
-        "const box = one.querySelector('clipPath rect');"
-        "const [top, high] = ['y', 'height'].map(name => Number(box.getAttribute(name)));"
-        "return [...one.querySelectorAll('.band')].flatMap(it => it.getAttribute('points').split(' '))"
-        ".map(it => Number(it.split(',')[1])).map(y => y < top || y > top + high); })"
-    )
-    axes = "return [...document.querySelectorAll('.chart text')].map(one => one.textContent)"
-    few, before = browser.run(cut), browser.run(axes)
-    browser.run(
-        "const { pair } = JSON.parse(document.getElementById('data').textContent);"
-        "const other = [0, 1, 2].find(one => !pair.includes(one));"
-        "document.querySelectorAll('#legend label')[other].dispatchEvent(new PointerEvent('pointerenter'))"
-    )
-    more = browser.run(cut)
-    assert len(more) > len(few) > 0 and not any([*few, *more])
-    assert browser.run(axes) == before
 
 
 def test_a_board_has_its_slider_and_its_tables_can_be_sorted(browser, folder):
