@@ -15,12 +15,18 @@ LEVEL_STEPS = 20
 """Training steps that scoring one level takes about as long as; used only to order jobs."""
 
 
-def label(job: Job) -> str:
-    """Returns a short name of a job for people."""
+def label(job: Job, more: Sequence[str] = ()) -> str:
+    """Returns a short name of a job for people.
+
+    Args:
+        job: The job.
+        more: Fields of the job to begin with: those that tell it apart from others of its run.
+    """
+    first = "".join(f"{getattr(job, name)} " for name in more)
     seed = f" seed {job.seed}" if job.seed else ""
     if isinstance(job, TrainJob):
-        return f"train {job.method or 'network'} {job.stage.name}{seed}"
-    return f"sweep {job.method} on {job.dataset}{seed}"
+        return f"{first}train {job.method or 'network'} {job.stage.name}{seed}"
+    return f"{first}sweep {job.method} on {job.dataset}{seed}"
 
 
 class Graph:
@@ -46,6 +52,16 @@ class Graph:
         self.ready = [self._rank(key) for key in self.jobs if not self.needs[key]]
         heapq.heapify(self.ready)
         self.failures: dict[str, str] = {}
+        # Studies have jobs of several tasks or backbones that are otherwise of one name.
+        self.more = [
+            name
+            for name in ("task", "backbone")
+            if len({getattr(job, name) for job in self.jobs.values()}) > 1
+        ]
+
+    def label(self, job: Job) -> str:
+        """Returns a short name of a job for people: no other job here has the same."""
+        return label(job, self.more)
 
     def _path(self, key: str) -> float:
         """Returns the work of a job and the longest chain of jobs behind it."""
@@ -103,7 +119,7 @@ def work(job: Job) -> float:
 
 def close(graph: Graph, store: Store, progress: Progress, job: Job, failure: str | None) -> None:
     """Marks a job as done or failed, and records what can never run because of it."""
-    progress.finished(label(job), failure)
+    progress.finished(graph.label(job), failure)
     for lost in graph.close(job.key, failure):
         fail(lost, store, failure or "")
-        progress.finished(label(lost), f"needs '{label(job)}'")
+        progress.finished(graph.label(lost), f"needs '{graph.label(job)}'")

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from benchmark.engines.graph import Graph, close, label
+from benchmark.engines.graph import Graph, close
 from benchmark.engines.perform import fail, perform
 from benchmark.engines.process import FAREWELL, STARTING, become_worker, limited, settle
 from benchmark.engines.progress import Progress
@@ -93,7 +93,7 @@ def silent_text(seconds: float) -> str:
 def _in_process(graph: Graph, store: Store, progress: Progress) -> dict[str, str]:
     settle(threads_each(1))
     while (job := graph.take()) is not None:
-        name = label(job)
+        name = graph.label(job)
         progress.started(name)
         failure = perform(job, store, lambda text, name=name: progress.update(name, text))
         close(graph, store, progress, job, failure)
@@ -187,7 +187,7 @@ def _in_workers(
                     worker = Worker(store.home, threads)
                     workers.append(worker)
                 running[worker] = job
-                progress.started(label(job))
+                progress.started(graph.label(job))
                 worker.give(job)
             if not running:
                 return graph.failures
@@ -197,7 +197,7 @@ def _in_workers(
                 kind, text = worker.hear()
                 if kind == "say":
                     if text:
-                        progress.update(label(job), text)
+                        progress.update(graph.label(job), text)
                     continue
                 del running[worker]
                 if kind == "died":

@@ -110,7 +110,7 @@ def run(
                         failure = _outcome(reference, job, store, notes, job.key in heard)
                         close(graph, store, progress, job, failure)
                     for reference, job in running.items():
-                        note = notes.show(job, progress)
+                        note = notes.show(job, graph, progress)
                         if note and _silent(job.key, note, heard, timeout):
                             notes.end(job.key, fail(job, store, silent_text(timeout or 0)))
                             ray.cancel(reference, force=True)

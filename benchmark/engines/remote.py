@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.engines.graph import label, needed
+from benchmark.engines.graph import Graph, needed
 from benchmark.engines.perform import fail, perform
 from benchmark.engines.progress import Progress
 from benchmark.errors import JobError
@@ -81,16 +81,16 @@ class Notes:
             return None
         return Note(record["text"], record["ended"], record["failure"])
 
-    def show(self, job: Job, progress: Progress) -> Note | None:
+    def show(self, job: Job, graph: Graph, progress: Progress) -> Note | None:
         """Shows what is new about a job, and returns its last note."""
         note = self.read(job.key)
         if note is None or note.ended or self.shown.get(job.key) == note.text:
             return note
         if job.key not in self.shown:
-            progress.started(label(job))
+            progress.started(graph.label(job))
         self.shown[job.key] = note.text
         if note.text:
-            progress.update(label(job), note.text)
+            progress.update(graph.label(job), note.text)
         return note
 
     def clear(self) -> None:

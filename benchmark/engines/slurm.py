@@ -263,7 +263,7 @@ def _follow(
             if key not in places:
                 continue
             job = graph.jobs[key]
-            note = notes[place.submission.folder].show(job, progress)
+            note = notes[place.submission.folder].show(job, graph, progress)
             if note is not None and note.ended:
                 failure = note.failure
             elif entries is None or place.entry(entries):

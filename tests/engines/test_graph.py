@@ -3,9 +3,14 @@
 import dataclasses
 import time
 
+import pytest
+
+from benchmark import plan, studies
 from benchmark.config import preset
-from benchmark.engines.graph import Graph, work
+from benchmark.engines.graph import Graph, label, work
 from benchmark.planning.jobs import SweepJob, TrainJob
+from benchmark.planning.request import wanted
+from benchmark.store import Store
 from benchmark.training.stage import Stage, Uniform, start_stage
 
 
@@ -78,3 +83,24 @@ def test_a_stage_weighs_its_share_of_the_steps():
 
 def test_a_sweep_weighs_as_much_as_it_has_levels():
     assert work(sweep("s")) == 2 * work(sweep("s").only([((0.0,), (0.0,))])) > 0
+
+
+@pytest.mark.parametrize("name", ["ablation", "drop-in", "joint"])
+def test_no_two_jobs_of_a_study_of_several_backbones_or_tasks_have_one_label(name, tmp_path):
+    """Progress tells jobs apart by their labels, and so do people."""
+    study, store = studies.get(name), Store(tmp_path)
+    methods = list(study.methods)[:1]
+    request = wanted(study.task, methods, preset="smoke", seeds=(0, 1), offline=True)
+    plans = [plan.make(one, store) for one in study.requests(request)]
+    jobs = {job.key: job for one in plans for job in one.jobs(True, True)}
+    graph = Graph([*jobs.values()])
+    assert len({label(job) for job in jobs.values()}) < len(jobs)
+    assert len({graph.label(job) for job in jobs.values()}) == len(jobs)
+
+
+def test_a_label_says_neither_task_nor_backbone_where_all_jobs_have_the_same():
+    graph = Graph([train("a"), sweep("s", start="a")])
+    assert [graph.label(job) for job in graph.jobs.values()] == [
+        "train network start",
+        "sweep m on x",
+    ]
