@@ -106,11 +106,8 @@ def _applied(layer: Layer, x: Tensor, weight: Tensor, bias: Tensor | None) -> Te
             layer.groups,
             layer.dilation,
         )
-    padding = layer.padding
-    if layer.padding_mode != "zeros":
-        sides = [side for side in reversed(padding) for _ in range(2)]
-        x, padding = F.pad(x, sides, mode=layer.padding_mode), 0
-    return F.conv2d(x, weight, bias, layer.stride, padding, layer.dilation, layer.groups)
+    # What nn.Conv2d itself runs, which knows every way to pad.
+    return layer._conv_forward(x, weight, bias)
 
 
 def _normalised(norm: nn.Module, x: Tensor, own: dict[str, list[Tensor]], at: At) -> Tensor:

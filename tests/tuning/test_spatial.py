@@ -151,6 +151,8 @@ def test_reflecting_and_pooled_layers_take_maps():
     [
         nn.Conv2d(4, 4, (3, 5), padding=(1, 2), padding_mode="reflect", groups=2, dilation=1),
         nn.Conv2d(4, 4, 3, stride=2, padding=2, dilation=2),
+        nn.Conv2d(4, 4, (2, 5), padding="same"),
+        nn.Conv2d(4, 4, (2, 5), padding="same", padding_mode="reflect"),
         nn.ConvTranspose2d(4, 4, 3, stride=2, padding=1, output_padding=1, groups=2),
         nn.ConvTranspose2d(4, 4, 3, stride=2, dilation=2),
         nn.InstanceNorm2d(4, affine=True, eps=0.1),
